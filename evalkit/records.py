@@ -1,0 +1,159 @@
+"""Record ↔ record.json: the one truth that MLflow, DVC and the report agree on."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evalkit.errors import EvaluationError, RequestError
+from evalkit.values import Record, Score
+from evalkit.version import __version__
+
+__all__ = [
+    "FORMAT",
+    "find_records",
+    "plain",
+    "read_record",
+    "record_from_json",
+    "record_to_json",
+    "write_json",
+    "write_record",
+]
+
+FORMAT = 1
+"""Version of record.json's shape; raised when an older reader would misread it."""
+
+RECORD_NAME = "record.json"
+
+
+def plain(value: Any) -> Any:
+    """Turn mappings, tuples and numpy values into JSON values; a number that is not finite becomes None."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(entry) for entry in value]
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form: {value!r}")
+
+
+def record_to_json(record: Record) -> dict[str, Any]:
+    """All of a record as JSON values, `format` first."""
+    fields = {entry.name: getattr(record, entry.name) for entry in dataclasses.fields(record)}
+    fields["scores"] = [dataclasses.asdict(score) for score in record.scores]
+    return {"format": FORMAT, **plain(fields)}
+
+
+def record_from_json(data: Any, source: str = "the record") -> Record:
+    """Rebuild a record.
+
+    Raises
+    ------
+    RequestError
+        Where the data are no record, or one of a newer format than this version reads.
+    """
+    if not isinstance(data, dict) or "identity" not in data or "scores" not in data:
+        raise RequestError(
+            f"{source} is no evalkit record: give a folder that `evalkit` or `python -m evalkit.run` wrote."
+        )
+    form = data.get("format", 1)
+    if not isinstance(form, int) or form > FORMAT:
+        raise RequestError(
+            f"{source} has record format {form}, and this evalkit {__version__} reads up to {FORMAT}: "
+            f"use evalkit {data.get('evalkit_version', 'of a newer version')} to read it."
+        )
+    try:
+        known = {entry.name for entry in dataclasses.fields(Score)}
+        scores = tuple(Score(**{k: v for k, v in score.items() if k in known}) for score in data["scores"])
+        names = {entry.name for entry in dataclasses.fields(Record)}
+        fields = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k in names}
+        return Record(**{**fields, "scores": scores})
+    except (TypeError, AttributeError) as error:
+        raise RequestError(f"{source} is a damaged evalkit record ({error}): run its evaluation again.") from None
+
+
+def read_record(path: Path) -> Record:
+    """Read record.json (`path` is the file, or the folder that holds it)."""
+    file = path / RECORD_NAME if path.is_dir() else path
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RequestError(
+            f"{file} cannot be read ({error.strerror}): give a folder that holds a record.json."
+        ) from None
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise RequestError(f"{file} is not whole JSON ({error}): run its evaluation again.") from None
+    return record_from_json(data, str(file))
+
+
+def write_json(data: Any, path: Path) -> None:
+    """Write JSON so that `path` holds all of it or is not there: a temporary file beside it, then a rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(plain(data), ensure_ascii=False, indent=1, allow_nan=False)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text + "\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+        # mkstemp's 0600 would hide a record from the colleagues that the folder is shared with.
+        Path(temporary).chmod(0o666 & ~_umask())
+        Path(temporary).replace(path)
+    except OSError as error:
+        Path(temporary).unlink(missing_ok=True)
+        raise EvaluationError(
+            f"{path} cannot be written ({error.strerror}): free some space or choose another folder."
+        ) from error
+
+
+def write_record(record: Record, folder: Path) -> Path:
+    """Write record.json into `folder`, whole or not at all; it is written last, so its presence means a finished run."""
+    path = folder / RECORD_NAME
+    write_json(record_to_json(record), path)
+    return path
+
+
+def find_records(folders: list[Path]) -> list[Path]:
+    """Folders at or below `folders` that hold a record.json, sorted, each once.
+
+    Raises
+    ------
+    RequestError
+        Where a folder is missing.
+    """
+    found: dict[Path, None] = {}
+    for folder in folders:
+        if folder.is_file() and folder.name == RECORD_NAME:
+            found[folder.parent] = None
+            continue
+        if not folder.is_dir():
+            raise RequestError(f"{folder} is no folder: give folders that `python -m evalkit.run` wrote.")
+        for file in sorted(folder.rglob(RECORD_NAME), key=_natural):
+            found[file.parent] = None
+    return list(found)
+
+
+def _natural(path: Path) -> list[tuple[int, int | str]]:
+    return [(0, int(part)) if part.isdigit() else (1, part) for part in path.parts]
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
