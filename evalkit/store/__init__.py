@@ -1,0 +1,19 @@
+"""Content-addressed results on disk: whole, checksummed, memory-mapped, safe with several writers.
+
+Layout (``v1`` is the format's version; another version is another folder)::
+
+    <folder>/v1/<kind>/<first two digits>/<key>/entry.json, vectors.npy, …
+    <folder>/v1/locks/    empty files that processes wait on
+    <folder>/v1/pending/  what is being written now
+    <folder>/v1/faulty/   the last faulty entry of a key, set aside to be looked at; may be deleted
+
+An entry is filled in ``pending``, flushed to the disk, and renamed into place in one step, so that nobody ever
+sees half of one. ``entry.json`` lists each file's size and SHA-256 and is itself checksummed. Names come from
+digests and identifiers in the code, never from data.
+"""
+
+from evalkit.store.digests import digest
+from evalkit.store.entry import Entry
+from evalkit.store.shelves import Store
+
+__all__ = ["Entry", "Store", "digest"]

@@ -1,0 +1,47 @@
+"""Keys: the SHA-256 of canonical JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["canonical", "digest"]
+
+
+def digest(mapping: Mapping[str, Any]) -> str:
+    """Hex SHA-256 of the canonical JSON of `mapping`: equal exactly when the values are equal.
+
+    Order of keys does not matter; 1 and 1.0 differ; a tuple is a list.
+
+    Raises
+    ------
+    TypeError
+        Where a value is no JSON value (a path, an array, a key that is not text).
+    ValueError
+        Where a number is NaN or infinite.
+    """
+    return hashlib.sha256(canonical(mapping).encode("ascii")).hexdigest()
+
+
+def canonical(mapping: Mapping[str, Any]) -> str:
+    """`mapping` as JSON in ASCII with sorted keys and no spaces; raises as `digest` does."""
+    return json.dumps(_plain(mapping, "value"), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _plain(value: Any, where: str) -> Any:
+    """Checked by hand, because json.dumps turns keys such as 1 or None into text without a word."""
+    if isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, str):
+                raise TypeError(f"{where} has the key {key!r}, and keys must be text")
+        return {key: _plain(entry, f"{where}.{key}") for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry, f"{where}[{position}]") for position, entry in enumerate(value)]
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{where} is {value}, which JSON cannot hold")
+    if value is None or isinstance(value, str | int | float):
+        return value
+    raise TypeError(f"{where} is a {type(value).__name__}, which JSON cannot hold")

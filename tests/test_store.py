@@ -1,0 +1,592 @@
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evalkit.errors import EvaluationError, RequestError
+from evalkit.store import Entry, Store, digest
+
+KEY = digest({"which": 1})
+OTHER = digest({"which": 2})
+VECTORS = np.arange(40, dtype=np.float32).reshape(10, 4)
+
+
+def fill(folder: Path) -> None:
+    np.save(folder / "vectors.npy", VECTORS)
+    (folder / "words.txt").write_text("ä", encoding="utf-8")
+
+
+def written(store: Store, key: str = KEY) -> Entry:
+    return store.write("embedding", key, fill, {"truncated": 3, "seconds": 0.5})
+
+
+def tree(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.suffix != ".lock")
+
+
+def run_script(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", textwrap.dedent(script), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+# Writing and finding
+
+
+def test_what_was_written_is_found_by_a_new_store(tmp_path: Path) -> None:
+    written(Store(tmp_path / "store"))
+    store = Store(tmp_path / "store")
+    entry = store.find("embedding", KEY)
+    assert entry is not None
+    np.testing.assert_array_equal(entry.array("vectors"), VECTORS)
+    assert entry.array("vectors").dtype == np.float32
+    assert entry.meta == {"truncated": 3, "seconds": 0.5}
+    assert entry.path("words.txt").read_text(encoding="utf-8") == "ä"
+    assert store.warnings == []
+
+
+def test_arrays_are_mapped_and_cannot_be_changed(tmp_path: Path) -> None:
+    array = written(Store(tmp_path)).array("vectors.npy")
+    assert isinstance(array, np.memmap)
+    with pytest.raises(ValueError, match="read-only"):
+        array[0, 0] = 1
+
+
+def test_an_empty_array_is_stored_too(tmp_path: Path) -> None:
+    entry = Store(tmp_path).write("graph", KEY, lambda folder: np.save(folder / "ties.npy", np.zeros((0, 3))), {})
+    assert entry.array("ties").shape == (0, 3)
+
+
+def test_pickled_arrays_are_refused(tmp_path: Path) -> None:
+    def fill_objects(folder: Path) -> None:
+        np.save(folder / "objects.npy", np.array([{}, []], dtype=object), allow_pickle=True)
+
+    entry = Store(tmp_path).write("graph", KEY, fill_objects, {})
+    with pytest.raises(ValueError, match="Python objects"):
+        entry.array("objects")
+
+
+def test_nothing_is_found_in_an_empty_or_missing_store(tmp_path: Path) -> None:
+    store = Store(tmp_path / "nowhere")
+    assert store.find("embedding", KEY) is None
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_kinds_and_keys_do_not_mix(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    written(store)
+    assert store.find("graph", KEY) is None
+    assert store.find("embedding", OTHER) is None
+
+
+def test_a_relative_folder_stays_where_it_was_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    store = Store("relative")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    written(store)
+    assert (tmp_path / "relative").is_dir()
+    assert store.find("embedding", KEY) is not None
+
+
+def test_a_missing_file_of_an_entry_is_a_key_error(tmp_path: Path) -> None:
+    entry = written(Store(tmp_path))
+    with pytest.raises(KeyError, match=r"no file 'unit\.npy'"):
+        entry.array("unit")
+    with pytest.raises(KeyError):
+        entry.path("../" + entry.folder.name + "/vectors.npy")
+
+
+@pytest.mark.parametrize("kind", ["", "../up", "Embedding", "a b", "locks", "pending", "faulty", "a/b", "a\n"])
+def test_a_kind_that_is_no_identifier_is_refused(tmp_path: Path, kind: str) -> None:
+    store = Store(tmp_path)
+    for use in (lambda: store.find(kind, KEY), lambda: store.write(kind, KEY, fill, {})):
+        with pytest.raises(ValueError, match="cannot be a kind"):
+            use()
+    assert tree(tmp_path) == []
+
+
+@pytest.mark.parametrize("key", ["", "abc", "../" + "a" * 32, "A" * 64, "g" * 64, "a" * 129, "a" * 64 + "\n"])
+def test_a_key_that_is_not_hexadecimal_is_refused(tmp_path: Path, key: str) -> None:
+    store = Store(tmp_path)
+    with pytest.raises(ValueError, match="cannot be a key"):
+        store.find("embedding", key)
+    with pytest.raises(ValueError, match="cannot be a key"), store.lock("embedding", key):
+        pass
+    assert tree(tmp_path) == []
+
+
+def test_a_file_where_the_store_should_be_is_a_wrong_request(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(RequestError, match=r"file is a file, and the store needs a folder: name another\.$"):
+        Store(tmp_path / "file")
+
+
+def test_meta_that_is_no_json_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match=r"value\.where is a PosixPath"):
+        Store(tmp_path).write("embedding", KEY, fill, {"where": tmp_path})
+    assert tree(tmp_path) == []
+
+
+def test_the_manifest_cannot_be_the_callers(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"entry\.json is the store's own file"):
+        Store(tmp_path).write("record", KEY, lambda folder: (folder / "entry.json").touch(), {})
+    assert Store(tmp_path).find("record", KEY) is None
+
+
+def test_a_changed_meta_does_not_change_the_store(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    meta = written(store).meta
+    assert isinstance(meta, dict)
+    meta["truncated"] = 99
+    found = store.find("embedding", KEY)
+    assert found is not None
+    assert found.meta["truncated"] == 3
+
+
+# Faults
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(bytes(content))
+
+
+def truncate(path: Path) -> None:
+    os.truncate(path, path.stat().st_size - 1)
+
+
+def reshape(path: Path) -> None:
+    np.save(path, VECTORS.reshape(4, 10))
+
+
+def replace_by_link(path: Path) -> None:
+    target = path.parent.parent / "real"
+    path.rename(target)
+    path.symlink_to(target)
+
+
+def change_meta(path: Path) -> None:
+    manifest = json.loads(path.read_text())
+    manifest["meta"]["truncated"] = 0
+    path.write_text(json.dumps(manifest))
+
+
+def swap_entry(path: Path) -> None:
+    """Put another entry, itself whole, in this one's place."""
+    store = Store(path.parents[4])
+    other = written(store, OTHER)
+    folder = path.parent
+    folder.rename(folder.with_name("gone"))
+    other.folder.rename(folder)
+
+
+def replace_by_file(path: Path) -> None:
+    folder = path.parent
+    folder.rename(folder.with_name("gone"))
+    folder.write_text("not a folder")
+
+
+FAULTS: list[tuple[str, str, Callable[[Path], object], str]] = [
+    ("flipped bit", "vectors.npy", flip, "'vectors.npy' does not have the checksum"),
+    ("truncated", "vectors.npy", truncate, r"'vectors.npy' has 287 bytes, and 288 were written"),
+    ("emptied", "words.txt", lambda path: path.write_bytes(b""), "'words.txt' has 0 bytes, and 2 were written"),
+    ("wrong shape", "vectors.npy", reshape, "'vectors.npy' does not have the checksum"),
+    ("deleted", "vectors.npy", Path.unlink, "'vectors.npy' is missing"),
+    ("foreign file", "extra.npy", lambda path: path.write_bytes(b"?"), "'extra.npy' does not belong to it"),
+    ("foreign folder", "extra", Path.mkdir, "'extra' is no plain file"),
+    ("link", "vectors.npy", replace_by_link, "'vectors.npy' is no plain file"),
+    ("no manifest", "entry.json", Path.unlink, "'entry.json' is missing"),
+    ("flipped manifest", "entry.json", flip, "'entry.json' does not have the checksum"),
+    ("truncated manifest", "entry.json", truncate, "'entry.json' does not have the checksum"),
+    ("other meta", "entry.json", change_meta, "'entry.json' does not have the checksum"),
+    ("manifest of nothing", "entry.json", lambda path: path.write_text("[]"), "'entry.json' does not have"),
+    ("other entry", "entry.json", swap_entry, "its manifest is that of embedding"),
+    ("file for folder", "entry.json", replace_by_file, "a file stands in place of its folder"),
+]
+
+
+@pytest.mark.parametrize("same_process", [True, False], ids=["known entry", "new process"])
+@pytest.mark.parametrize(("name", "make", "words"), [case[1:] for case in FAULTS], ids=[case[0] for case in FAULTS])
+def test_a_faulty_entry_is_said_set_aside_and_made_anew(
+    tmp_path: Path, name: str, make: Callable[[Path], object], words: str, same_process: bool
+) -> None:
+    store = Store(tmp_path)
+    if same_process:
+        folder = written(store).folder
+        assert store.find("embedding", KEY) is not None
+    else:
+        finished = run_script(
+            "import sys; from pathlib import Path; import numpy as np; from evalkit.store import Store\n"
+            "fill = lambda f: (np.save(f / 'vectors.npy', np.arange(40, dtype='f4').reshape(10, 4)), "
+            "(f / 'words.txt').write_text('ä', encoding='utf-8'))\n"
+            "print(Store(sys.argv[1]).write('embedding', sys.argv[2], fill, {'truncated': 3}).folder)",
+            tmp_path,
+            KEY,
+        )
+        folder = Path(finished.stdout.strip())
+    make(folder / name)
+    assert store.find("embedding", KEY) is None
+    (warning,) = store.warnings
+    assert f"embedding entry {KEY[:12]} was faulty (" in warning
+    assert words.replace("\\", "") in warning
+    assert (tmp_path / "v1" / "faulty" / f"embedding-{KEY}").exists()
+    assert store.find("embedding", KEY) is None
+    assert len(store.warnings) == 1
+    np.testing.assert_array_equal(written(store).array("vectors"), VECTORS)
+    assert Store(tmp_path).find("embedding", KEY) is not None
+
+
+def test_a_second_fault_replaces_the_first_that_was_set_aside(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    for make in (flip, truncate, flip):
+        make(written(store).path("vectors.npy"))
+        assert store.find("embedding", KEY) is None
+    assert len(list((tmp_path / "v1" / "faulty").iterdir())) == 1
+    assert len(store.warnings) == 3
+
+
+def test_writing_over_a_faulty_entry_makes_it_whole(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    flip(written(store).path("vectors.npy"))
+    np.testing.assert_array_equal(written(store).array("vectors"), VECTORS)
+    assert len(store.warnings) == 1
+
+
+def test_an_unchanged_entry_is_hashed_once_a_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = written(Store(tmp_path)).folder
+    time.sleep(0.15)  # time stamps of files just written are not trusted
+    opened: list[str] = []
+    true_open = Path.open
+
+    def counting_open(self: Path, *arguments: object, **keywords: object) -> object:
+        if self.parent == folder:
+            opened.append(self.name)
+        return true_open(self, *arguments, **keywords)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(Path, "open", counting_open)
+    assert Store(tmp_path).find("embedding", KEY) is not None
+    assert sorted(opened) == ["entry.json", "vectors.npy", "words.txt"]
+    opened.clear()
+    assert Store(tmp_path).find("embedding", KEY) is not None
+    assert opened == []
+    os.utime(folder / "words.txt")
+    assert Store(tmp_path).find("embedding", KEY) is not None
+    assert sorted(opened) == ["entry.json", "vectors.npy", "words.txt"]
+
+
+# Failing writes
+
+
+def test_a_failing_fill_leaves_nothing(tmp_path: Path) -> None:
+    def fail(folder: Path) -> None:
+        (folder / "half.npy").write_bytes(b"half")
+        raise KeyError("a bug")
+
+    with pytest.raises(KeyError, match="a bug"):
+        Store(tmp_path).write("embedding", KEY, fail, {})
+    assert tree(tmp_path) == ["v1", "v1/pending"]
+    assert list((tmp_path / "v1" / "pending").iterdir()) == []
+
+
+def test_an_interrupt_leaves_nothing(tmp_path: Path) -> None:
+    def interrupt(folder: Path) -> None:
+        (folder / "half.npy").write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Store(tmp_path).write("embedding", KEY, interrupt, {})
+    assert list((tmp_path / "v1" / "pending").iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full, the disk that is always full, is Linux's")
+def test_a_full_disk_is_said_with_the_folder_and_the_cure(tmp_path: Path) -> None:
+    def fill_full(folder: Path) -> None:
+        (folder / "vectors.npy").write_bytes(b"x")
+        with Path("/dev/full").open("wb") as full:
+            full.write(b"x")
+
+    with pytest.raises(EvaluationError) as caught:
+        Store(tmp_path).write("embedding", KEY, fill_full, {})
+    assert str(caught.value) == (
+        f"the store {tmp_path} cannot be written (no space is left there): free some, "
+        "or name another folder with store=FOLDER."
+    )
+    assert list((tmp_path / "v1" / "pending").iterdir()) == []
+
+
+def test_a_file_that_may_not_grow_further_is_no_space(tmp_path: Path) -> None:
+    finished = run_script(
+        """
+        import resource, sys
+        from pathlib import Path
+        import numpy as np
+        from evalkit.errors import EvaluationError
+        from evalkit.store import Store
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+        for size in (10_000, 1_000_000):  # the second is more than may be written
+            try:
+                key, ones = f"{size:064x}", np.ones(size, "i1")
+                Store(sys.argv[1]).write("embedding", key, lambda f: np.save(f / "v.npy", ones), {})
+            except EvaluationError as error:
+                print(error)
+        """,
+        tmp_path,
+    )
+    assert finished.stderr == ""
+    assert finished.stdout.count("\n") == 1
+    assert "cannot be written (no space is left there): free some, or name" in finished.stdout
+    assert list((tmp_path / "v1" / "pending").iterdir()) == []
+    assert Store(tmp_path).find("embedding", f"{10_000:064x}") is not None
+
+
+UNPRIVILEGED = """
+    import os, sys
+    from pathlib import Path
+    import numpy as np
+    from evalkit.errors import EvaluationError
+    from evalkit.store import Store, digest
+    if os.geteuid() == 0:
+        os.setgroups([]); os.setgid(65534); os.setuid(65534)
+    store = Store(sys.argv[1])
+    key = digest({"which": 1})
+    try:
+        found = store.find("embedding", key)
+        print("found", found is not None, store.warnings)
+        store.write("embedding", digest({"which": 2}), lambda f: np.save(f / "v.npy", np.ones(3)), {})
+    except EvaluationError as error:
+        print(error)
+    try:
+        with store.lock("embedding", digest({"which": 2})):
+            print("locked")
+    except EvaluationError as error:
+        print(error)
+"""
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that other accounts can reach: pytest's own are private."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+def forbid(folder: Path, mode: int = 0o555) -> None:
+    for path in [*folder.rglob("*"), folder]:
+        path.chmod(mode if path.is_dir() else 0o444)
+
+
+def test_a_store_that_may_only_be_read_is_read_and_not_written(open_folder: Path) -> None:
+    store = Store(open_folder / "store")
+    written(store)
+    forbid(open_folder / "store")
+    said = run_script(UNPRIVILEGED, open_folder / "store")
+    assert said.stderr == ""
+    found, refused, unlocked = said.stdout.splitlines()
+    assert found == "found True []"
+    expected = (
+        f"the store {store.folder} cannot be written (no permission, Permission denied): change its permissions, "
+        "or name another folder with store=FOLDER."
+    )
+    assert refused == unlocked == expected
+
+
+def test_a_faulty_entry_of_a_store_that_may_only_be_read_is_not_used(open_folder: Path) -> None:
+    store = Store(open_folder / "store")
+    flip(written(store).path("vectors.npy"))
+    forbid(open_folder / "store")
+    found = run_script(UNPRIVILEGED, open_folder / "store").stdout.splitlines()[0]
+    assert found.startswith("found False [")
+    assert "is faulty and could not be set aside (Permission denied), so it is not used: delete it." in found
+
+
+def test_an_entry_that_may_not_be_read_is_an_error_not_a_miss(open_folder: Path) -> None:
+    store = Store(open_folder / "store")
+    written(store).path("vectors.npy").chmod(0)
+    said = run_script(UNPRIVILEGED, open_folder / "store").stdout.splitlines()[0]
+    assert "cannot be read (no permission, Permission denied): change its permissions" in said
+
+
+# Several writers
+
+
+def test_the_second_writer_keeps_the_first_ones_entry(tmp_path: Path) -> None:
+    first, second = Store(tmp_path), Store(tmp_path)
+    calls: list[str] = []
+
+    def fill_slowly(folder: Path) -> None:
+        calls.append("outer")
+        fill(folder)
+        second.write("embedding", KEY, fill, {"writer": "inner"})  # another writer, in the middle of this one
+
+    entry = first.write("embedding", KEY, fill_slowly, {"writer": "outer"})
+    assert entry.meta == {"writer": "inner"}
+    assert calls == ["outer"]
+    again = first.write("embedding", KEY, fill_slowly, {"writer": "third"})
+    assert again.meta == {"writer": "inner"}
+    assert calls == ["outer"]
+    assert list((tmp_path / "v1" / "pending").iterdir()) == []
+
+
+def compute_under_lock(folder: str, log: str, keys: list[str]) -> None:
+    store = Store(folder)
+    for key in keys:
+        with store.lock("embedding", key):
+            if store.find("embedding", key) is None:
+                with Path(log).open("a") as file:
+                    file.write(key + "\n")
+                time.sleep(0.01)
+                store.write("embedding", key, fill, {})
+
+
+def test_processes_that_lock_compute_each_entry_once(tmp_path: Path) -> None:
+    keys = [digest({"which": number}) for number in range(8)]
+    log = tmp_path / "log"
+    context = multiprocessing.get_context("spawn")
+    workers = [
+        context.Process(target=compute_under_lock, args=(str(tmp_path / "store"), str(log), keys)) for _ in range(4)
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+    assert [worker.exitcode for worker in workers] == [0] * 4
+    assert sorted(log.read_text().split()) == sorted(keys)
+    assert all(Store(tmp_path / "store").find("embedding", key) is not None for key in keys)
+
+
+def test_writers_and_readers_without_locks_never_see_half_an_entry(tmp_path: Path) -> None:
+    failures: list[str] = []
+    done = threading.Event()
+
+    def read() -> None:
+        store = Store(tmp_path)
+        while not done.is_set():
+            entry = store.find("embedding", KEY)
+            if entry is not None and not np.array_equal(entry.array("vectors"), VECTORS):
+                failures.append("wrong vectors")
+        failures.extend(store.warnings)
+
+    def write() -> None:
+        try:
+            written(Store(tmp_path))
+        except EvaluationError as error:
+            failures.append(repr(error))
+
+    reader = threading.Thread(target=read)
+    writers = [threading.Thread(target=write) for _ in range(6)]
+    for thread in (reader, *writers):
+        thread.start()
+    for thread in writers:
+        thread.join()
+    done.set()
+    reader.join()
+    assert failures == []
+
+
+def test_a_lock_is_let_go_when_the_work_fails(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    with pytest.raises(KeyError), store.lock("embedding", KEY):
+        raise KeyError
+    with store.lock("embedding", KEY):
+        pass
+
+
+HANGING = """
+    import sys, time
+    from pathlib import Path
+    from evalkit.store import Store
+    store = Store(sys.argv[1])
+    def fill(folder):
+        (folder / "half.npy").write_bytes(b"half")
+        print("filling", flush=True)
+        time.sleep(60)
+    with store.lock("embedding", sys.argv[2]):
+        store.write("embedding", sys.argv[2], fill, {})
+"""
+
+
+def hanging_writer(folder: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", textwrap.dedent(HANGING), str(folder), KEY]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "filling\n"
+    return process
+
+
+def test_what_a_killed_writer_left_is_removed_at_the_next_start(tmp_path: Path) -> None:
+    with hanging_writer(tmp_path) as process:
+        pending = tmp_path / "v1" / "pending"
+        store = Store(tmp_path)
+        assert len([path for path in pending.iterdir() if path.is_dir()]) == 1  # it lives: left alone
+        process.send_signal(signal.SIGKILL)
+        process.wait(10)
+    assert store.find("embedding", KEY) is None
+    store = Store(tmp_path)
+    assert list(pending.iterdir()) == []
+    with store.lock("embedding", KEY):  # the dead do not hold it
+        assert written(store).meta["truncated"] == 3
+
+
+def test_a_folder_in_pending_that_nobody_guards_is_removed(tmp_path: Path) -> None:
+    left = tmp_path / "v1" / "pending" / "0123"
+    left.mkdir(parents=True)
+    (left / "half.npy").write_bytes(b"half")
+    Store(tmp_path)
+    assert not left.exists()
+
+
+# Keys
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=10,
+)
+
+
+@given(st.dictionaries(st.text(), values, max_size=5))
+def test_the_order_of_keys_does_not_change_a_digest(mapping: dict[str, object]) -> None:
+    assert digest(dict(reversed(list(mapping.items())))) == digest(mapping)
+    assert digest({**mapping, "one more key": 0}) != digest(mapping)
+
+
+def test_a_digest_is_the_sha256_of_canonical_json() -> None:
+    # printf '{"a":[1,2.5,null,true],"b":"\\u00e4"}' | sha256sum
+    assert digest({"b": "ä", "a": (1, 2.5, None, True)}) == EXPECTED
+
+
+EXPECTED = "a038e6e9a047debc3cd5c58c319020e0ebd0035d8934e70f4e18ce67ca6278a3"
+
+
+@pytest.mark.parametrize(
+    ("mapping", "error", "words"),
+    [
+        ({"a": float("nan")}, ValueError, "value.a is nan"),
+        ({"a": [1, float("inf")]}, ValueError, r"value.a\[1\] is inf"),
+        ({"a": {1: 2}}, TypeError, "value.a has the key 1"),
+        ({"a": np.int64(1)}, TypeError, "value.a is a int64"),
+        ({"a": Path("x")}, TypeError, "value.a is a PosixPath"),
+        ({"a": {1, 2}}, TypeError, "value.a is a set"),
+        ({"a": b"x"}, TypeError, "value.a is a bytes"),
+    ],
+)
+def test_what_is_no_json_has_no_digest(mapping: dict[str, object], error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words):
+        digest(mapping)
