@@ -1,0 +1,275 @@
+"""Nearest neighbours: exact by cosine, exact on a map, approximate for what needs all of a large corpus.
+
+Texts that are equally near share one similarity in the graph and stand in the order of their numbers, so
+that a run of equal values *is* a group of tied texts; ties across the last listed place are kept beside
+the list, because a score is its expectation over the order of the tied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evalkit.errors import RequestError
+from evalkit.ties import TieLists, share_ties
+from evalkit.values import Codes, NeighbourGraph, Points, Vectors
+
+__all__ = ["COSINE_TOLERANCE", "PLANE_TOLERANCE", "approximate", "graph_depth", "nearest", "plane", "r_places"]
+
+COSINE_TOLERANCE = 5e-7
+"""Cosines closer than this are one cosine: float32 products of some hundred terms differ by about 1e-7."""
+
+PLANE_TOLERANCE = 1e-7
+"""Distances on a map closer than this share of its extent are one distance: what float32 can tell apart."""
+
+LONGEST_R, CAPPED_R = 2048, 1000
+SMALL_CORPUS = 2048  # below, one dense product beats building an index (and faiss is not imported)
+BLOCK_VALUES = 1 << 24  # similarities held at a time: 64 MB
+QUERY_BLOCK = 4096
+
+Similarities = Callable[[NDArray[np.int64]], NDArray[Any]]
+"""Text numbers (B,) → (B, N) similarities with every text."""
+
+
+def r_places(sizes: NDArray[np.int64]) -> tuple[NDArray[np.int64], bool]:
+    """R of every label: its size less one, or at most 1,000 for all where a label has more than 2,049 texts.
+
+    Parameters
+    ----------
+    sizes
+        (n_labels,) texts of each label.
+
+    Returns
+    -------
+    tuple
+        (n_labels,) int64 places (0 for a label of one text), and whether the cap was applied.
+    """
+    places = np.maximum(np.asarray(sizes, dtype=np.int64) - 1, 0)
+    capped = bool(places.size and places.max() > LONGEST_R)
+    return (np.minimum(places, CAPPED_R) if capped else places), capped
+
+
+def graph_depth(labels: Codes, ks: Sequence[int]) -> int:
+    """How many neighbours a text the scores need, with one to spare for the jackknife; at most N − 1.
+
+    Parameters
+    ----------
+    labels
+        (N,) label codes.
+    ks
+        The K of precision at K; hubness and faithfulness need 10 whatever K is.
+    """
+    places, _ = r_places(np.bincount(labels))
+    deepest = max([10, int(places.max()), *ks])
+    return int(min(deepest + 1, labels.size - 1))
+
+
+def nearest(unit: Vectors, k: int, *, queries: NDArray[np.int64] | None = None) -> NeighbourGraph:
+    """Exact nearest other texts by cosine.
+
+    Parameters
+    ----------
+    unit
+        (N, d) float32 vectors of length 1; a zero vector has cosine 0 with everything.
+    k
+        Neighbours a text; N − 1 where there are no more.
+    queries
+        (Q,) text numbers to search for, ascending; None searches for every text.
+
+    Returns
+    -------
+    NeighbourGraph
+        Cosines descending; texts within 5e-7 of the first of their group share its cosine.
+
+    Raises
+    ------
+    RequestError
+        Fewer than two texts, or a k below 1.
+    """
+    vectors = np.ascontiguousarray(unit, dtype=np.float32)
+    k = _check(vectors.shape[0], k)
+
+    def similarities(rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        return vectors[rows] @ vectors.T
+
+    if vectors.shape[0] <= SMALL_CORPUS:
+        return _from_rows(similarities, vectors.shape[0], k, queries, COSINE_TOLERANCE)
+    import faiss
+
+    index = faiss.IndexFlatIP(vectors.shape[1])
+    index.add(vectors)
+    return _from_search(
+        lambda rows, count: index.search(vectors[rows], count),
+        similarities,
+        (vectors.shape[0], k),
+        queries,
+        COSINE_TOLERANCE,
+    )
+
+
+def plane(points: Points, k: int, *, queries: NDArray[np.int64] | None = None) -> NeighbourGraph:
+    """Exact nearest other texts on a map, by Euclidean distance.
+
+    Parameters
+    ----------
+    points
+        (N, 2) coordinates (any number of columns will do).
+    k, queries
+        As in `nearest`.
+
+    Returns
+    -------
+    NeighbourGraph
+        Similarities are minus the distance; distances closer than 1e-7 of the map's extent are tied.
+    """
+    points = np.asarray(points, dtype=np.float64)
+    k = _check(points.shape[0], k)
+    tolerance = PLANE_TOLERANCE * float(np.ptp(points, axis=0).max())
+
+    def similarities(rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        squares = np.zeros((rows.size, points.shape[0]))
+        for column in points.T:
+            squares += (column[rows, None] - column[None, :]) ** 2
+        distances: NDArray[np.float64] = -np.sqrt(squares)
+        return distances
+
+    if points.shape[0] <= SMALL_CORPUS:
+        return _from_rows(similarities, points.shape[0], k, queries, tolerance)
+    from scipy.spatial import cKDTree
+
+    tree = cKDTree(points)
+
+    def search(rows: NDArray[np.int64], count: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        distances, found = tree.query(points[rows], k=count, workers=2)
+        return -distances, found
+
+    return _from_search(search, similarities, (points.shape[0], k), queries, tolerance)
+
+
+def approximate(unit: Vectors, k: int, *, seed: int, sample: int = 500, enough: float = 0.95) -> NeighbourGraph:
+    """Approximate nearest other texts by cosine (an inverted file), with the measured recall.
+
+    Parameters
+    ----------
+    unit, k
+        As in `nearest`.
+    seed
+        Seeds the index's k-means and the sample that recall is measured on.
+    sample
+        How many texts recall is measured on, against the exact search.
+    enough
+        The search is widened until it finds this share of the true neighbours, or visits an eighth of the lists.
+
+    Returns
+    -------
+    NeighbourGraph
+        With ``exact`` False and ``recall``; exact where the corpus is too small to be worth an index.
+    """
+    vectors = np.ascontiguousarray(unit, dtype=np.float32)
+    n, d = vectors.shape
+    k = _check(n, k)
+    lists = int(min(4096, 4 * np.sqrt(n)))
+    if n < 40 * lists:  # k-means wants some forty texts a list
+        return nearest(vectors, k)
+    import faiss
+
+    quantizer = faiss.IndexFlatIP(d)
+    index = faiss.IndexIVFFlat(quantizer, d, lists, faiss.METRIC_INNER_PRODUCT)
+    index.cp.seed = seed
+    index.train(vectors)
+    index.add(vectors)
+    rows = np.sort(np.random.default_rng(seed).choice(n, size=min(sample, n), replace=False))
+    truth = nearest(vectors, k, queries=rows).indices
+    index.nprobe = max(1, lists // 64)
+    while True:
+        values, found = index.search(vectors[rows], k + 1)
+        found, _ = _without_self(found, values, rows, k)
+        recall = float(np.mean([np.isin(true, seen).mean() for true, seen in zip(truth, found, strict=True)]))
+        if recall >= enough or index.nprobe >= lists // 8:
+            break
+        index.nprobe *= 2
+
+    def search(block: NDArray[np.int64], count: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        values, found = index.search(vectors[block], count)
+        short = np.flatnonzero((found < 0).any(axis=1))  # the lists visited held fewer texts than asked for
+        if short.size:
+            exact = faiss.IndexFlatIP(d)
+            exact.add(vectors)
+            values[short], found[short] = exact.search(vectors[block[short]], count)
+        return values, found
+
+    graph = _from_search(search, None, (n, k), None, COSINE_TOLERANCE)
+    return replace(graph, exact=False, recall=recall)
+
+
+def _check(n: int, k: int) -> int:
+    if n < 2:
+        raise RequestError(f"Neighbours need at least two texts, found {n}: add texts.")
+    if k < 1:
+        raise RequestError(f"The number of neighbours must be at least 1, found {k}: raise it.")
+    return min(int(k), n - 1)
+
+
+def _blocks(queries: NDArray[np.int64] | None, n: int, size: int) -> Iterator[NDArray[np.int64]]:
+    rows = np.arange(n, dtype=np.int64) if queries is None else np.asarray(queries, dtype=np.int64)
+    for start in range(0, rows.size, size):
+        yield rows[start : start + size]
+
+
+def _from_rows(
+    similarities: Similarities, n: int, k: int, queries: NDArray[np.int64] | None, tolerance: float
+) -> NeighbourGraph:
+    """Graph from complete rows of similarities: small corpora."""
+    lists, values, ties = [], [], TieLists()
+    done = 0
+    for rows in _blocks(queries, n, max(1, BLOCK_VALUES // n)):
+        listed, shared = ties.rank(similarities(rows), rows, k, tolerance, range(done, done + rows.size))
+        lists.append(listed)
+        values.append(shared)
+        done += rows.size
+    return NeighbourGraph(np.concatenate(lists), np.concatenate(values), n, queries, ties.freeze())
+
+
+def _from_search(
+    search: Callable[[NDArray[np.int64], int], tuple[NDArray[Any], NDArray[np.int64]]],
+    similarities: Similarities | None,
+    shape: tuple[int, int],
+    queries: NDArray[np.int64] | None,
+    tolerance: float,
+) -> NeighbourGraph:
+    """Graph from an index; only rows tied across the last place are looked at in full."""
+    n, k = shape
+    total = n if queries is None else queries.size
+    indices = np.empty((total, k), dtype=np.int32)
+    shared = np.empty((total, k), dtype=np.float32)
+    ties, done = TieLists(), 0
+    for rows in _blocks(queries, n, QUERY_BLOCK):
+        spare = min(k + 1, n - 1)
+        values, found = search(rows, spare + 1)
+        found, values = _without_self(found, values, rows, spare)
+        found, grouped = share_ties(found, values, tolerance)
+        place = slice(done, done + rows.size)
+        indices[place], shared[place] = found[:, :k], grouped[:, :k]
+        if spare > k and similarities is not None:
+            tied = np.flatnonzero(grouped[:, k] == grouped[:, k - 1])
+            for start in range(0, tied.size, max(1, BLOCK_VALUES // n)):
+                part = tied[start : start + max(1, BLOCK_VALUES // n)]
+                listed, again = ties.rank(similarities(rows[part]), rows[part], k, tolerance, done + part)
+                indices[done + part], shared[done + part] = listed, again
+        done += rows.size
+    return NeighbourGraph(indices, shared, n, queries, ties.freeze())
+
+
+def _without_self(
+    found: NDArray[np.int64], values: NDArray[Any], rows: NDArray[np.int64], keep: int
+) -> tuple[NDArray[np.int64], NDArray[Any]]:
+    """Drop the text itself from its list, or the last one where it is not listed (tied, or a zero vector)."""
+    own = found == rows[:, None]
+    own[~own.any(axis=1), -1] = True
+    found = found[~own].reshape(rows.size, -1)
+    values = values[~own].reshape(rows.size, -1)
+    return found[:, :keep], values[:, :keep]
