@@ -6,7 +6,7 @@ import dataclasses
 import json
 import math
 import os
-import tempfile
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ __all__ = [
     "read_record",
     "record_from_json",
     "record_to_json",
+    "run_name",
     "write_json",
     "write_record",
 ]
@@ -106,27 +107,31 @@ def write_json(data: Any, path: Path) -> None:
     """Write JSON so that `path` holds all of it or is not there: a temporary file beside it, then a rename."""
     path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(plain(data), ensure_ascii=False, indent=1, allow_nan=False)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+        with temporary.open("x", encoding="utf-8") as stream:
             stream.write(text + "\n")
             stream.flush()
             os.fsync(stream.fileno())
-        # mkstemp's 0600 would hide a record from the colleagues that the folder is shared with.
-        Path(temporary).chmod(0o666 & ~_umask())
-        Path(temporary).replace(path)
+        temporary.replace(path)
     except OSError as error:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise EvaluationError(
             f"{path} cannot be written ({error.strerror}): free some space or choose another folder."
         ) from error
 
 
 def write_record(record: Record, folder: Path) -> Path:
-    """Write record.json into `folder`, whole or not at all; it is written last, so its presence means a finished run."""
+    """Write record.json into `folder`, whole or not at all; written last, its presence means a finished run."""
     path = folder / RECORD_NAME
     write_json(record_to_json(record), path)
     return path
+
+
+def run_name(record: Record) -> str:
+    """``model·pooling·projection·seed``: what MLflow, the pictures and the terminal call a run."""
+    model = record.settings.get("model_label") or record.encoder["name"]
+    return f"{model}·{record.encoder['pooling']}·{record.projection['name']}·{record.projection['seed']}"
 
 
 def find_records(folders: list[Path]) -> list[Path]:
@@ -151,9 +156,3 @@ def find_records(folders: list[Path]) -> list[Path]:
 
 def _natural(path: Path) -> list[tuple[int, int | str]]:
     return [(0, int(part)) if part.isdigit() else (1, part) for part in path.parts]
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

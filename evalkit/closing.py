@@ -1,0 +1,119 @@
+"""The end of a sweep: leaderboard and pictures, the sweep's own run in the tracker, and what failed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from omegaconf import DictConfig
+
+from evalkit import terminal
+from evalkit.errors import EvalkitError
+from evalkit.leaderboard import shown_columns
+from evalkit.report import Report, write_report
+from evalkit.views import RunView, collect
+
+if TYPE_CHECKING:
+    from evalkit.trackers import Tracker
+
+__all__ = ["close_sweep"]
+
+
+def close_sweep(folder: Path, config: DictConfig) -> int:
+    """Sum up the sweep in `folder`; the exit status: 0, or 1 where an evaluation failed."""
+    failures = _failures(folder)
+    reports = _reports(folder, config) if any(folder.rglob("record.json")) else []
+    for report in reports:
+        _show(report)
+    tracker = _track(folder, config, reports)
+    if tracker is not None:
+        terminal.say(f"MLflow: {tracker.command()}\n        then open {tracker.address()}")
+    if failures:
+        terminal.warn(f"{len(failures)} of the sweep's evaluations failed; the others are done:")
+        for run, message in failures:
+            terminal.note(f"  {run}: {message}")
+    return 1 if failures else 0
+
+
+def _failures(folder: Path) -> list[tuple[str, str]]:
+    found = []
+    for file in sorted(folder.rglob("error.json")):
+        data = json.loads(file.read_text(encoding="utf-8"))
+        found.append((f"{file.parent.relative_to(folder)} ({data.get('name', '?')})", str(data.get("message"))))
+    return found
+
+
+def _reports(folder: Path, config: DictConfig) -> list[Report]:
+    """One report, or one a corpus where the sweep is over corpora: their scores cannot be compared."""
+    by_corpus: dict[str, list[RunView]] = {}
+    for view in collect([folder]):
+        by_corpus.setdefault(str(view.record.corpus["fingerprint"]), []).append(view)
+    if len(by_corpus) == 1:
+        return [write_report([folder], folder, rank_by=config.rank_by, theme=config.theme)]
+    reports = []
+    for fingerprint, views in by_corpus.items():
+        out = folder / f"corpus-{fingerprint[:8]}"
+        folders = [view.folder for view in views]
+        reports.append(write_report(folders, out, rank_by=config.rank_by, theme=config.theme))
+    return reports
+
+
+def _show(report: Report) -> None:
+    corpus = report.views[0].record.corpus
+    terminal.say("")
+    terminal.leaderboard_table(
+        report.board,
+        shown_columns(report.board, report.rank_by),
+        title=f"{corpus['name']}: {corpus['texts']} texts, {corpus['labels']} labels, ranked by {report.rank_by}",
+    )
+    for verdict in _verdicts(report):
+        terminal.say(f"  {verdict}")
+    warnings: dict[str, list[str]] = {}
+    for view in report.views:
+        for warning in view.record.warnings:
+            warnings.setdefault(warning, []).append(view.name)
+    for warning, names in warnings.items():
+        which = (
+            ""
+            if len(names) == len(report.views)
+            else f" [{names[0]}{f' and {len(names) - 1} more' if names[1:] else ''}]"
+        )
+        terminal.warn(warning + which)
+    terminal.say(f"gallery: {report.files[-1]}")
+
+
+def _verdicts(report: Report, most: int = 6) -> Sequence[str]:
+    table = report.comparisons
+    chosen = table[table["score"] == report.rank_by]
+    return list(dict.fromkeys(chosen["verdict"]))[:most]
+
+
+def _track(folder: Path, config: DictConfig, reports: Sequence[Report]) -> Tracker | None:
+    from evalkit import settings
+    from evalkit.sweep import read_plan
+    from evalkit.trackers import RunContext
+
+    plan = read_plan(folder)
+    try:
+        choice = settings.build_tracker(config)
+        tracker: Tracker = choice.create()
+        if reports and plan.sweep is not None:
+            best = reports[0].board.iloc[0]
+            context = RunContext.here(sweep=plan.sweep, sweep_name=folder.name, log_texts=choice.log_texts)
+            summary = {
+                "models": len(reports[0].board),
+                "runs": len(reports[0].views),
+                "best": str(best["model"]),
+                "rank_by": reports[0].rank_by,
+                reports[0].rank_by: float(best[reports[0].rank_by]),
+            }
+            trouble = tracker.log_sweep(plan.sweep, folder, summary, context)
+            if trouble is not None:
+                terminal.warn(str(trouble))
+                return None
+    except EvalkitError as error:
+        terminal.warn(str(error))
+        return None
+    return tracker if choice.name != "none" else None

@@ -1,0 +1,158 @@
+"""One evaluation from composed configuration to folder and tracker: what every job of a sweep does."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from evalkit import settings, terminal
+from evalkit.errors import EvalkitError
+from evalkit.outputs import copy_run, write_run
+from evalkit.pipeline import Prepared, evaluate, prepare, rank_value
+from evalkit.records import record_from_json
+from evalkit.request import Request
+from evalkit.store import Store, digest
+from evalkit.trackers import RunContext, Tracker
+from evalkit.values import Corpus, Record
+
+__all__ = ["Finished", "Plan", "corpus_of", "encoding_group", "perform", "prepare_job", "rank", "track"]
+
+KIND = "records"
+
+_corpora: dict[str, Corpus] = {}
+"""Corpora that this process has read, by what was asked: the jobs of a sweep read a file once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a job knows of its sweep.
+
+    Attributes
+    ----------
+    sweep
+        The sweep's id, or None for a single run.
+    poolings
+        Key of model and corpus (`encoding_group`) → all poolings that the sweep will want of them.
+    total
+        Number of jobs.
+    started
+        When the sweep began, in seconds since the epoch.
+    """
+
+    sweep: str | None = None
+    poolings: Mapping[str, list[str]] = field(default_factory=dict)
+    total: int = 1
+    started: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Finished:
+    """A job's outcome: the record, how long it took, and whether it was found finished."""
+
+    record: Record
+    seconds: float
+    reused: bool
+
+
+def corpus_of(request: Request) -> Corpus:
+    """The request's corpus; read again only where the question or the file has changed."""
+    asked = {key: request.described.get(key) for key in ("dataset", "queries", "seed")}
+    dataset = request.described["dataset"]
+    path = dataset.get("path")
+    stamp = None
+    if isinstance(path, str) and Path(path).is_file():
+        state = Path(path).stat()
+        stamp = [state.st_mtime_ns, state.st_size]
+    key = digest({"asked": asked, "stamp": stamp})
+    if key not in _corpora:
+        corpus = request.load()
+        _corpora.clear()  # one at a time: a sweep over datasets must not hold them all
+        _corpora[key] = corpus
+    return _corpora[key]
+
+
+def prepare_job(config: DictConfig, *, projection_chosen: bool) -> Prepared:
+    """Everything about a job that can be known before a weight is loaded.
+
+    Raises
+    ------
+    RequestError
+        The request is wrong.
+    EvaluationError
+        The request may be right, but the model is out of reach.
+    """
+    request = settings.build(config, projection_chosen=projection_chosen)
+    return prepare(request, corpus_of(request))
+
+
+def encoding_group(request: Request) -> str:
+    """Key of model and corpus as asked for: jobs that agree on it share one forward pass."""
+    described = request.described
+    return digest({name: described[name] for name in ("model", "dataset", "dtype", "seed")})
+
+
+def perform(prepared: Prepared, folder: Path, plan: Plan) -> Finished:
+    """Evaluate, or copy the finished record of the same identity, into `folder`."""
+    request = prepared.request
+    store = Store(Path(request.store))
+    # A picture has a theme, a score has none: pictures in another theme are another entry of the same identity.
+    key = digest({"identity": prepared.identity, "theme": request.theme})
+    start = time.perf_counter()
+    with store.lock(KIND, key):
+        entry = store.find(KIND, key)
+        if entry is not None and (request.reuse or _made_by(entry.meta, plan)):
+            record = record_from_json(
+                json.loads(entry.path("record.json").read_text(encoding="utf-8")), str(entry.folder)
+            )
+            asked = {**request.described, "k": list(prepared.k), "model_label": request.model}
+            copy_run(entry.folder, folder, record=_with_settings(record, asked))
+            return Finished(_with_settings(record, asked), time.perf_counter() - start, reused=True)
+        title = f"{request.model}·{prepared.encoder.pooling}·{prepared.projection.name}·{request.seed}"
+        wanted = plan.poolings.get(encoding_group(request), [])
+        result = evaluate(prepared, store, poolings=wanted, watcher=terminal.Progress(title))
+        write_run(result, folder, theme=request.theme)
+        store.write(KIND, key, lambda target: _copy_files(folder, target), {"sweep": plan.sweep, "made": time.time()})
+    return Finished(result.record, time.perf_counter() - start, reused=False)
+
+
+def _made_by(meta: Mapping[str, Any], plan: Plan) -> bool:
+    """Whether this very sweep made the entry: with reuse=false too, a combination is done once a sweep."""
+    return plan.sweep is not None and meta.get("sweep") == plan.sweep and meta.get("made", 0.0) >= plan.started
+
+
+def _with_settings(record: Record, described: Mapping[str, Any]) -> Record:
+    """The record as this request asked for it: equal identities may be asked for in different words."""
+    return dataclasses.replace(record, settings=dict(described))
+
+
+def _copy_files(source: Path, target: Path) -> None:
+    for file in sorted(source.iterdir()):
+        if file.is_file() and not file.name.startswith("."):
+            shutil.copyfile(file, target / file.name)
+    # Renamed in place last in a run's folder; here the whole entry appears at once.
+    if not (target / "record.json").is_file():
+        raise EvalkitError(
+            f"{source} lost its record.json while it was kept: do not change a run's folder while it works."
+        )
+
+
+def track(tracker: Tracker, finished: Finished, folder: Path, context: RunContext, say: Callable[[str], None]) -> bool:
+    """Log a finished run; says once what to do where the tracking server is out of reach. True where logged."""
+    trouble = tracker.log_run(finished.record, folder, context)
+    if trouble is not None:
+        say(str(trouble))
+        return False
+    return True
+
+
+def rank(finished: Finished, request: Request) -> float:
+    """What Hydra's sweepers optimise."""
+    return rank_value(finished.record, request.rank_by)

@@ -1,0 +1,52 @@
+"""Other libraries' refusals in one sentence: what is wrong, what was found, what to do."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["sentence"]
+
+
+def sentence(error: BaseException) -> str:
+    """Hydra's or OmegaConf's error as one line that ends in a cure.
+
+    Their messages span lines: the complaint, the choices (one an indented line), the search path.
+    """
+    causes = [error]
+    while causes[-1].__cause__ is not None:
+        causes.append(causes[-1].__cause__)
+    lines = [line.rstrip() for cause in (causes[0], causes[-1]) for line in str(cause).splitlines() if line.strip()]
+    lines = list(dict.fromkeys(lines))
+    choices = [
+        line.strip() for line in lines if line.startswith("\t") and not line.strip().startswith(("provider", "["))
+    ]
+    first = lines[0].strip().rstrip(".") if lines else type(error).__name__
+    if "Could not find" in " ".join(lines[:2]) and choices:
+        found = re.search(r"Could not find '([^']+)'", " ".join(lines[:2]))
+        group, _, choice = (found.group(1) if found else "?").rpartition("/")
+        return f"{group} has no choice {choice!r}: choose one of {', '.join(choices)}."
+    missing = re.search(r"Key '([^']+)' (?:is not in struct|not in '(\w+)')", " ".join(lines))
+    if missing:
+        full = re.search(r"full_key: (\S+)", " ".join(lines))
+        key = full.group(1) if full else missing.group(1)
+        return f"there is no option {key!r}: check its spelling (`--cfg job` prints all options)."
+    wrong = re.search(r"Value '(.*?)' of type '(\w+)' could not be converted to (\w+)", " ".join(lines))
+    if wrong:
+        full = re.search(r"full_key: (\S+)", " ".join(lines))
+        where = full.group(1) if full else "an option"
+        return f"{where} cannot be {wrong.group(1)!r}: give {_kind(wrong.group(3))}."
+    details = [
+        line.strip() for line in lines[1:] if line.strip() and not line.strip().startswith(("full_key", "object_type"))
+    ]
+    rest = f" ({'; '.join(details[:2])})" if details else ""
+    return f"{first}{rest}: correct the command line (`--cfg job` prints all options)."
+
+
+def _kind(name: str) -> str:
+    return {
+        "Integer": "a whole number",
+        "Float": "a number",
+        "Boolean": "true or false",
+        "Bool": "true or false",
+        "String": "a text",
+    }.get(name, f"a value of type {name}")

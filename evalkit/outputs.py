@@ -1,0 +1,119 @@
+"""What a run leaves in its folder; record.json is written last, so that its presence means a finished run."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evalkit.errors import EvaluationError
+from evalkit.records import record_from_json, record_to_json, write_json, write_record
+from evalkit.values import Record
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from evalkit.pipeline import Result
+
+__all__ = ["copy_run", "harmless", "write_csv", "write_failure", "write_run", "write_text"]
+
+DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
+"""First characters that spreadsheets take for a formula."""
+
+ROUNDED = 6
+"""Decimals in CSV files; the parquet and JSON files hold all digits."""
+
+
+def harmless(text: str) -> str:
+    """A cell that a spreadsheet shows and never runs: an apostrophe before what looks like a formula."""
+    return "'" + text if text.startswith(DANGEROUS) else text
+
+
+def write_csv(table: pd.DataFrame, path: Path) -> None:
+    """Write a table for people and spreadsheets: UTF-8, rounded figures, no cell that is a formula."""
+    import pandas as pd
+
+    safe = table.copy()
+    for name in safe.columns:
+        if not pd.api.types.is_numeric_dtype(safe[name]):
+            safe[name] = [harmless(cell) if isinstance(cell, str) else cell for cell in safe[name]]
+    safe.columns = [harmless(str(name)) for name in safe.columns]
+    _whole(path, lambda target: safe.round(ROUNDED).to_csv(target, index=False, lineterminator="\n"))
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write a text file, whole or not at all."""
+    _whole(path, lambda target: target.write_text(text, encoding="utf-8"))
+
+
+def _whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a file beside `path`, then rename it: the whole file or none."""
+    temporary = path.with_name(f".{uuid.uuid4().hex}.{path.name}")
+    try:
+        write(temporary)
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise EvaluationError(
+            f"{path} cannot be written ({error.strerror or error}): free some space or choose another folder."
+        ) from error
+
+
+def write_run(result: Result, folder: Path, *, theme: str) -> None:
+    """All files of a finished run."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _whole(folder / "texts.parquet", lambda path: result.texts.to_parquet(path, index=False))
+    write_csv(result.labels, folder / "labels.csv")
+    if any(score.name.startswith("hulls/") for score in result.record.scores):
+        write_csv(result.pairs, folder / "pairs.csv")
+    write_csv(result.confusion.rename_axis("label").reset_index(), folder / "confusion.csv")
+    if result.record.queries:
+        write_csv(neighbour_table(result.record), folder / "neighbours.csv")
+    draw(result.record, result.texts, result.confusion, folder, theme=theme)
+    write_record(result.record, folder)
+
+
+def neighbour_table(record: Record) -> pd.DataFrame:
+    """A row a query and rank: query, rank, text, label, similarity."""
+    import pandas as pd
+
+    rows = [
+        {"query": entry["query"], "rank": rank, **neighbour}
+        for entry in record.queries
+        for rank, neighbour in enumerate(entry["neighbours"], start=1)
+    ]
+    return pd.DataFrame(rows, columns=["query", "rank", "text", "label", "similarity"])
+
+
+def draw(record: Record, texts: pd.DataFrame, confusion: pd.DataFrame, folder: Path, *, theme: str) -> None:
+    """The pictures: the map, which topic is taken for which, and the queries' neighbours."""
+    from evalkit.plots import confusion as confusion_plot
+    from evalkit.plots import map as map_plot
+    from evalkit.plots import neighbours as neighbours_plot
+
+    map_plot.draw(record, texts, theme=theme, out_png=folder / "map.png", out_svg=folder / "map.svg")
+    confusion_plot.draw(record, confusion, theme=theme, out_png=folder / "confusion.png")
+    if record.queries:
+        neighbours_plot.draw(record, theme=theme, out_png=folder / "neighbours.png")
+
+
+def copy_run(source: Path, folder: Path, *, record: Record | None = None) -> Record:
+    """Copy a kept run's files into `folder`, record.json last; returns the record."""
+    import json
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in sorted(source.iterdir()):
+        if file.is_file() and file.name not in {"record.json", "entry.json"}:
+            _whole(folder / file.name, lambda target, file=file: shutil.copyfile(file, target))  # type: ignore[misc]
+    if record is None:
+        record = record_from_json(json.loads((source / "record.json").read_text(encoding="utf-8")), str(source))
+    write_json(record_to_json(record), folder / "record.json")
+    return record
+
+
+def write_failure(folder: Path, *, kind: str, name: str, message: str, settings: object, trace: str | None) -> None:
+    """error.json, instead of record.json."""
+    data = {"error": kind, "name": name, "message": message, "settings": settings}
+    write_json(data if trace is None else {**data, "traceback": trace.splitlines()}, folder / "error.json")

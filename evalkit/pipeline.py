@@ -1,0 +1,331 @@
+"""Request + corpus → Record: one way, no way back, and nothing computed that the store holds.
+
+Knows no Hydra, no MLflow and no matplotlib. `prepare` settles everything that can be known without a
+weight in memory (the identity among it); `evaluate` does the work.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from evalkit.embedding import Embedded, embed
+from evalkit.errors import RequestError
+from evalkit.evaluations import evaluation_key, recall_evaluation, run_evaluator
+from evalkit.graphs import Graphs
+from evalkit.identity import encoder_material, environment, labels_digest, run_identity
+from evalkit.maps import project
+from evalkit.request import EvaluatorChoice, ProjectionChoice, Request
+from evalkit.store import Store, digest
+from evalkit.values import Corpus, EncoderIdentity, Evaluation, Projection, Record, Sample
+from evalkit.version import __version__
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["DEFAULT_K", "LARGE", "Prepared", "Result", "Watcher", "evaluate", "prepare", "resolve_k"]
+
+DEFAULT_K = (1, 5, 10)
+
+LARGE = 50_000
+"""Above so many texts neighbour scores use a sample of queries, graphs are approximate, and UMAP is the default."""
+
+NEAREST = 5
+"""Neighbours listed for each query."""
+
+
+class Watcher(Protocol):
+    """Somebody who follows the work: the terminal, or nobody."""
+
+    def stage(self, name: str, total: int | None = None) -> AbstractContextManager[Callable[[int], None]]:
+        """Enter a stage; the value is called with the number of finished parts."""
+
+
+class Silent:
+    """A watcher that shows nothing."""
+
+    @contextmanager
+    def stage(self, name: str, total: int | None = None) -> Iterator[Callable[[int], None]]:  # noqa: ARG002
+        """Enter a stage without a word."""
+        yield lambda _: None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """A request whose every question is answered, short of the vectors."""
+
+    request: Request
+    corpus: Corpus
+    encoder: EncoderIdentity
+    projection: ProjectionChoice
+    k: tuple[int, ...]
+    identity: str
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Result:
+    """A finished evaluation: its record and its tables (a row a text, a label, a pair; labels × labels)."""
+
+    record: Record
+    texts: pd.DataFrame
+    labels: pd.DataFrame
+    pairs: pd.DataFrame
+    confusion: pd.DataFrame
+
+
+@dataclass(slots=True)
+class _Clock:
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
+
+
+def resolve_k(k: tuple[int, ...] | None, n: int) -> tuple[int, ...]:
+    """K of precision at K: those of 1, 5, 10 below N by default.
+
+    Raises
+    ------
+    RequestError
+        Where an explicit K is N or more.
+    """
+    if k is None:
+        return tuple(entry for entry in DEFAULT_K if entry < n)
+    if max(k) >= n:
+        raise RequestError(
+            f"k={max(k)} asks for more neighbours than there are: the corpus has {n} texts, "
+            f"so K can be at most {n - 1}."
+        )
+    return k
+
+
+def prepare(request: Request, corpus: Corpus) -> Prepared:
+    """Resolve K, projection and encoder, and with them the identity; loads no weight."""
+    k = resolve_k(request.k, len(corpus.texts))
+    projection, warnings = _projection_for(request.projection, len(corpus.texts))
+    encoder = request.encoder.identify(request.pooling)
+    identity = run_identity(
+        identifying=request.identifying,
+        encoder=encoder,
+        corpus=corpus,
+        k=k,
+        projection=projection.described,
+        seed=request.seed,
+    )
+    return Prepared(request, corpus, encoder, projection, k, identity, warnings)
+
+
+def _projection_for(choice: ProjectionChoice, n: int) -> tuple[ProjectionChoice, tuple[str, ...]]:
+    if choice.chosen or choice.name != "tsne" or n <= LARGE:
+        return choice, ()
+    from evalkit.projections import umap
+
+    target = "evalkit.projections.umap.project"
+    swapped = ProjectionChoice(
+        name="umap", project=umap.project, described={"_target_": target, "name": "umap"}, chosen=False
+    )
+    return swapped, (f"UMAP draws the map: t-SNE of {n} texts takes long (projection=tsne asks for it all the same).",)
+
+
+def evaluate(
+    prepared: Prepared, store: Store, *, poolings: Sequence[str] = (), watcher: Watcher | None = None
+) -> Result:
+    """Do the work of a prepared request.
+
+    Parameters
+    ----------
+    store
+        Where vectors, graphs, maps and scores are kept and found.
+    poolings
+        All poolings that the sweep will want of this model and corpus: made in the same forward pass.
+    watcher
+        Is told of each stage.
+    """
+    from evalkit import tables
+
+    watcher = watcher or Silent()
+    clock = _Clock()
+    request, corpus = prepared.request, prepared.corpus
+    with clock("encode"), watcher.stage("encode", len(corpus.texts)) as advance:
+        embedded = embed(
+            request.encoder,
+            prepared.encoder,
+            corpus,
+            store,
+            pooling=request.pooling,
+            poolings=poolings,
+            advance=advance,
+        )
+    graphs = Graphs(embedded.embedding, corpus.labels, prepared.k, store, seed=request.seed, large=LARGE)
+    with clock("project"), watcher.stage("project"):
+        projection = project(prepared.projection, embedded.embedding, graphs, store, seed=request.seed)
+    evaluations = _evaluate_all(prepared, embedded, graphs, projection, store, clock, watcher)
+    with clock("tables"):
+        parts = tables.Parts(corpus, embedded, projection, evaluations, graphs.shallow())
+        queries = tables.query_neighbours(parts, NEAREST)
+        texts = tables.text_table(parts)
+        confusion = tables.confusion_table(parts)
+        labels = tables.label_table(parts, confusion)
+        pairs = tables.pair_table(parts)
+        topics = tables.topic_rows(parts, request.seed)
+    record = _record(prepared, embedded, projection, evaluations, graphs, queries, topics, clock, store)
+    _check_rank_by(record, request.rank_by)
+    return Result(record=record, texts=texts, labels=labels, pairs=pairs, confusion=confusion)
+
+
+def _evaluate_all(
+    prepared: Prepared,
+    embedded: Embedded,
+    graphs: Graphs,
+    projection: Projection,
+    store: Store,
+    clock: _Clock,
+    watcher: Watcher,
+) -> dict[str, Evaluation]:
+    """Every evaluator's result, in the order asked; only what the store lacks is computed."""
+    request, corpus = prepared.request, prepared.corpus
+    n_labels = len(corpus.label_names)
+    labels = labels_digest(corpus.labels, n_labels)
+    # The probe reads the train and test rows as well, which the scored texts do not determine.
+    split = None if corpus.split is None else corpus.fingerprint
+    where = digest({"choice": prepared.projection.described, "points": projection.name, "seed": request.seed})
+    done: dict[str, Evaluation] = {}
+    for choice in request.evaluators:
+        key = evaluation_key(
+            choice,
+            vectors=embedded.embedding.key,
+            labels=labels,
+            projection=where,
+            split=split,
+            k=prepared.k,
+            seed=request.seed,
+        )
+        with clock(choice.name), watcher.stage(choice.name):
+            found = recall_evaluation(store, key)
+            if found is None:
+                with store.lock("evaluations", key):
+                    found = recall_evaluation(store, key)
+                    if found is None:
+                        sample = _sample(choice, embedded, corpus, graphs, projection)
+                        found = run_evaluator(choice, sample, k=prepared.k, seed=request.seed, store=store, key=key)
+        done[choice.name] = found
+    return done
+
+
+def _sample(
+    choice: EvaluatorChoice, embedded: Embedded, corpus: Corpus, graphs: Graphs, projection: Projection
+) -> Sample:
+    on_map = choice.space == "map"
+    return Sample(
+        unit=embedded.embedding.unit,
+        raw=embedded.embedding.raw,
+        labels=corpus.labels,
+        n_labels=len(corpus.label_names),
+        graph=graphs.shallow() if on_map else graphs.deep(),
+        whole_graph=graphs.whole(),
+        points=projection.points if on_map else None,
+        plane=graphs.plane(projection.points) if on_map else None,
+        split=embedded.split,
+    )
+
+
+def _record(
+    prepared: Prepared,
+    embedded: Embedded,
+    projection: Projection,
+    evaluations: Mapping[str, Evaluation],
+    graphs: Graphs,
+    queries: Sequence[Mapping[str, Any]],
+    topics: Sequence[Mapping[str, Any]],
+    clock: _Clock,
+    store: Store,
+) -> Record:
+    request, corpus = prepared.request, prepared.corpus
+    warnings = [*corpus.warnings, *prepared.warnings, *_encoding_warnings(prepared, embedded), *graphs.warnings]
+    warnings += projection.warnings
+    for evaluation in evaluations.values():
+        warnings += evaluation.warnings
+    warnings += store.warnings
+    return Record(
+        identity=prepared.identity,
+        evalkit_version=__version__,
+        settings={**request.described, "k": list(prepared.k), "model_label": request.model},
+        corpus=_corpus_entry(corpus),
+        encoder=_encoder_entry(prepared.encoder, embedded),
+        projection={"name": projection.name, "seed": projection.seed, "parameters": dict(projection.parameters)},
+        scores=tuple(score for evaluation in evaluations.values() for score in evaluation.scores),
+        queries=tuple(queries),
+        timings={name: round(seconds, 4) for name, seconds in clock.seconds.items()},
+        environment=environment(),
+        warnings=tuple(dict.fromkeys(warnings)),
+        topics=tuple(topics),
+    )
+
+
+def _corpus_entry(corpus: Corpus) -> dict[str, Any]:
+    return {
+        "name": corpus.name,
+        "fingerprint": corpus.fingerprint,
+        "texts": len(corpus.texts),
+        "labels": len(corpus.label_names),
+        "dropped": int(sum(corpus.dropped.values())),
+        "dropped_by_reason": dict(corpus.dropped),
+        "label_names": list(corpus.label_names),
+    }
+
+
+def _encoder_entry(identity: EncoderIdentity, embedded: Embedded) -> dict[str, Any]:
+    encoding = embedded.encoding
+    dimension = int(embedded.embedding.raw.shape[1])
+    return {
+        "kind": identity.kind,
+        "name": identity.name,
+        "revision": identity.revision,
+        "dimension": dimension,
+        "pooling": identity.pooling,
+        "native_pooling": identity.native_pooling,
+        "dtype": identity.dtype,
+        "max_length": identity.max_length,
+        "normalised": identity.normalised,
+        "prompt": identity.prompt,
+        "truncated_share": encoding.truncated / max(embedded.encoded, 1),
+        "parameters": encoding.parameters if encoding.parameters is not None else identity.parameters,
+        "texts_per_second": embedded.encoded / encoding.seconds if encoding.seconds > 0 else None,
+        "bytes_per_text": 4 * dimension,
+        "details": dict(identity.details),
+        "key": embedded.embedding.key,
+        "material": digest(encoder_material(identity)),
+    }
+
+
+def _encoding_warnings(prepared: Prepared, embedded: Embedded) -> list[str]:
+    share = embedded.encoding.truncated / max(embedded.encoded, 1)
+    if share <= 0.01:
+        return []
+    return [
+        f"{share:.0%} of the texts were cut at {prepared.encoder.max_length} tokens by {prepared.encoder.name}: "
+        "their ends do not count (split them, or choose a model with a longer input)."
+    ]
+
+
+def _check_rank_by(record: Record, rank_by: str) -> None:
+    names = [score.name for score in record.scores]
+    if rank_by not in names:
+        raise RequestError(f"rank_by={rank_by} is no score of this run: choose one of {', '.join(names)}.")
+
+
+def rank_value(record: Record, rank_by: str) -> float:
+    """Value of the score that models are ranked by (NaN where undefined); what Hydra's sweepers optimise."""
+    for score in record.scores:
+        if score.name == rank_by:
+            return float("nan") if score.value is None else score.value
+    return float("nan")

@@ -1,0 +1,175 @@
+"""``python -m evalkit.run [OVERRIDE…]``: one evaluation, or with ``-m`` a sweep."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evalkit import schema, terminal
+from evalkit.errors import EvalkitError, RequestError
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+__all__ = ["conf_folder", "job", "main"]
+
+FULL_ERROR = "HYDRA_FULL_ERROR"
+STOPPED = 130
+
+
+def conf_folder() -> Path:
+    """conf/ of the checkout where there is one, else the wheel's copy."""
+    package = Path(__file__).resolve().parent
+    checkout = package.parent / "conf"
+    return checkout if (checkout / "config.yaml").is_file() else package / "conf"
+
+
+def job(config: DictConfig) -> float:
+    """What Hydra calls: evaluate, emit, and return `rank_by`'s value."""
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    from evalkit import sweep
+
+    hydra = HydraConfig.get()
+    folder = Path(str(hydra.runtime.output_dir))
+    many = hydra.mode == RunMode.MULTIRUN
+    for stale in ("record.json", "error.json"):
+        (folder / stale).unlink(missing_ok=True)
+    plan = sweep.read_plan(Path(str(hydra.sweep.dir)).absolute()) if many else None
+    try:
+        return _perform(config, folder, plan, sweep.is_chosen(hydra, "projection"))
+    except Exception as error:
+        if isinstance(error, RequestError) and not many:
+            _discard(folder)
+            raise
+        _note_failure(config, folder, error)
+        if not many:
+            raise
+        return float("nan")
+
+
+def _perform(config: DictConfig, folder: Path, plan: Any, chosen: bool) -> float:
+    from evalkit.job import Plan, perform, prepare_job, rank
+    from evalkit.trackers import RunContext
+
+    prepared = prepare_job(config, projection_chosen=chosen)
+    request = prepared.request
+    finished = perform(prepared, folder, plan or Plan())
+    tracker = request.tracker.create()
+    context = RunContext.here(sweep=plan.sweep if plan else None, log_texts=request.tracker.log_texts)
+    trouble = tracker.log_run(finished.record, folder, context)
+    if plan is not None:
+        terminal.say(terminal.run_line(finished.record, request.rank_by, finished.seconds, reused=finished.reused))
+    else:
+        terminal.record_table(finished.record, folder)
+        if trouble is None and request.tracker.name != "none":
+            terminal.say(f"MLflow: {tracker.command()}\n        then open {tracker.address()}")
+    if trouble is not None:
+        terminal.warn(str(trouble))
+    return rank(finished, request)
+
+
+def _note_failure(config: DictConfig, folder: Path, error: Exception) -> None:
+    """error.json and, in a sweep, a line; the traceback of what nobody foresaw goes into the file."""
+    from omegaconf import OmegaConf
+
+    from evalkit.outputs import write_failure
+    from evalkit.secrets import mask, mask_tree
+
+    expected = isinstance(error, EvalkitError)
+    message = str(error) if expected else f"unexpected {type(error).__name__}: {error}"
+    name = f"{config.model.label or config.model.name}·{config.pooling}·{config.projection.name}·{config.seed}"
+    write_failure(
+        folder,
+        kind=type(error).__name__,
+        name=name,
+        message=mask(message),
+        settings=mask_tree(OmegaConf.to_container(config, resolve=False)),
+        trace=None if expected else mask("".join(traceback.format_exception(error))),
+    )
+    terminal.warn(mask(f"{name} failed: {message}"))
+
+
+def _discard(folder: Path) -> None:
+    """Take back the folders that Hydra made for a request that turned out wrong."""
+    import shutil
+
+    from evalkit.sweep import created
+
+    made = created.get(folder.absolute())
+    if made is not None and made.is_dir() and all(".hydra" in e.parts for e in made.rglob("*") if e.is_file()):
+        shutil.rmtree(made)
+
+
+def _guard_secrets(arguments: Sequence[str]) -> list[str]:
+    """Move overrides that hold a password or token into the environment.
+
+    Hydra writes every override in clear into .hydra/*.yaml and multirun.yaml; an ``oc.env`` reference
+    keeps the secret out of them and still reaches the jobs, which inherit the environment.
+    """
+    from evalkit.secrets import mask
+
+    guarded = []
+    for number, argument in enumerate(arguments):
+        key, equals, value = argument.partition("=")
+        if equals and not argument.startswith("-") and mask(value) != value:
+            name = f"EVALKIT_SECRET_{number}"
+            os.environ[name] = value.strip("'\"")
+            argument = f"{key}=${{oc.env:{name}}}"  # noqa: PLW2901
+        guarded.append(argument)
+    return guarded
+
+
+def _stop(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _explain(error: Exception) -> int:
+    """Say what went wrong in one sentence; the exit status."""
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    from evalkit.messages import sentence
+    from evalkit.secrets import mask
+
+    if isinstance(error, EvalkitError):
+        terminal.warn(mask(str(error)))
+        return error.exit_status
+    if isinstance(error, HydraException | OmegaConfBaseException):
+        terminal.warn(mask(sentence(error)))
+        return 2
+    terminal.warn(mask(f"unexpected {type(error).__name__}: {error} ({FULL_ERROR}=1 shows where)."))
+    return 1
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command; exits 0, 1 or 2 as the README says."""
+    import hydra
+
+    schema.register()
+    arguments = _guard_secrets(sys.argv[1:] if argv is None else argv)
+    sys.argv = [sys.argv[0], *arguments]
+    wants_traceback = os.environ.get(FULL_ERROR) == "1"
+    # With this set Hydra hands its exceptions on instead of printing them over many lines and exiting 1.
+    os.environ[FULL_ERROR] = "1"
+    signal.signal(signal.SIGTERM, _stop)
+    command = hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(job)
+    try:
+        command()
+    except KeyboardInterrupt:
+        terminal.warn("stopped: what is done is kept, and the same command goes on from there.")
+        sys.exit(STOPPED)
+    except Exception as error:
+        if wants_traceback:
+            raise
+        sys.exit(_explain(error))
+
+
+if __name__ == "__main__":
+    main()

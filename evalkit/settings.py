@@ -1,0 +1,254 @@
+"""Configuration → `Request`: the only place that instantiates, and the last that knows a DictConfig.
+
+Every `_partial_` target is bound against its signature here, so that a misspelt parameter, or an option
+that the chosen model has no use for, is refused before anything is read or loaded.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from evalkit.errors import RequestError
+from evalkit.request import EvaluatorChoice, ProjectionChoice, Request, TrackerChoice
+from evalkit.secrets import mask_tree
+
+__all__ = ["NOT_IDENTIFYING", "build", "build_tracker"]
+
+POOLINGS = ("native", "mean", "cls", "max", "mean_sqrt_len", "weighted_mean", "last_token")
+DTYPES = ("auto", "float32", "bfloat16")
+THEMES = ("light", "dark")
+CONFLICTS = ("first", "drop", "error")
+SPACES = ("embedding", "map")
+
+NOT_IDENTIFYING = frozenset(
+    {
+        "dataset",  # the corpus fingerprint stands for it
+        "model",  # the encoder's identity stands for it
+        "pooling",  # likewise: native and mean may be one
+        "queries",  # the corpus' resolved ones stand for them
+        "tracker",
+        "device",
+        "batch_tokens",
+        "store",
+        "reuse",
+        "rank_by",
+        "theme",
+    }
+)
+"""Top-level settings that do not determine the result; a test fails unless every other one does."""
+
+
+def build(config: DictConfig, *, projection_chosen: bool = True) -> Request:
+    """Check the composed configuration and bind all that plugs in.
+
+    Parameters
+    ----------
+    config
+        The composed configuration, without Hydra's own node.
+    projection_chosen
+        False where the projection is only the default, so that a large corpus may get another.
+
+    Raises
+    ------
+    RequestError
+        One sentence: what is wrong, what was found, what to do.
+    """
+    try:
+        values = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise RequestError(_missing(error)) from None
+    assert isinstance(values, dict)
+    _check(values)
+    described = mask_tree(_described(values))
+    return Request(
+        load=_loader(config, values),
+        encoder=_encoder(config, values),
+        model=str(values["model"]["label"] or values["model"]["name"]),
+        pooling=values["pooling"],
+        projection=_projection(config, chosen=projection_chosen),
+        evaluators=tuple(_evaluator(config, name) for name in values["evaluators"]),
+        tracker=_tracker(config, values),
+        seed=values["seed"],
+        k=None if values["k"] is None else tuple(values["k"]),
+        rank_by=values["rank_by"],
+        store=values["store"],
+        reuse=values["reuse"],
+        theme=values["theme"],
+        described=described,
+        identifying={name: entry for name, entry in described.items() if name not in NOT_IDENTIFYING},
+    )
+
+
+def build_tracker(config: DictConfig) -> TrackerChoice:
+    """The tracker alone, for what a sweep logs at its end."""
+    values = OmegaConf.to_container(config, resolve=True, throw_on_missing=False)
+    assert isinstance(values, dict)
+    return _tracker(config, values)
+
+
+def _missing(error: OmegaConfBaseException) -> str:
+    key = getattr(error, "full_key", None) or "an option"
+    if "Missing mandatory value" in str(error):
+        return f"{key} has no value: give one on the command line, {key}=…."
+    return f"{key} cannot be read ({str(error).splitlines()[0]}): correct it."
+
+
+def _check(values: Mapping[str, Any]) -> None:
+    _one_of("pooling", values["pooling"], POOLINGS)
+    _one_of("dtype", values["dtype"], DTYPES)
+    _one_of("theme", values["theme"], THEMES)
+    _one_of("dataset.conflicts", values["dataset"]["conflicts"], CONFLICTS)
+    if not 0 <= values["seed"] < 2**32:
+        raise RequestError(f"seed must be from 0 to 4294967295, and {values['seed']} was given: choose another.")
+    for key in ("batch_tokens", "model.max_length", "model.truncate_dim", "model.dimension", "dataset.limit"):
+        group, _, option = key.rpartition(".")
+        number = values[group][option] if group else values[option]
+        if number is not None and number < 1:
+            raise RequestError(
+                f"{key} must be at least 1, and {number} was given: choose a larger one or leave it out."
+            )
+    k = values["k"]
+    if k is not None and (not k or any(entry < 1 for entry in k) or len(set(k)) < len(k)):
+        raise RequestError(f"k must list different numbers from 1 up, and {k} was given: write for example k=[1,5,10].")
+    if not values["evaluators"]:
+        raise RequestError(
+            "evaluators is empty, so nothing would be computed: name at least one, evaluators=[neighbours]."
+        )
+    for name, evaluator in values["evaluators"].items():
+        _one_of(f"evaluators.{name}.space", evaluator["space"], SPACES)
+    family = values["rank_by"].partition("/")[0]
+    if family not in values["evaluators"]:
+        raise RequestError(
+            f"rank_by={values['rank_by']} needs the evaluator {family!r}, and the run has "
+            f"{', '.join(values['evaluators'])}: add it to evaluators, or rank by one of their scores."
+        )
+    if not values["store"].strip():
+        raise RequestError("store is empty: name a folder, store=.evalkit.")
+
+
+def _one_of(key: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise RequestError(f"{key} cannot be {value!r}: choose one of {', '.join(choices)}.")
+
+
+def _described(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as plain JSON values, without options that are not set and without the bound code's plumbing."""
+    described = dict(values)
+    for group, target in (("dataset", "load"), ("model", "encoder"), ("tracker", "create")):
+        entries = dict(values[group])
+        bound = entries.pop(target)
+        extra = {k: v for k, v in bound.items() if k != "_partial_"}
+        described[group] = {**{k: v for k, v in entries.items() if v is not None}, **extra}
+    # What the run is called does not change what it computes; two labels of one model are one evaluation.
+    projection = values["projection"]
+    described["projection"] = {"name": projection["name"], **_parameters(projection["project"])}
+    described["evaluators"] = {
+        name: {"space": entry["space"], **_parameters(entry["evaluate"])}
+        for name, entry in values["evaluators"].items()
+    }
+    return described
+
+
+def _parameters(node: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in node.items() if key != "_partial_"}
+
+
+def _bind(node: DictConfig, available: Mapping[str, Any], where: str) -> functools.partial[Any]:
+    """Instantiate a `_partial_` node and add those of the available options that its target takes.
+
+    An option that was set (is neither None nor False) and that the target does not take is refused:
+    an option accepted and ignored would mislead.
+    """
+    if not node or "_target_" not in node:
+        raise RequestError(f"{where} names no _target_, so nothing can be made of it: see conf/ for examples.")
+    try:
+        partial = instantiate(node)
+    except InstantiationException as error:
+        cause = error.__cause__ or error
+        raise RequestError(f"{where} cannot be made ({str(cause).splitlines()[0]}): correct its _target_.") from None
+    if not isinstance(partial, functools.partial):
+        raise RequestError(f"{where} needs `_partial_: true` beside its _target_ {node['_target_']}: add it.")
+    signature = inspect.signature(partial.func)
+    known = set(signature.parameters)
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
+    for key in partial.keywords:
+        if key not in known and not takes_any:
+            raise RequestError(f"{where}.{key} is no parameter of {node['_target_']}: it takes {_listed(known)}.")
+    extra: dict[str, Any] = {}
+    for key, value in available.items():
+        if key in partial.keywords:
+            continue
+        if key in known:
+            extra[key] = value
+        elif value is not None and value is not False:
+            group = where.partition(".")[0]
+            raise RequestError(f"{group}.{key}={value} has no meaning for {node['_target_']}: leave it out.")
+    return functools.partial(partial, **extra)
+
+
+def _listed(names: set[str]) -> str:
+    return ", ".join(sorted(names - {"self"}))
+
+
+def _loader(config: DictConfig, values: Mapping[str, Any]) -> functools.partial[Any]:
+    options = {k: v for k, v in values["dataset"].items() if k != "load"}
+    options = {k: v for k, v in options.items() if v is not None}
+    always = {"seed": values["seed"], "queries": values["queries"]}
+    loader = _bind(config.dataset.load, options, "dataset.load")
+    known = inspect.signature(
+        loader.func.func if isinstance(loader.func, functools.partial) else loader.func
+    ).parameters
+    return functools.partial(loader, **{k: v for k, v in always.items() if k in known})
+
+
+def _encoder(config: DictConfig, values: Mapping[str, Any]) -> Any:
+    options = {k: v for k, v in values["model"].items() if k not in {"encoder", "label"} and v is not None}
+    bound = _bind(config.model.encoder, options, "model.encoder")
+    known = inspect.signature(bound.func.func if isinstance(bound.func, functools.partial) else bound.func).parameters
+    always = {key: values[key] for key in ("device", "dtype", "batch_tokens", "seed")}
+    if values["dtype"] != "auto" and "dtype" not in known:
+        raise RequestError(f"dtype={values['dtype']} has no meaning for model {values['model']['name']}: leave it out.")
+    return bound(**{key: value for key, value in always.items() if key in known})
+
+
+def _projection(config: DictConfig, *, chosen: bool) -> ProjectionChoice:
+    node = config.projection.project
+    bound = _bind(node, {}, "projection.project")
+    plain = OmegaConf.to_container(node, resolve=True)
+    assert isinstance(plain, dict)
+    return ProjectionChoice(
+        name=config.projection.name,
+        project=bound,
+        described={str(k): v for k, v in plain.items() if k != "_partial_"},
+        chosen=chosen,
+    )
+
+
+def _evaluator(config: DictConfig, name: str) -> EvaluatorChoice:
+    node = config.evaluators[name].evaluate
+    bound = _bind(node, {}, f"evaluators.{name}.evaluate")
+    plain = OmegaConf.to_container(node, resolve=True)
+    assert isinstance(plain, dict)
+    return EvaluatorChoice(
+        name=name,
+        space=config.evaluators[name].space,
+        evaluate=bound,
+        described={str(k): v for k, v in plain.items() if k != "_partial_"},
+    )
+
+
+def _tracker(config: DictConfig, values: Mapping[str, Any]) -> TrackerChoice:
+    options = {k: v for k, v in values["tracker"].items() if k in {"uri", "experiment"}}
+    return TrackerChoice(
+        name=values["tracker"]["name"],
+        create=_bind(config.tracker.create, options, "tracker.create"),
+        log_texts=values["tracker"]["log_texts"],
+    )

@@ -1,0 +1,172 @@
+"""What brackets a run or a sweep: everything is checked before the first job, and summed up after the last.
+
+A Hydra callback, so that it works under every launcher. Hydra turns a callback's exceptions into warnings
+and lets SystemExit pass: a wrong request leaves through that, with status 2.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from evalkit import terminal
+from evalkit.errors import EvalkitError, EvaluationError, RequestError
+from evalkit.job import Plan, encoding_group, prepare_job
+from evalkit.records import write_json
+from evalkit.store import digest
+
+__all__ = ["PLAN", "Bracket", "first_missing", "is_chosen", "read_plan", "strip"]
+
+PLAN = "sweep.json"
+"""In a sweep's folder: its id, the identities, and which poolings share a forward pass."""
+
+created: dict[Path, Path] = {}
+"""Run folder → the topmost folder that Hydra makes for it, so that a refused request leaves no folder."""
+
+
+def strip(config: DictConfig) -> DictConfig:
+    """The job's configuration without Hydra's own node (a copy)."""
+    copy = config.copy()
+    with open_dict(copy):
+        copy.pop("hydra", None)
+    return copy
+
+
+def is_chosen(hydra: Any, group: str) -> bool:
+    """Whether anybody asked for the group's choice, rather than leaving the default."""
+    overrides = list(hydra.overrides.task)
+    return any(entry.partition("=")[0].lstrip("+~") == group for entry in overrides)
+
+
+def first_missing(folder: Path) -> Path:
+    """The topmost ancestor of `folder` (or itself) that does not exist."""
+    missing = folder
+    for parent in folder.parents:
+        if parent.exists():
+            return missing
+        missing = parent
+    return missing
+
+
+def read_plan(folder: Path) -> Plan:
+    """The plan of the sweep in `folder`; an empty one where there is none (another sweeper's jobs)."""
+    try:
+        data = json.loads((folder / PLAN).read_text(encoding="utf-8"))
+        return Plan(sweep=data["sweep"], poolings=data["poolings"], total=data["total"], started=data["started"])
+    except (OSError, ValueError, KeyError):
+        return Plan()
+
+
+class Bracket(Callback):
+    """Checks before, leaderboard after."""
+
+    def on_run_start(self, config: DictConfig, **_: Any) -> None:
+        """Refuse a wrong request before its folder is made; what only the job can know is left to it."""
+        with _refusing():
+            folder = Path(str(config.hydra.run.dir)).absolute()
+            created[folder] = first_missing(folder)
+            try:
+                prepare_job(strip(config), projection_chosen=is_chosen(config.hydra, "projection"))
+            except EvaluationError:
+                return  # a model out of reach: the job says so, and leaves its error.json
+
+    def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
+        """Compose and check every combination, settle the sweep's id, and write the plan."""
+        with _refusing():
+            folder = Path(str(config.hydra.sweep.dir)).absolute()
+            jobs = list(_combinations(config))
+            if not jobs:
+                return  # another sweeper decides as it goes; each job checks itself
+            plan = _plan(jobs)
+            write_json({**plan, "rank_by": config.rank_by}, folder / PLAN)
+            distinct = len(set(plan["identities"]))
+            if len(jobs) > distinct:
+                terminal.note(
+                    f"{len(jobs)} combinations come to {distinct} evaluations: "
+                    "the others differ in nothing that changes a result, and are copied."
+                )
+
+    def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
+        """Leaderboard, comparisons, gallery; the sweep's own run in the tracker; the failures."""
+        from evalkit.closing import close_sweep
+
+        try:
+            status = close_sweep(Path(str(config.hydra.sweep.dir)).absolute(), strip(config))
+        except EvalkitError as error:
+            terminal.warn(str(error))
+            sys.exit(error.exit_status)
+        if status:
+            sys.exit(status)
+
+
+class _refusing:
+    """Turn a wrong request into its sentence and exit status 2 (an exception would become a warning)."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        from hydra.errors import HydraException
+        from omegaconf.errors import OmegaConfBaseException
+
+        from evalkit.messages import sentence
+
+        if isinstance(error, EvalkitError):
+            terminal.warn(str(error))
+            sys.exit(error.exit_status)
+        if isinstance(error, HydraException | OmegaConfBaseException):
+            terminal.warn(sentence(error))
+            sys.exit(2)
+
+
+def _combinations(config: DictConfig) -> Iterator[DictConfig]:
+    """The composed configuration of every job that Hydra's basic sweeper will launch."""
+    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    if not str(config.hydra.sweeper._target_).endswith(".BasicSweeper"):
+        return
+    loader = GlobalHydra.instance().config_loader()
+    params = OmegaConf.to_container(config.hydra.sweeper.params or {}, resolve=True)
+    assert isinstance(params, dict)
+    arguments = [f"{key}={value}" for key, value in params.items()] + list(config.hydra.overrides.task)
+    parsed = OverridesParser.create(config_loader=loader).parse_overrides(arguments)
+    for overrides in BasicSweeper.split_arguments(parsed, None)[0]:
+        yield loader.load_sweep_config(config, list(overrides))
+
+
+def _plan(jobs: Sequence[DictConfig]) -> dict[str, Any]:
+    """Identities (of jobs whose model is in reach), and the poolings wanted of each model and corpus."""
+    identities: list[str] = []
+    poolings: dict[str, list[str]] = {}
+    for number, job in enumerate(jobs):
+        plain = strip(job)
+        chosen = is_chosen(job.hydra, "projection")
+        try:
+            prepared = prepare_job(plain, projection_chosen=chosen)
+        except RequestError as error:
+            overrides = " ".join(job.hydra.overrides.task)
+            raise RequestError(f"job {number} ({overrides}): {error}") from None
+        except EvaluationError:
+            # The job itself will say so; its place in the sweep's id is held by what was asked.
+            identities.append(digest({"asked": OmegaConf.to_yaml(plain, resolve=True)}))
+            continue
+        identities.append(prepared.identity)
+        wanted = poolings.setdefault(encoding_group(prepared.request), [])
+        if prepared.request.pooling not in wanted:
+            wanted.append(prepared.request.pooling)
+    return {
+        "sweep": digest({"identities": sorted(set(identities))}),
+        "identities": identities,
+        "poolings": poolings,
+        "total": len(jobs),
+        "started": time.time(),
+    }
