@@ -44,7 +44,7 @@ class Graphs:
     ks
         K of precision at K.
     store
-        Where graphs are kept.
+        Where graphs are kept; None keeps them in memory only.
     seed
         Of the query sample and the approximate graph.
     large
@@ -52,7 +52,7 @@ class Graphs:
     """
 
     def __init__(
-        self, embedding: Embedding, labels: Codes, ks: Sequence[int], store: Store, *, seed: int, large: int
+        self, embedding: Embedding, labels: Codes, ks: Sequence[int], store: Store | None, *, seed: int, large: int
     ) -> None:
         self._embedding = embedding
         self._labels = labels
@@ -121,7 +121,7 @@ class Graphs:
 
     def _kept(self, material: dict[str, Any], make: Any, *, rows: int | None = None) -> NeighbourGraph:
         size = (QUERY_SAMPLE if self._large and rows else self._n) * int(material["k"]) * 8
-        if self._n <= 2_000 or size > KEPT_BYTES:
+        if self._store is None or self._n <= 2_000 or size > KEPT_BYTES:
             return make()  # type: ignore[no-any-return]  # cheaper to build than to keep, or too large to
         key = digest({"format": FORMAT, "vectors": self._embedding.key, **material})
         with self._store.lock(KIND, key):
