@@ -5,18 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
-from evalkit import terminal
-from evalkit.errors import EvalkitError
+from evalkit import settings, terminal
+from evalkit.job import read_plan, run_context
 from evalkit.leaderboard import shown_columns
 from evalkit.report import Report, write_report
+from evalkit.trackers import Tracker, TrackerTrouble
 from evalkit.views import RunView, collect
-
-if TYPE_CHECKING:
-    from evalkit.trackers import Tracker
 
 __all__ = ["close_sweep"]
 
@@ -91,29 +88,25 @@ def _verdicts(report: Report, most: int = 6) -> Sequence[str]:
 
 
 def _track(folder: Path, config: DictConfig, reports: Sequence[Report]) -> Tracker | None:
-    from evalkit import settings
-    from evalkit.sweep import read_plan
-    from evalkit.trackers import RunContext
-
+    """Log the sweep's own run; None where nothing is tracked or the tracker is out of reach."""
     plan = read_plan(folder)
-    try:
-        choice = settings.build_tracker(config)
-        tracker: Tracker = choice.create()
-        if reports and plan.sweep is not None:
-            best = reports[0].board.iloc[0]
-            context = RunContext.here(sweep=plan.sweep, sweep_name=folder.name, log_texts=choice.log_texts)
-            summary = {
-                "models": len(reports[0].board),
-                "runs": len(reports[0].views),
-                "best": str(best["model"]),
-                "rank_by": reports[0].rank_by,
-                reports[0].rank_by: float(best[reports[0].rank_by]),
-            }
-            trouble = tracker.log_sweep(plan.sweep, folder, summary, context)
-            if trouble is not None:
-                terminal.warn(str(trouble))
-                return None
-    except EvalkitError as error:
-        terminal.warn(str(error))
+    choice = settings.build_tracker(config)
+    tracker: Tracker = choice.create()
+    if not reports or plan.sweep is None:
         return None
-    return tracker if choice.name != "none" else None
+    report = reports[0]
+    best = report.board.iloc[0]
+    summary = {
+        "models": len(report.board),
+        "runs": sum(len(entry.views) for entry in reports),
+        "best": str(best["model"]),
+        "rank_by": report.rank_by,
+        report.rank_by: float(best[report.rank_by]),
+    }
+    logged = tracker.log_sweep(
+        plan.sweep, folder, summary, run_context(plan, log_texts=choice.log_texts, folder=folder)
+    )
+    if isinstance(logged, TrackerTrouble):
+        terminal.warn(logged.sentence)
+        return None
+    return tracker if logged is not None else None

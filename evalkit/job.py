@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,17 +16,32 @@ from omegaconf import DictConfig
 
 from evalkit import settings, terminal
 from evalkit.errors import EvalkitError
+from evalkit.identity import environment
 from evalkit.outputs import copy_run, write_run
 from evalkit.pipeline import Prepared, evaluate, prepare, rank_value
 from evalkit.records import record_from_json
 from evalkit.request import Request
 from evalkit.store import Store, digest
-from evalkit.trackers import RunContext, Tracker
+from evalkit.trackers import RunContext
 from evalkit.values import Corpus, Record
 
-__all__ = ["Finished", "Plan", "corpus_of", "encoding_group", "perform", "prepare_job", "rank", "track"]
+__all__ = [
+    "PLAN",
+    "Finished",
+    "Plan",
+    "corpus_of",
+    "encoding_group",
+    "perform",
+    "prepare_job",
+    "rank",
+    "read_plan",
+    "run_context",
+]
 
 KIND = "records"
+
+PLAN = "sweep.json"
+"""In a sweep's folder: its id, the identities, and which poolings share a forward pass."""
 
 _corpora: dict[str, Corpus] = {}
 """Corpora that this process has read, by what was asked: the jobs of a sweep read a file once."""
@@ -60,6 +76,15 @@ class Finished:
     record: Record
     seconds: float
     reused: bool
+
+
+def read_plan(folder: Path) -> Plan:
+    """The plan of the sweep in `folder`; an empty one where there is none (another sweeper's jobs)."""
+    try:
+        data = json.loads((folder / PLAN).read_text(encoding="utf-8"))
+        return Plan(sweep=data["sweep"], poolings=data["poolings"], total=data["total"], started=data["started"])
+    except (OSError, ValueError, KeyError):
+        return Plan()
 
 
 def corpus_of(request: Request) -> Corpus:
@@ -144,13 +169,18 @@ def _copy_files(source: Path, target: Path) -> None:
         )
 
 
-def track(tracker: Tracker, finished: Finished, folder: Path, context: RunContext, say: Callable[[str], None]) -> bool:
-    """Log a finished run; says once what to do where the tracking server is out of reach. True where logged."""
-    trouble = tracker.log_run(finished.record, folder, context)
-    if trouble is not None:
-        say(str(trouble))
-        return False
-    return True
+def run_context(plan: Plan, *, log_texts: bool, folder: Path | None = None) -> RunContext:
+    """What the tracker is told besides the record: the sweep, DVC's experiment, the commit around the run."""
+    around = environment()
+    return RunContext(
+        sweep=plan.sweep,
+        sweep_name=None if folder is None else folder.name,
+        dvc_experiment=os.environ.get("DVC_EXP_NAME"),
+        git_commit=around["git_commit"],
+        git_dirty=around["git_dirty"],
+        log_texts=log_texts,
+        sync_folder=folder,
+    )
 
 
 def rank(finished: Finished, request: Request) -> float:

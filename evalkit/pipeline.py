@@ -277,7 +277,7 @@ def _corpus_entry(corpus: Corpus) -> dict[str, Any]:
         "fingerprint": corpus.fingerprint,
         "texts": len(corpus.texts),
         "labels": len(corpus.label_names),
-        "dropped": int(sum(corpus.dropped.values())),
+        "dropped": int(sum(n for reason, n in corpus.dropped.items() if reason != "limit")),
         "dropped_by_reason": dict(corpus.dropped),
         "label_names": list(corpus.label_names),
     }

@@ -35,13 +35,14 @@ def job(config: DictConfig) -> float:
     from hydra.types import RunMode
 
     from evalkit import sweep
+    from evalkit.job import read_plan
 
     hydra = HydraConfig.get()
     folder = Path(str(hydra.runtime.output_dir))
     many = hydra.mode == RunMode.MULTIRUN
     for stale in ("record.json", "error.json"):
         (folder / stale).unlink(missing_ok=True)
-    plan = sweep.read_plan(Path(str(hydra.sweep.dir)).absolute()) if many else None
+    plan = read_plan(Path(str(hydra.sweep.dir)).absolute()) if many else None
     try:
         return _perform(config, folder, plan, sweep.is_chosen(hydra, "projection"))
     except Exception as error:
@@ -55,23 +56,24 @@ def job(config: DictConfig) -> float:
 
 
 def _perform(config: DictConfig, folder: Path, plan: Any, chosen: bool) -> float:
-    from evalkit.job import Plan, perform, prepare_job, rank
-    from evalkit.trackers import RunContext
+    from evalkit.job import Plan, perform, prepare_job, rank, run_context
+    from evalkit.trackers import TrackerTrouble
 
     prepared = prepare_job(config, projection_chosen=chosen)
     request = prepared.request
     finished = perform(prepared, folder, plan or Plan())
     tracker = request.tracker.create()
-    context = RunContext.here(sweep=plan.sweep if plan else None, log_texts=request.tracker.log_texts)
-    trouble = tracker.log_run(finished.record, folder, context)
+    around = run_context(plan or Plan(), log_texts=request.tracker.log_texts, folder=folder if plan is None else None)
+    logged = tracker.log_run(finished.record, folder, around)
     if plan is not None:
         terminal.say(terminal.run_line(finished.record, request.rank_by, finished.seconds, reused=finished.reused))
     else:
         terminal.record_table(finished.record, folder)
-        if trouble is None and request.tracker.name != "none":
-            terminal.say(f"MLflow: {tracker.command()}\n        then open {tracker.address()}")
-    if trouble is not None:
-        terminal.warn(str(trouble))
+    if isinstance(logged, TrackerTrouble):
+        if not logged.repeated:
+            terminal.warn(logged.sentence)
+    elif logged is not None and plan is None:
+        terminal.say(f"MLflow: {tracker.command()}\n        then open {logged.link}")
     return rank(finished, request)
 
 

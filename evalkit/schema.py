@@ -28,6 +28,7 @@ class DatasetSchema:
     split: str | None = None
     revision: str | None = None
     limit: int | None = None
+    sample_seed: int | None = None
     conflicts: str = "first"
     drop_blank: bool = False
 

@@ -172,8 +172,7 @@ def _bind(node: DictConfig, available: Mapping[str, Any], where: str) -> functoo
     try:
         partial = instantiate(node)
     except InstantiationException as error:
-        cause = error.__cause__ or error
-        raise RequestError(f"{where} cannot be made ({str(cause).splitlines()[0]}): correct its _target_.") from None
+        raise RequestError(f"{where} cannot be made ({_deepest(error)}): correct its _target_.") from None
     if not isinstance(partial, functools.partial):
         raise RequestError(f"{where} needs `_partial_: true` beside its _target_ {node['_target_']}: add it.")
     signature = inspect.signature(partial.func)
@@ -192,6 +191,13 @@ def _bind(node: DictConfig, available: Mapping[str, Any], where: str) -> functoo
             group = where.partition(".")[0]
             raise RequestError(f"{group}.{key}={value} has no meaning for {node['_target_']}: leave it out.")
     return functools.partial(partial, **extra)
+
+
+def _deepest(error: BaseException) -> str:
+    """First line of the error that everything else is about."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _listed(names: set[str]) -> str:

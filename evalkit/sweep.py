@@ -6,7 +6,6 @@ and lets SystemExit pass: a wrong request leaves through that, with status 2.
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -18,14 +17,12 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from evalkit import terminal
 from evalkit.errors import EvalkitError, EvaluationError, RequestError
-from evalkit.job import Plan, encoding_group, prepare_job
+from evalkit.job import PLAN, encoding_group, prepare_job
 from evalkit.records import write_json
 from evalkit.store import digest
+from evalkit.trackers import sweep_identity
 
-__all__ = ["PLAN", "Bracket", "first_missing", "is_chosen", "read_plan", "strip"]
-
-PLAN = "sweep.json"
-"""In a sweep's folder: its id, the identities, and which poolings share a forward pass."""
+__all__ = ["Bracket", "first_missing", "is_chosen", "strip"]
 
 created: dict[Path, Path] = {}
 """Run folder → the topmost folder that Hydra makes for it, so that a refused request leaves no folder."""
@@ -53,15 +50,6 @@ def first_missing(folder: Path) -> Path:
             return missing
         missing = parent
     return missing
-
-
-def read_plan(folder: Path) -> Plan:
-    """The plan of the sweep in `folder`; an empty one where there is none (another sweeper's jobs)."""
-    try:
-        data = json.loads((folder / PLAN).read_text(encoding="utf-8"))
-        return Plan(sweep=data["sweep"], poolings=data["poolings"], total=data["total"], started=data["started"])
-    except (OSError, ValueError, KeyError):
-        return Plan()
 
 
 class Bracket(Callback):
@@ -164,7 +152,7 @@ def _plan(jobs: Sequence[DictConfig]) -> dict[str, Any]:
         if prepared.request.pooling not in wanted:
             wanted.append(prepared.request.pooling)
     return {
-        "sweep": digest({"identities": sorted(set(identities))}),
+        "sweep": sweep_identity(identities),
         "identities": identities,
         "poolings": poolings,
         "total": len(jobs),
