@@ -1,0 +1,121 @@
+"""What is refused at the door, and in which words."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from evalkit.datasets.table import Table, listed, shown
+from evalkit.errors import RequestError
+
+__all__ = ["check_enough", "check_options", "parts", "usable_rows"]
+
+FEWEST_TEXTS = 4
+
+
+def check_options(limit: int | None, conflicts: str, queries: Sequence[str]) -> None:
+    """Refuse options without meaning, and queries that cannot be encoded."""
+    if conflicts not in {"first", "drop", "error"}:
+        raise RequestError(f"dataset.conflicts={conflicts} is none of first, drop and error: choose one of them.")
+    if limit is not None and limit < FEWEST_TEXTS:
+        raise RequestError(
+            f"dataset.limit={limit} is too small, as at least {FEWEST_TEXTS} texts are needed: raise it, or leave it out."
+        )
+    for number, query in enumerate(queries, start=1):
+        fault = "is blank" if not query.strip() else _unusable(query)
+        if fault:
+            raise RequestError(f"query {number} of queries {fault}: write a text there, or leave it out.")
+
+
+def _unusable(text: str) -> str | None:
+    """What in a text no tokenizer, file or page can carry."""
+    if "\0" in text:
+        return "holds a NUL character"
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            return f"holds half a surrogate pair (U+{ord(text[error.start]):04X})"
+    return None
+
+
+def usable_rows(table: Table, *, drop_blank: bool) -> list[int]:
+    """Numbers of the rows with a text and a label; others are refused, or left out with `drop_blank`."""
+    if not table.texts:
+        raise RequestError(f"{table.source} has no rows below its header: give it texts and labels.")
+    kept = []
+    for row, (text, label) in enumerate(zip(table.texts, table.labels, strict=True)):
+        if text is None or label is None or not text.strip() or not label.strip():
+            if not drop_blank:
+                raise RequestError(_blank(table, row))
+            continue
+        fault = _unusable(text) or _unusable(label)
+        if fault:
+            raise RequestError(f"{table.name_row(row)} of {table.source} {fault}: write it as plain UTF-8 text.")
+        kept.append(row)
+    if not kept:
+        raise RequestError(
+            f"all {len(table.texts)} rows of {table.source} have a blank text or label: check dataset.text_column and "
+            "dataset.label_column."
+        )
+    return kept
+
+
+def _blank(table: Table, row: int) -> str:
+    text = table.texts[row]
+    what = "text" if text is None or not text.strip() else "label"
+    value = text if what == "text" else table.labels[row]
+    how = f"no {what} (a missing value)" if value is None else f"a blank {what}"
+    return (
+        f"{table.name_row(row)} of {table.source} has {how}: fill it in, or leave such rows out with "
+        "dataset.drop_blank=true."
+    )
+
+
+def parts(table: Table, kept: list[int]) -> tuple[list[int], list[int]]:
+    """Train rows and the rows that are scored: the test rows, or all where there is no split."""
+    if table.splits is None:
+        return [], kept
+    strange = sorted({str(table.splits[row]) for row in kept} - {"train", "test"})
+    if strange:
+        first = next(row for row in kept if table.splits[row] not in {"train", "test"})
+        raise RequestError(
+            f"the split column of {table.source} holds {listed(strange, 5)} (first in {table.name_row(first)}), "
+            "and only train and test are meant: rename or remove those rows, or leave dataset.split_column out."
+        )
+    split = {part: [row for row in kept if table.splits[row] == part] for part in ("train", "test")}
+    for part, rows in split.items():
+        if not rows:
+            raise RequestError(
+                f"the split column of {table.source} has no {part} row: mark some, or leave dataset.split_column out."
+            )
+    if len({table.labels[row] for row in split["train"]}) < 2:
+        raise RequestError(
+            f"the train rows of {table.source} bear one label only, {shown(str(table.labels[split['train'][0]]))}, "
+            "and the probe needs two: mark rows of other labels as train, or leave dataset.split_column out."
+        )
+    return split["train"], split["test"]
+
+
+def check_enough(table: Table, scored: Sequence[int], dropped: Mapping[str, int]) -> None:
+    """Refuse what is too little to score: fewer than four texts, one label, or a label of its own a text."""
+    part = "" if table.splits is None else "test rows of "
+    left = ", ".join(f"{count} {reason}" for reason, count in dropped.items() if count)
+    left_out = f" (after {left} left out)" if left else ""
+    if len(scored) < FEWEST_TEXTS:
+        found = "only 1 text" if len(scored) == 1 else f"only {len(scored)} different texts" if scored else "no text"
+        raise RequestError(
+            f"{part}{table.source} has {found}{left_out}, and at least {FEWEST_TEXTS} are needed: add texts."
+        )
+    sizes = Counter(table.labels[row] for row in scored)
+    if len(sizes) < 2:
+        raise RequestError(
+            f"{part}{table.source} has one label only, {shown(str(next(iter(sizes))))} on all {len(scored)} texts"
+            f"{left_out}, and nothing can be told apart: add texts of another label, or name another "
+            "dataset.label_column."
+        )
+    if len(sizes) == len(scored):
+        raise RequestError(
+            f"{part}{table.source} has a label of its own on each of its {len(scored)} texts{left_out}, so that no two "
+            "belong together: name the right dataset.label_column."
+        )
