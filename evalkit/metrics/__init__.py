@@ -1,0 +1,1 @@
+"""Scores as pure functions of arrays: one evaluator family a module, bound by conf/evaluators/."""

@@ -1,0 +1,211 @@
+"""Silhouette, centroid hits, Davies–Bouldin and Caliński–Harabasz of many labellings from one matrix product."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evalkit.metrics.class_sums import CentredVectors, ClassMeans, label_means, products, sum_by_label
+from evalkit.metrics.mean_intervals import mean_by_label
+from evalkit.values import Codes
+
+__all__ = ["CentroidScores", "score_labellings", "silhouette_pseudo_values"]
+
+SAME_PLACE = 1e-7
+"""Below this distance a silhouette is 0: text, label and rival lie in one place."""
+
+ROUNDING = 1.5e-14
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CentroidScores:
+    """The scores of P labellings of the same N vectors.
+
+    Attributes
+    ----------
+    silhouettes, hits
+        (N, P) per-text silhouettes and leave-one-out nearest-centroid hits (shares where tied).
+    davies_bouldin, calinski_harabasz
+        (P,); NaN where undefined.
+    nearest
+        (N, P) the other label with the nearest mean: the one that b is taken of.
+    slopes
+        (2, N, P) derivatives of the silhouette by a and by b.
+    """
+
+    silhouettes: NDArray[np.float64]
+    hits: NDArray[np.float64]
+    davies_bouldin: NDArray[np.float64]
+    calinski_harabasz: NDArray[np.float64]
+    nearest: NDArray[np.int32]
+    slopes: NDArray[np.float64]
+
+
+def score_labellings(
+    vectors: CentredVectors, labellings: NDArray[np.int32], sizes: NDArray[np.int64]
+) -> CentroidScores:
+    """Score P labellings at once: one matrix product serves all four scores.
+
+    Parameters
+    ----------
+    vectors
+        From `class_sums.centre`.
+    labellings
+        (P, N) codes with the same label sizes in every row.
+    sizes
+        (k,) those sizes.
+    """
+    count, n = labellings.shape
+    means = label_means(vectors, labellings, sizes)
+    silhouettes, hits, nearest = np.empty((n, count)), np.empty((n, count)), np.empty((n, count), dtype=np.int32)
+    slopes = np.empty((2, n, count))
+    distances = np.empty((n, count))
+    halves, length = vectors.halves, np.sqrt(means.spread.ravel())
+    for rows, block in products(vectors, means):
+        own = labellings[:, rows].T.astype(np.int64)
+        flat = own + sizes.size * np.arange(count)
+        inner = np.take_along_axis(block, own[..., None], axis=2)[..., 0].astype(np.float64)
+        np.put_along_axis(block, own[..., None], -np.inf, axis=2)
+        squared = vectors.spread[rows, None] - 2 * inner + means.spread.ravel()[flat]
+        distances[rows] = np.sqrt(np.where(squared > vectors.tolerance * length[flat], squared, 0.0))
+        members, zero = sizes[own], vectors.squares[rows, None] == 0
+        to_own = members * (halves[rows, None] + means.halves.ravel()[flat] - inner) - zero
+        farther = means.halves.astype(block.dtype) - block
+        nearest[rows] = farther.argmin(axis=2)
+        to_nearest = np.take_along_axis(farther, nearest[rows, :, None], axis=2)[..., 0] + halves[rows, None]
+        silhouettes[rows], slopes[:, rows] = _silhouettes(to_own, to_nearest, members)
+        to_mean = inner + means.lift.ravel()[flat] + vectors.along[rows, None]
+        to_means = np.add(block, means.lift, out=block, casting="same_kind")
+        np.add(to_means, vectors.along[rows, None, None], out=to_means, casting="same_kind")
+        hits[rows] = _hits(to_means, to_mean, members, vectors.squares[rows, None], flat, means, vectors)
+    return CentroidScores(
+        silhouettes=silhouettes,
+        hits=hits,
+        davies_bouldin=_davies_bouldin(distances, labellings, means, vectors),
+        calinski_harabasz=_calinski_harabasz(distances, means, n),
+        nearest=nearest,
+        slopes=slopes,
+    )
+
+
+def _silhouettes(
+    to_own: NDArray[np.float64], to_nearest: NDArray[np.float64], members: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Silhouettes and their slopes, from summed distances to the own label and mean ones to the nearest other."""
+    a = np.maximum(to_own / np.maximum(members - 1, 1), 0.0)
+    b = np.maximum(to_nearest, 0.0)
+    larger = np.maximum(a, b)
+    defined = (larger >= SAME_PLACE) & (members > 1)
+    scale = np.where(defined, larger, 1.0)
+    values = np.where(defined, (b - a) / scale, 0.0)
+    by_a = np.where(defined, -np.where(b >= a, 1.0, b / scale) / scale, 0.0)
+    by_b = np.where(defined, np.where(b >= a, a / scale, 1.0) / scale, 0.0)
+    return values, np.stack([by_a, by_b])
+
+
+def _hits(
+    cosines: NDArray[Any],
+    own: NDArray[np.float64],
+    members: NDArray[np.int64],
+    square: NDArray[np.float64],
+    flat: NDArray[np.int64],
+    means: ClassMeans,
+    vectors: CentredVectors,
+) -> NDArray[np.float64]:
+    """Leave-one-out nearest-centroid hits of a block; overwrites `cosines`."""
+    lengths = means.mean_squares(vectors.mean_square)
+    empty = lengths <= _nothing(means.sizes, vectors) / means.sizes**2
+    if empty.any():
+        np.copyto(cosines, -np.inf, where=empty)
+    cosines /= np.sqrt(np.where(empty, 1.0, lengths)).astype(cosines.dtype)
+    rival = cosines.max(axis=2)
+    rest = members**2 * lengths.ravel()[flat] - 2 * members * own + square
+    nothing = (rest <= _nothing(members, vectors)) | (members == 1)
+    mine = (members * own - square) / np.sqrt(np.where(nothing, 1.0, rest))
+    hits = (mine > rival).astype(np.float64)
+    tied = np.abs(mine - rival) <= vectors.tolerance
+    if tied.any():
+        as_near = (cosines[tied] >= rival[tied][:, None] - vectors.tolerance).sum(axis=1)
+        hits[tied] = 1.0 / (1.0 + as_near)
+    return np.where(nothing, 0.0, hits)
+
+
+def _nothing(members: NDArray[np.int64], vectors: CentredVectors) -> NDArray[np.float64]:
+    """Squared length up to which a sum of so many vectors is zero but for rounding."""
+    return np.asarray(ROUNDING * members.astype(np.float64) ** 2 + vectors.tolerance * members)
+
+
+def _davies_bouldin(
+    distances: NDArray[np.float64], labellings: NDArray[np.int32], means: ClassMeans, vectors: CentredVectors
+) -> NDArray[np.float64]:
+    count, k = means.spread.shape
+    flat = (labellings.T + k * np.arange(count)).ravel()
+    within = np.bincount(flat, weights=distances.ravel(), minlength=count * k).reshape(count, k) / means.sizes
+    pairs = means.spread[:, :, None] + means.spread[:, None, :]
+    squared = pairs - 2 * means.centred @ means.centred.transpose(0, 2, 1)
+    # Centroids in one place are left out, as scikit-learn does, unless all are.
+    apart = (squared > vectors.tolerance * pairs) & ~np.eye(k, dtype=bool)
+    sums = within[:, :, None] + within[:, None, :]
+    ratios = np.divide(sums, np.sqrt(np.where(apart, squared, 1.0)), where=apart, out=np.zeros_like(sums))
+    return np.asarray(np.where(apart.any(axis=(1, 2)), ratios.max(axis=2).mean(axis=1), np.nan))
+
+
+def _calinski_harabasz(distances: NDArray[np.float64], means: ClassMeans, n: int) -> NDArray[np.float64]:
+    k = means.sizes.size
+    within = np.einsum("np,np->p", distances, distances)
+    middle = np.einsum("k,pkr->pr", means.sizes / n, means.centred)
+    between = means.spread @ means.sizes - n * np.einsum("pr,pr->p", middle, middle)
+    defined = (within > ROUNDING * n) & (n > k)
+    ratio = np.divide(between, within, where=defined, out=np.full(within.size, np.nan))
+    return np.asarray(ratio * (n - k) / (k - 1))
+
+
+def silhouette_pseudo_values(
+    vectors: CentredVectors, codes: Codes, sizes: NDArray[np.int64], found: CentroidScores, weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Jackknife pseudo-values of Σ weights · silhouette: own value, and how each text moves the others'.
+
+    A text enters the others' silhouettes through its label's mean only, so its influence is a product with
+    the sum of their slopes: O(N·k·d), where leaving out one text after the other would cost O(N²·k).
+
+    Parameters
+    ----------
+    found
+        The scores of this one labelling.
+    weights
+        (N,) of sum 1: 1/N for the micro score, 1/(k·n_c) for the macro one.
+
+    Returns
+    -------
+    ndarray
+        (N,); their mean is the score.
+
+    References
+    ----------
+    Jaeckel 1972, "The infinitesimal jackknife", Bell Laboratories memorandum; Efron 1982, SIAM, ch. 6.
+    """
+    n, k = codes.size, sizes.size
+    means = label_means(vectors, codes[None, :], sizes)
+    nearest, slopes = found.nearest[:, 0], found.slopes[:, :, 0]
+    # a and b fall as the mean cosine rises: hence the minus. Less one text, a label's mean moves by
+    # (x − μ) / (n_c − 1).
+    moving = np.maximum(sizes - 1, 1)
+    to_own = -n * weights * slopes[0] / moving[codes] * (sizes / moving)[codes]
+    to_nearest = -n * weights * slopes[1] / moving[nearest]
+    direction = np.zeros((k, vectors.vectors.shape[1]))
+    for rows, block in vectors.blocks(1):
+        direction += sum_by_label(block * to_own[rows, None], codes[None, rows], k)[0]
+        direction += sum_by_label(block * to_nearest[rows, None], nearest[None, rows], k)[0]
+    along = np.bincount(codes, to_own, k) + np.bincount(nearest, to_nearest, k)
+    moved = along[codes] * (vectors.along - vectors.mean_square - means.lift[0][codes])
+    for rows, block in vectors.blocks(1):
+        moved[rows] += np.einsum("nr,nr->n", direction[codes[rows]], block - means.centred[0][codes[rows]])
+    values = found.silhouettes[:, 0]
+    score = float(values @ weights)
+    by_label = mean_by_label(values, codes, k)
+    micro = np.allclose(weights, weights[0])
+    own = values - score if micro else n * weights * (sizes / moving)[codes] * (values - by_label[codes])
+    return np.asarray(score + own + moved)
