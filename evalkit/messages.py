@@ -35,6 +35,9 @@ def sentence(error: BaseException) -> str:
         full = re.search(r"full_key: (\S+)", " ".join(lines))
         where = full.group(1) if full else "an option"
         return f"{where} cannot be {wrong.group(1)!r}: give {_kind(wrong.group(3))}."
+    if "Could not load" in first:
+        group, _, choice = first.partition("'")[2].partition("'")[0].rpartition("/")
+        return f"{group} has no choice {choice!r}: see conf/{group} for those that there are."
     details = [
         line.strip() for line in lines[1:] if line.strip() and not line.strip().startswith(("full_key", "object_type"))
     ]

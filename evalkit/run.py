@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["conf_folder", "job", "main"]
 
+failed: list[Exception] = []
+"""The error of a single run."""
+
 FULL_ERROR = "HYDRA_FULL_ERROR"
 STOPPED = 130
 
@@ -46,12 +49,13 @@ def job(config: DictConfig) -> float:
     try:
         return _perform(config, folder, plan, sweep.is_chosen(hydra, "projection"))
     except Exception as error:
+        if not many:
+            # Kept for main: Hydra would print a line of its own above ours.
+            failed.append(error)
         if isinstance(error, RequestError) and not many:
             _discard(folder)
-            raise
-        _note_failure(config, folder, error)
-        if not many:
-            raise
+        else:
+            _note_failure(config, folder, error, say=many)
         return float("nan")
 
 
@@ -77,7 +81,7 @@ def _perform(config: DictConfig, folder: Path, plan: Any, chosen: bool) -> float
     return rank(finished, request)
 
 
-def _note_failure(config: DictConfig, folder: Path, error: Exception) -> None:
+def _note_failure(config: DictConfig, folder: Path, error: Exception, *, say: bool) -> None:
     """error.json and, in a sweep, a line; the traceback of what nobody foresaw goes into the file."""
     from omegaconf import OmegaConf
 
@@ -95,7 +99,8 @@ def _note_failure(config: DictConfig, folder: Path, error: Exception) -> None:
         settings=mask_tree(OmegaConf.to_container(config, resolve=False)),
         trace=None if expected else mask("".join(traceback.format_exception(error))),
     )
-    terminal.warn(mask(f"{name} failed: {message}"))
+    if say:
+        terminal.warn(mask(f"{name} failed: {message}"))
 
 
 def _discard(folder: Path) -> None:
@@ -164,6 +169,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     command = hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(job)
     try:
         command()
+        if failed:
+            raise failed.pop()
     except KeyboardInterrupt:
         terminal.warn("stopped: what is done is kept, and the same command goes on from there.")
         sys.exit(STOPPED)

@@ -105,12 +105,13 @@ class _refusing:
         from omegaconf.errors import OmegaConfBaseException
 
         from evalkit.messages import sentence
+        from evalkit.secrets import mask
 
         if isinstance(error, EvalkitError):
-            terminal.warn(str(error))
+            terminal.warn(mask(str(error)))
             sys.exit(error.exit_status)
         if isinstance(error, HydraException | OmegaConfBaseException):
-            terminal.warn(sentence(error))
+            terminal.warn(mask(sentence(error)))
             sys.exit(2)
 
 

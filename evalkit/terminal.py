@@ -8,12 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evalkit.records import run_name
-from evalkit.values import Record, Score
-
 if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
+
+    from evalkit.values import Record, Score
 
 __all__ = ["Progress", "leaderboard_table", "note", "record_table", "run_line", "say", "warn"]
 
@@ -123,12 +122,16 @@ def record_table(record: Record, folder: Path) -> None:
 
 def title_of(record: Record) -> str:
     """``model·pooling·projection·seed`` on the corpus."""
+    from evalkit.records import run_name
+
     corpus = record.corpus
     return f"{run_name(record)}  on {corpus['name']} ({corpus['texts']} texts, {corpus['labels']} labels)"
 
 
 def run_line(record: Record, rank_by: str, seconds: float, *, reused: bool) -> str:
     """One line a finished run of a sweep."""
+    from evalkit.records import run_name
+
     score = next((entry for entry in record.scores if entry.name == rank_by), None)
     value = "" if score is None else f"{rank_by} {_figure(score.value)} (chance {_figure(score.chance)})"
     how = "found finished" if reused else f"{seconds:.1f} s"

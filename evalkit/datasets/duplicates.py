@@ -58,9 +58,11 @@ def drop_repeated(table: Table, rows: list[int], conflicts: str) -> tuple[list[i
         unique = [row for row in unique if row not in disputed]
         return unique, {"duplicates": duplicates, "conflicts": len(rivals) + len(disputed)}, []
     # Rows, not texts: the warning goes where the texts may not (tracker.log_texts=false).
-    subject = "1 text stands" if len(disputed) == 1 else f"{len(disputed)} texts stand"
+    one = len(disputed) == 1
+    subject = "1 text stands" if one else f"{len(disputed)} texts stand"
+    counted = "counts under its first" if one else "count under their first"
     warning = (
-        f"{subject} under more than one label and counts under its first (say {_example(table, earlier, later)}); "
+        f"{subject} under more than one label and {counted} ({_example(table, earlier, later)}, say); "
         "dataset.conflicts=drop leaves such texts out."
     )
     return unique, {"duplicates": duplicates, "conflicts": len(rivals)}, [warning]

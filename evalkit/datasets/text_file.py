@@ -55,7 +55,7 @@ def existing_file(path: str) -> Path:
 def _meant(file: Path) -> str:
     siblings = [other.name for other in file.parent.iterdir()] if file.parent.is_dir() else []
     near = difflib.get_close_matches(file.name, siblings, 1)
-    return f": did you mean {near[0]}?" if near else ": check the path"
+    return f": perhaps {near[0]} is meant" if near else ": check the path"
 
 
 def check_text(path: Path, source: str, name_line: Callable[[int], str]) -> None:
