@@ -1,0 +1,25 @@
+"""Machine code for the loops that numpy has no words for, kept on disk: compiled once a machine, not once a process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import numba
+
+__all__ = ["compiled"]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def compiled(function: Function) -> Function:
+    """Compile `function` with numba at its first call.
+
+    Floating-point sums may be re-ordered, the interpreter's lock is released, and the result is kept beside the
+    module or, where that is read-only, in the user's cache folder (NUMBA_CACHE_DIR overrides both).
+    """
+    options = {"fastmath": True, "nogil": True}
+    try:
+        return cast(Function, numba.njit(cache=True, **options)(function))
+    except RuntimeError:  # numba: no locator available, that is, neither place can be written to
+        return cast(Function, numba.njit(**options)(function))
