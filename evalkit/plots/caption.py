@@ -1,0 +1,103 @@
+"""What is written under a map, and when it is stamped.
+
+A map is no evidence by itself: t-SNE and UMAP draw clumps in noise. So every map bears its scores with
+their chance levels, and a stamp where it is known to mislead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from evalkit.plots.style import PROJECTIONS, model_name, number
+from evalkit.values import Record, Score
+
+__all__ = ["LEAST_CONTINUITY", "LEAST_TRUST", "by_name", "lines", "precision_name", "stamp"]
+
+LEAST_CONTINUITY = 0.9
+"""Below this label continuity a map is stamped: over pairs of topics, the map separates the two better than the
+vectors do by more than 0.1 of balanced accuracy on average."""
+
+LEAST_TRUST = 0.5
+"""Below this share of the way from chance to perfect, trustworthiness is called low: the map's neighbourhoods are
+then made up of non-neighbours to at least half the extent of a map with its rows shuffled."""
+
+
+def by_name(record: Record) -> dict[str, Score]:
+    """Return the record's scores by name."""
+    return {score.name: score for score in record.scores}
+
+
+def precision_name(scores: Mapping[str, Score], prefix: str = "neighbours/precision_at_") -> str | None:
+    """Return the name of the neighbour precision to show: K = 5, else the K nearest to 5, else None."""
+    found = [name for name in scores if name.startswith(prefix) and name.removeprefix(prefix).isdigit()]
+    return min(found, key=lambda name: (abs(int(name.removeprefix(prefix)) - 5), name), default=None)
+
+
+def lines(record: Record) -> tuple[str, str, str]:
+    """Return the caption: what was drawn, the scores of the vectors, the scores of this map."""
+    scores = by_name(record)
+    vectors = [_spoken(scores, "separation/silhouette", "silhouette")]
+    if (precision := precision_name(scores)) is not None:
+        vectors.append(_spoken(scores, precision, f"neighbour precision at {precision.rsplit('_', 1)[-1]}"))
+    plane = [
+        _spoken(scores, "map/silhouette", "silhouette"),
+        _spoken(scores, "hulls/overlap", "hull overlap", "; 0 is best"),
+    ]
+    return _subject(record), _sentence("In the vectors", vectors), _sentence("On this map", plane)
+
+
+def stamp(record: Record) -> str | None:
+    """Return the warning that the map must bear, or None.
+
+    A map is stamped when ``faithfulness/label_continuity`` is below `LEAST_CONTINUITY` (separation that only the
+    map has), or when trustworthiness, measured from its chance level (0) to 1, is below `LEAST_TRUST` (neighbours
+    on the map that are none in the vectors).
+    """
+    scores = by_name(record)
+    said: list[str] = []
+    continuity = scores.get("faithfulness/label_continuity")
+    if continuity is not None and continuity.value is not None and continuity.value < LEAST_CONTINUITY:
+        said.append(
+            f"The map shows more separation than the vectors have (label continuity {number(continuity.value)})"
+        )
+    trust = next((s for name, s in scores.items() if name.startswith("faithfulness/trustworthiness_at_")), None)
+    if trust is not None and trust.value is not None:
+        chance = 0.5 if trust.chance is None else trust.chance
+        if trust.value - chance < LEAST_TRUST * (1 - chance):
+            beside = f"trustworthiness {number(trust.value)}, chance {number(chance)}"
+            said.append(f"Neighbours on the map are often none in the vectors ({beside})")
+    return "\n".join(said) or None
+
+
+def _subject(record: Record) -> str:
+    projection, corpus = record.projection, record.corpus
+    name = str(projection["name"])
+    settings = projection.get("parameters", {})
+    shown = [f"{key} {_short(settings[key])}" for key in ("perplexity", "n_neighbors") if key in settings]
+    parts = [
+        model_name(record.encoder),
+        *([] if record.encoder["pooling"] == "none" else [f"{record.encoder['pooling']} pooling"]),
+        " ".join([PROJECTIONS.get(name, name), *(f"({text.replace('_', ' ')})" for text in shown)]),
+        f"seed {projection['seed']}",
+        f"{corpus['name']}: {corpus['texts']:,} texts, {corpus['labels']} topics",
+    ]
+    return " · ".join(parts)
+
+
+def _short(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _spoken(scores: Mapping[str, Score], name: str, spoken: str, remark: str = "") -> str:
+    score = scores.get(name)
+    if score is None:
+        return ""
+    if score.value is None:
+        return f"{spoken} undefined"
+    beside = "" if score.chance is None else f" (chance {number(score.chance)}{remark})"
+    return f"{spoken} {number(score.value)}{beside}"
+
+
+def _sentence(opening: str, parts: Sequence[str]) -> str:
+    said = [part for part in parts if part]
+    return f"{opening}: {', '.join(said)}" if said else ""

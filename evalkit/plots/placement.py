@@ -1,0 +1,104 @@
+"""Where words and names stand on a map, so that none covers another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["densest", "overlaps", "place"]
+
+Boxes = NDArray[np.float64]
+"""(n, 4) float64: left, bottom, right, top in pixels."""
+
+_CELLS = 40  # a side of the grid on which a topic's densest place is looked for
+
+_DIRECTIONS = np.array(
+    # Right of the point reads best; then left, above, below, and the slants.
+    [(1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (1, -1), (-1, 1), (-1, -1),
+     (1, 0.5), (1, -0.5), (-1, 0.5), (-1, -0.5), (0.5, 1), (-0.5, 1), (0.5, -1), (-0.5, -1)]
+)  # fmt: skip
+
+
+def overlaps(box: NDArray[np.float64], others: Boxes) -> NDArray[np.float64]:
+    """Return the (n,) areas that `box` (4,), or (c, 4) boxes as (c, n), share with each of `others` (n, 4)."""
+    box = box[..., None, :]
+    wide = np.minimum(box[..., 2], others[:, 2]) - np.maximum(box[..., 0], others[:, 0])
+    high = np.minimum(box[..., 3], others[:, 3]) - np.maximum(box[..., 1], others[:, 1])
+    return np.asarray(np.clip(wide, 0, None) * np.clip(high, 0, None))
+
+
+def place(
+    anchors: NDArray[np.float64],
+    sizes: NDArray[np.float64],
+    obstacles: Boxes,
+    bounds: tuple[float, float, float, float],
+    *,
+    distances: Sequence[float],
+    centred: bool = False,
+    always: bool = True,
+) -> list[NDArray[np.float64] | None]:
+    """Place one box an anchor, in the order given (the first have the first choice).
+
+    Each takes the first free place among those round its anchor, nearest ring first: free of obstacles, of the boxes
+    placed before, and inside the bounds.
+
+    Parameters
+    ----------
+    anchors, sizes
+        (n, 2) pixels: the point that each box belongs to, and the box's width and height.
+    obstacles
+        (m, 4) boxes to keep clear of.
+    bounds
+        Left, bottom, right, top of the room.
+    distances
+        Gaps in pixels between anchor and box, ring by ring.
+    centred
+        Try first to put the box upon its anchor.
+    always
+        Where no place is free, take the one that covers least; else leave the box out (None).
+    """
+    taken = np.asarray(obstacles, dtype=np.float64).reshape(-1, 4)
+    placed: list[NDArray[np.float64] | None] = []
+    for anchor, size in zip(anchors, sizes, strict=True):
+        tried = _candidates(anchor, size, distances, centred)
+        outside = (
+            np.clip(bounds[0] - tried[:, 0], 0, None) + np.clip(tried[:, 2] - bounds[2], 0, None)
+            + np.clip(bounds[1] - tried[:, 1], 0, None) + np.clip(tried[:, 3] - bounds[3], 0, None)
+        )  # fmt: skip
+        cost = overlaps(tried, taken).sum(axis=1) + 1e3 * outside
+        best = int(np.argmin(cost))  # the first of equals: the order of the candidates is the preference
+        if cost[best] > 0 and not always:
+            placed.append(None)
+            continue
+        taken = np.vstack([taken, tried[best]])
+        placed.append(tried[best])
+    return placed
+
+
+def densest(members: NDArray[np.float64], everything: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the (2,) middle of the place where a topic's (m, 2) texts are densest, on a grid over all (N, 2) texts.
+
+    A topic scattered over several islands has no mean or median worth a name: those fall between the islands.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    low = everything.min(axis=0)
+    reach = np.maximum(everything.max(axis=0) - low, 1e-12)
+    cells = np.minimum((members - low) / reach * _CELLS, _CELLS - 1).astype(np.int64)
+    crowd = np.zeros((_CELLS, _CELLS))
+    np.add.at(crowd, (cells[:, 0], cells[:, 1]), 1.0)
+    smooth = gaussian_filter(crowd, 1.2)
+    peak = int(np.argmax(smooth[cells[:, 0], cells[:, 1]]))
+    near = np.abs(cells - cells[peak]).max(axis=1) <= 1
+    return np.asarray(members[near].mean(axis=0))
+
+
+def _candidates(
+    anchor: NDArray[np.float64], size: NDArray[np.float64], distances: Sequence[float], centred: bool
+) -> Boxes:
+    half = size / 2
+    rings = [anchor + _DIRECTIONS * (half + distance) for distance in distances]
+    centres = np.vstack([anchor[None, :], *rings] if centred else rings)
+    return np.hstack([centres - half, centres + half])
