@@ -86,7 +86,8 @@ class Anatomy:
             return self.native_pooling
         if self.native_pooling == "none":
             raise RequestError(
-                f"{name} gives no token vectors ({' → '.join(self.modules)}), so pooling={pooling} cannot be had: use pooling=native."
+                f"{name} gives no token vectors ({' → '.join(self.modules)}), so pooling={pooling} cannot be had: "
+                "use pooling=native."
             )
         if "+" in self.native_pooling and self.modules[-1] not in {"Pooling", "Normalize"}:
             raise RequestError(

@@ -127,7 +127,8 @@ class PrecomputedEncoder:
         vectors, own = self._vectors(self.query_path), self._vectors(self.path)
         if len(vectors) != len(texts):
             raise RequestError(
-                f"{self.query_path.name} has {len(vectors)} rows and there are {len(texts)} queries: give one row a query."
+                f"{self.query_path.name} has {len(vectors)} rows and there are {len(texts)} queries: "
+                "give one row a query."
             )
         if vectors.shape[1] != own.shape[1]:
             raise RequestError(
@@ -202,7 +203,8 @@ def _read_parquet(path: Path) -> NDArray[Any]:
     if numbers and len(numbers) == len(table.column_names):
         return np.column_stack([table.column(name).to_numpy() for name in numbers])
     raise RequestError(
-        f"{path.name} has the columns {', '.join(table.column_names[:8])}: give either one column of lists or numbers in all columns."
+        f"{path.name} has the columns {', '.join(table.column_names[:8])}: "
+        "give either one column of lists or numbers in all columns."
     )
 
 
@@ -226,7 +228,8 @@ def _finite(vectors: NDArray[Any], path: Path, rows: NDArray[np.int64] | None) -
             place = start + int(np.argmin(finite))
             row = place if rows is None else int(rows[place])
             raise RequestError(
-                f"row {row} of {path.name} (counted from 0) has a value that is not finite in float32: mend or drop that row."
+                f"row {row} of {path.name} (counted from 0) has a value that is not finite in float32: "
+                "mend or drop that row."
             )
         if not as_it_is:
             out[start : start + len(block)] = block

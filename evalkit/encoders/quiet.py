@@ -23,16 +23,21 @@ def no_telemetry() -> None:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """Within the block the libraries neither warn, nor log below an error, nor draw weight-loading bars.
+def quiet(*, bars: bool = False) -> Iterator[None]:
+    """Within the block the libraries neither warn, nor log below an error, nor draw bars of their own.
 
     What they would have said about a broken checkpoint arrives as an exception; everything is set back after.
+
+    Parameters
+    ----------
+    bars
+        True leaves their bars as they are: those of large downloads are worth seeing.
     """
     loggers = [logging.getLogger(name) for name in NOISY]
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        bars = _loading_bars_off()
+        drawing = not bars and _bars_off()
         try:
             for logger in loggers:
                 logger.setLevel(logging.ERROR)
@@ -40,22 +45,32 @@ def quiet() -> Iterator[None]:
         finally:
             for logger, level in zip(loggers, levels, strict=True):
                 logger.setLevel(level)
-            if bars:
-                _loading_bars_on()
+            if drawing:
+                _bars_on()
 
 
-def _loading_bars_off() -> bool:
-    """Switch transformers' bars off where it is imported already; whether they were on."""
-    if "transformers.utils.logging" not in sys.modules:
-        return False
-    from transformers.utils import logging as transformers_logging
+def _bars_off() -> bool:
+    """Switch the bars of huggingface_hub and transformers off, where imported; whether any was on."""
+    was_on = False
+    if "huggingface_hub" in sys.modules:
+        from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars
 
-    was_on = bool(transformers_logging.is_progress_bar_enabled())
-    transformers_logging.disable_progress_bar()
+        was_on = not are_progress_bars_disabled()
+        disable_progress_bars()
+    if "transformers.utils.logging" in sys.modules:
+        from transformers.utils import logging as transformers_logging
+
+        was_on = was_on or bool(transformers_logging.is_progress_bar_enabled())
+        transformers_logging.disable_progress_bar()
     return was_on
 
 
-def _loading_bars_on() -> None:
-    from transformers.utils import logging as transformers_logging
+def _bars_on() -> None:
+    if "huggingface_hub" in sys.modules:
+        from huggingface_hub.utils.tqdm import enable_progress_bars
 
-    transformers_logging.enable_progress_bar()
+        enable_progress_bars()
+    if "transformers.utils.logging" in sys.modules:
+        from transformers.utils import logging as transformers_logging
+
+        transformers_logging.enable_progress_bar()

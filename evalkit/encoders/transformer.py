@@ -146,7 +146,8 @@ class TransformerEncoder:
         if kept is not None and parts.dimension is not None:
             if self.truncate_dim is not None and kept > parts.dimension:
                 raise RequestError(
-                    f"model.truncate_dim={kept} is more than the {parts.dimension} dimensions of {self.name}: choose fewer or leave it out."
+                    f"model.truncate_dim={kept} is more than the {parts.dimension} dimensions of {self.name}: "
+                    "choose fewer or leave it out."
                 )
             return kept if kept < parts.dimension else None
         return kept
@@ -156,7 +157,8 @@ class TransformerEncoder:
             return parts.max_length
         if parts.positions is not None and self.max_length > parts.positions:
             raise RequestError(
-                f"model.max_length={self.max_length} is more than the {parts.positions} positions of {self.name}: choose fewer or leave it out."
+                f"model.max_length={self.max_length} is more than the {parts.positions} positions of "
+                f"{self.name}: choose fewer or leave it out."
             )
         return self.max_length
 
@@ -197,12 +199,13 @@ class TransformerEncoder:
     def _limit(self, model: Any, parts: anatomy.Anatomy) -> None:
         limit = self._longest(parts)
         tokenizer = getattr(model[0], "tokenizer", None)
-        if limit is None or not hasattr(tokenizer, "num_special_tokens_to_add"):
+        if limit is None or tokenizer is None or not hasattr(tokenizer, "num_special_tokens_to_add"):
             return
         own = tokenizer.num_special_tokens_to_add()
         if limit <= own:
             raise RequestError(
-                f"model.max_length={limit} leaves no token of a text, since {self.name} adds {own} of its own: choose more."
+                f"model.max_length={limit} leaves no token of a text, since {self.name} adds {own} of its own: "
+                "choose more."
             )
         model.max_seq_length = limit
 

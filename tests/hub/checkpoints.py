@@ -1,0 +1,229 @@
+"""Generated checkpoints with the architecture, tokenizer kind and file layout of the true ones.
+
+Small ones for tests; with ``size="true"`` the true configurations with generated weights, for benchmarks.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+__all__ = ["MODELS", "Model", "build", "lay_in_cache", "train_tokenizer"]
+
+Size = Literal["small", "true"]
+
+WORDS = """
+the a an and of to in is for on with play book add rate find me my some song music playlist restaurant weather movie
+bank mortgage money investment loan credit application apple banana orange grape mango pineapple lion tiger elephant
+giraffe zebra kangaroo soccer basketball tennis baseball football cricket usa canada mexico brazil argentina uk bitcoin
+melon gazelle swimming uganda what how where when will it rain snow tomorrow today tonight please table people near
+stars points out six five four three two one best worst screening theatre cinema show schedule album artist track
+""".split()
+
+
+@dataclass(frozen=True)
+class Model:
+    """How one of the named models is made.
+
+    `library` are the settings of sentence-transformers, None where the checkpoint has no modules.json.
+    """
+
+    repo: str
+    commit: str
+    architecture: Literal["bert", "distilbert", "mpnet"]
+    small: dict[str, Any]
+    true: dict[str, Any]
+    library: dict[str, Any] | None = None
+    masked: bool = False
+    prompts: dict[str, str] = field(default_factory=dict)
+
+
+_SMALL_BERT = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
+_SMALL_DISTILBERT = {"dim": 32, "n_layers": 2, "n_heads": 4, "hidden_dim": 64}
+_TRUE_MINILM = {"hidden_size": 384, "num_hidden_layers": 6, "num_attention_heads": 12, "intermediate_size": 1536}
+
+MODELS: dict[str, Model] = {
+    "bert": Model(
+        "google-bert/bert-base-uncased",
+        "86b5e0934494bd15c9632b12f734a8a67f723594",
+        "bert",
+        _SMALL_BERT,
+        {},
+        masked=True,
+    ),
+    "distilbert": Model(
+        "distilbert/distilbert-base-uncased",
+        "12040accade4e8a0f71eabdb258fecc2e7e948be",
+        "distilbert",
+        _SMALL_DISTILBERT,
+        {},
+        masked=True,
+    ),
+    "mpnet": Model(
+        "sentence-transformers/all-mpnet-base-v2",
+        "9a3225965996d404b775526de6dbfe85d3368642",
+        "mpnet",
+        {**_SMALL_BERT, "max_position_embeddings": 514},
+        {"vocab_size": 30527, "max_position_embeddings": 514},
+        library={"max_seq_length": 384, "do_lower_case": False, "pooling": "mean"},
+    ),
+    "bge": Model(
+        "BAAI/bge-base-en-v1.5",
+        "a5beb1e3e68b9ab74eb54cfd186867f64f240e1a",
+        "bert",
+        _SMALL_BERT,
+        {},
+        library={"max_seq_length": 512, "do_lower_case": True, "pooling": "cls"},
+    ),
+    "minilm": Model(
+        "sentence-transformers/all-MiniLM-L6-v2",
+        "8b3219a92973c328a8e22fadcfa821b5dc75636a",
+        "bert",
+        {**_SMALL_BERT, "hidden_size": 24, "num_hidden_layers": 1},
+        _TRUE_MINILM,
+        library={"max_seq_length": 256, "do_lower_case": False, "pooling": "mean"},
+    ),
+}
+"""Short name → the model at its pinned commit."""
+
+
+def build(
+    name: str,
+    folder: Path,
+    *,
+    size: Size = "small",
+    seed: int = 0,
+    words: Iterable[str] = WORDS,
+    prompts: dict[str, str] | None = None,
+    max_shard_size: str | None = None,
+) -> Path:
+    """Write the checkpoint `name` (of `MODELS`) into `folder`, laid out as the true one is.
+
+    Parameters
+    ----------
+    size
+        ``small`` (a few thousand weights), or ``true`` (the true configuration).
+    seed
+        Of the generated weights.
+    words
+        What the tokenizer is trained on.
+    prompts
+        Named prompts for config_sentence_transformers.json.
+    """
+    import torch
+    from transformers.utils import logging
+
+    model = MODELS[name]
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer = train_tokenizer(model.architecture, words)
+    shape = dict(model.small if size == "small" else model.true)
+    if size == "small":
+        shape["vocab_size"] = len(tokenizer)
+    bars = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            network = _network(model, shape)
+        options = {} if max_shard_size is None else {"max_shard_size": max_shard_size}
+        network.save_pretrained(folder, **options)
+        tokenizer.save_pretrained(folder)
+    finally:
+        if bars:
+            logging.enable_progress_bar()
+    hidden = network.config.hidden_size
+    if model.library is not None:
+        _write_library(folder, model.library, hidden, prompts if prompts is not None else model.prompts)
+    (folder / ".gitattributes").write_text("*.safetensors filter=lfs diff=lfs merge=lfs -text\n", encoding="utf-8")
+    (folder / "README.md").write_text(f"Generated weights in the shape of {model.repo}.\n", encoding="utf-8")
+    return folder
+
+
+def train_tokenizer(architecture: str, words: Iterable[str]) -> Any:
+    """A lower-casing WordPiece tokenizer of the architecture's kind, trained on `words`."""
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+    from transformers import BertTokenizer, DistilBertTokenizer, MPNetTokenizer
+
+    unknown, special = {
+        "mpnet": ("[UNK]", ["<s>", "<pad>", "</s>", "<unk>", "[UNK]", "<mask>"]),
+    }.get(architecture, ("[UNK]", ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]))
+    learner = Tokenizer(models.WordPiece(unk_token=unknown))
+    learner.normalizer = normalizers.BertNormalizer(lowercase=True)
+    learner.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    learner.decoder = decoders.WordPiece()
+    alphabet = [chr(code) for code in range(33, 127)]
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=900, min_frequency=1, special_tokens=special, initial_alphabet=alphabet, show_progress=False
+    )
+    learner.train_from_iterator(words, trainer)
+    vocabulary = learner.get_vocab()
+    kind = {"bert": BertTokenizer, "distilbert": DistilBertTokenizer, "mpnet": MPNetTokenizer}[architecture]
+    return kind(vocab=vocabulary, do_lower_case=True, model_max_length=512)
+
+
+def lay_in_cache(folder: Path, cache: Path, repo: str, commit: str) -> Path:
+    """Put a checkpoint into a Hugging Face cache (``HF_HUB_CACHE``) as a finished download would lie there.
+
+    Returns
+    -------
+    Path
+        The snapshot's folder.
+    """
+    storage = cache / ("models--" + repo.replace("/", "--"))
+    snapshot = storage / "snapshots" / commit
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        target = snapshot / file.relative_to(folder)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(file, target)
+        except OSError:
+            shutil.copy2(file, target)
+    (storage / "refs").mkdir(parents=True, exist_ok=True)
+    (storage / "refs" / "main").write_text(commit, encoding="utf-8")
+    return snapshot
+
+
+def _network(model: Model, shape: dict[str, Any]) -> Any:
+    import transformers
+
+    if model.architecture == "distilbert":
+        config = transformers.DistilBertConfig(**shape)
+        return transformers.DistilBertForMaskedLM(config)
+    if model.architecture == "mpnet":
+        return transformers.MPNetModel(transformers.MPNetConfig(**shape))
+    config = transformers.BertConfig(**shape)
+    return transformers.BertForMaskedLM(config) if model.masked else transformers.BertModel(config)
+
+
+def _write_library(folder: Path, settings: dict[str, Any], hidden: int, prompts: dict[str, str]) -> None:
+    """The files of sentence-transformers, in the older form that the true checkpoints have."""
+    kinds = (("0", "", "Transformer"), ("1", "1_Pooling", "Pooling"), ("2", "2_Normalize", "Normalize"))
+    modules = [
+        {"idx": int(name), "name": name, "path": path, "type": f"sentence_transformers.models.{kind}"}
+        for name, path, kind in kinds
+    ]
+    versions = {"sentence_transformers": "2.0.0", "transformers": "4.6.1", "pytorch": "1.8.1"}
+    library: dict[str, Any] = {"__version__": versions}
+    if prompts:
+        library["prompts"] = prompts
+    pooling = {
+        "word_embedding_dimension": hidden,
+        "pooling_mode_cls_token": settings["pooling"] == "cls",
+        "pooling_mode_mean_tokens": settings["pooling"] == "mean",
+        "pooling_mode_max_tokens": False,
+        "pooling_mode_mean_sqrt_len_tokens": False,
+    }
+    transformer = {key: settings[key] for key in ("max_seq_length", "do_lower_case")}
+    (folder / "1_Pooling").mkdir(exist_ok=True)
+    for path, content in (
+        ("modules.json", modules),
+        ("config_sentence_transformers.json", library),
+        ("sentence_bert_config.json", transformer),
+        ("1_Pooling/config.json", pooling),
+    ):
+        (folder / path).write_text(json.dumps(content, indent=2), encoding="utf-8")

@@ -1,0 +1,228 @@
+"""A local server that speaks as much of the model hub's HTTP interface as downloading a model takes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import threading
+from dataclasses import dataclass
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import unquote, urlsplit
+
+__all__ = ["Fault", "HubServer"]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What the server does wrong where a request's path matches.
+
+    ``hang`` never answers; ``status`` answers with `status`; ``truncate`` promises a whole file and sends
+    half of it; ``short`` sends half of a file as if it were the whole; ``stall`` sends half and falls silent.
+    """
+
+    kind: Literal["hang", "status", "truncate", "short", "stall"]
+    match: str = ".*"
+    status: int = 500
+    code: str | None = None
+
+
+class HubServer:
+    """Serves folders as models; ``requests`` lists what was asked, ``fault`` makes it misbehave.
+
+    Parameters
+    ----------
+    models
+        (hub id, commit) → folder with the files.
+    """
+
+    def __init__(self, models: dict[tuple[str, str], Path]) -> None:
+        self.models = dict(models)
+        self.requests: list[tuple[str, str]] = []
+        self.fault: Fault | None = None
+        self.gated: frozenset[str] = frozenset()
+        self.stopping = threading.Event()
+        self._lock = threading.Lock()
+        self._hashes: dict[tuple[Path, int], str] = {}
+        server = self
+
+        class Handler(_Handler):
+            hub = server
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self._server.block_on_close = False  # a hanging answer must not hold the end of a test
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def start(self) -> HubServer:
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        self.stopping.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def asked(self, pattern: str) -> int:
+        """How many requests had a path that matches."""
+        return sum(bool(re.search(pattern, path)) for _, path in self.requests)
+
+    def note(self, method: str, path: str) -> None:
+        with self._lock:
+            self.requests.append((method, path))
+
+    def commits(self, repo: str) -> list[str]:
+        return [commit for name, commit in self.models if name == repo]
+
+    def sha256(self, path: Path) -> str:
+        key = (path, path.stat().st_mtime_ns)
+        if key not in self._hashes:
+            self._hashes[key] = hashlib.sha256(path.read_bytes()).hexdigest()
+        return self._hashes[key]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    hub: HubServer
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, format: str, *arguments: Any) -> None:
+        """The tests read `HubServer.requests` instead."""
+
+    def do_HEAD(self) -> None:
+        self._answer()
+
+    def do_GET(self) -> None:
+        self._answer()
+
+    def _answer(self) -> None:
+        path = unquote(urlsplit(self.path).path)
+        self.hub.note(self.command, path)
+        fault = self.hub.fault
+        if fault is not None and re.search(fault.match, path):
+            if fault.kind == "hang":
+                self.hub.stopping.wait()
+                self.close_connection = True
+                return
+            if fault.kind == "status":
+                self._refuse(fault.status, fault.code)
+                return
+        try:
+            self._route(path)
+        except (BrokenPipeError, ConnectionResetError):
+            self.close_connection = True  # the client gave up, as it may
+
+    def _route(self, path: str) -> None:
+        if path.startswith("/cdn/"):
+            self._send_file(Path(path.removeprefix("/cdn")), {})
+            return
+        api = re.fullmatch(
+            r"/api/models/(?P<repo>[^/]+(?:/[^/]+)?)(?:/(?P<what>revision|tree)/(?P<revision>.+))?", path
+        )
+        file = re.fullmatch(r"/(?P<repo>.+?)/resolve/(?P<revision>[^/]+)/(?P<file>.+)", path)
+        found = api or file
+        if found is None:
+            self._refuse(HTTPStatus.NOT_FOUND, None)
+            return
+        commits = self.hub.commits(found["repo"])
+        revision = found["revision"] or "main"
+        commit = commits[0] if commits and revision == "main" else revision
+        if not commits:
+            self._refuse(HTTPStatus.NOT_FOUND, "RepoNotFound")
+        elif commit not in commits:
+            self._refuse(HTTPStatus.NOT_FOUND, "RevisionNotFound")
+        elif found["repo"] in self.hub.gated and file is not None:
+            self._refuse(HTTPStatus.UNAUTHORIZED, "GatedRepo")
+        elif file is not None:
+            self._resolve(found["repo"], commit, file["file"])
+        elif found["what"] == "tree":
+            self._send_json(self._tree(found["repo"], commit))
+        else:
+            files = [{"rfilename": entry["path"]} for entry in self._tree(found["repo"], commit)]
+            self._send_json(
+                {"_id": "0" * 24, "id": found["repo"], "modelId": found["repo"], "sha": commit, "siblings": files}
+            )
+
+    def _tree(self, repo: str, commit: str) -> list[dict[str, Any]]:
+        folder = self.hub.models[repo, commit]
+        entries = []
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            entry: dict[str, Any] = {
+                "type": "file",
+                "path": path.relative_to(folder).as_posix(),
+                "size": path.stat().st_size,
+                "oid": self.hub.sha256(path)[:40],
+            }
+            if path.suffix == ".safetensors":
+                entry["lfs"] = {"oid": self.hub.sha256(path), "size": entry["size"], "pointerSize": 134}
+            entries.append(entry)
+        return entries
+
+    def _resolve(self, repo: str, commit: str, file: str) -> None:
+        path = self.hub.models[repo, commit] / file
+        if not path.is_file():
+            self._refuse(HTTPStatus.NOT_FOUND, "EntryNotFound", {"X-Repo-Commit": commit})
+            return
+        digest = self.hub.sha256(path)
+        if path.suffix == ".safetensors":
+            # Large files lie elsewhere: the hub answers with their address, size and digest.
+            headers = {
+                "X-Repo-Commit": commit,
+                "X-Linked-Etag": f'"{digest}"',
+                "X-Linked-Size": str(path.stat().st_size),
+                "Location": f"{self.hub.url}/cdn{path}",
+                "Content-Length": "0",
+            }
+            self._head(HTTPStatus.FOUND, headers)
+            return
+        self._send_file(path, {"X-Repo-Commit": commit, "ETag": f'"{digest[:40]}"'})
+
+    def _send_file(self, path: Path, headers: dict[str, str]) -> None:
+        content = path.read_bytes()
+        fault = self.hub.fault
+        faulty = fault is not None and re.search(fault.match, str(path)) is not None
+        start = int((re.match(r"bytes=(\d+)-", self.headers.get("Range", "")) or [0, 0])[1])
+        if faulty and fault.kind == "short":
+            content = content[: len(content) // 2]
+        if start >= len(content) and start > 0:
+            self._refuse(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, None)
+            return
+        part = content[start:]
+        headers = {**headers, "Content-Length": str(len(part)), "Accept-Ranges": "bytes"}
+        if start:
+            headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
+        self._head(HTTPStatus.PARTIAL_CONTENT if start else HTTPStatus.OK, headers)
+        if self.command == "HEAD":
+            return
+        if faulty and fault.kind in {"truncate", "stall"}:
+            half = max(0, len(content) // 2 - start)
+            self.wfile.write(part[:half])
+            self.wfile.flush()
+            if fault.kind == "stall":
+                self.hub.stopping.wait()
+            self.close_connection = True
+            return
+        self.wfile.write(part)
+
+    def _send_json(self, value: Any) -> None:
+        content = json.dumps(value).encode()
+        self._head(HTTPStatus.OK, {"Content-Type": "application/json", "Content-Length": str(len(content))})
+        if self.command != "HEAD":
+            self.wfile.write(content)
+
+    def _refuse(self, status: int, code: str | None, headers: dict[str, str] | None = None) -> None:
+        extra = {"X-Error-Code": code, "X-Error-Message": code} if code else {}
+        self._head(status, {**extra, **(headers or {}), "Content-Length": "0"})
+
+    def _head(self, status: int, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        for key, value in headers.items():
+            self.send_header(key, value)
+        self.end_headers()
