@@ -1,0 +1,90 @@
+"""Is the process that logs a RUNNING run still alive? Only a process known dead may lose its run.
+
+A run bears its process as tags. Another host's process cannot be looked at, so it counts as alive; so does
+one in another container (process-id namespace) of this boot.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+import uuid
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+
+__all__ = ["HOST", "known_dead", "process_tags"]
+
+HOST = "evalkit.host"
+PID = "evalkit.pid"
+STARTED = "evalkit.process_started"
+MACHINE = "evalkit.machine"
+BOOT = "evalkit.boot"
+
+CLOCK_TOLERANCE_SECONDS = 60.0
+"""A start time is read off the wall clock, which may be set while the process runs."""
+
+
+def process_tags() -> dict[str, str]:
+    """Who logs: host, machine, boot, process and its start, as run tags."""
+    import psutil
+
+    started = psutil.Process().create_time()
+    return {**_place(), PID: str(os.getpid()), STARTED: f"{started:.2f}"}
+
+
+def known_dead(tags: Mapping[str, str]) -> bool:
+    """Whether the process that a run's tags name is known to be gone.
+
+    True only on the same host and machine, where either the machine has been booted since, or the
+    process does not exist any more (or its number belongs to another, later process).
+    """
+    here = _place()
+    if tags.get(HOST) != here[HOST] or tags.get(MACHINE) != here[MACHINE]:
+        return False
+    boot, _, namespace = tags.get(BOOT, "").partition(":")
+    own_boot, _, own_namespace = here[BOOT].partition(":")
+    if boot != own_boot:
+        # Machines without an identifier of their own may share a name: then a boot tells nothing.
+        return bool(boot and own_boot and here[MACHINE])
+    if namespace != own_namespace:
+        return False
+    try:
+        return not _alive(int(tags[PID]), float(tags[STARTED]))
+    except (KeyError, ValueError):
+        return False  # tags that somebody edited: nothing is known
+
+
+def _alive(pid: int, started: float) -> bool:
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        return abs(float(process.create_time()) - started) <= CLOCK_TOLERANCE_SECONDS
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:
+        return True
+
+
+@lru_cache(maxsize=1)
+def _place() -> dict[str, str]:
+    boot = _read("/proc/sys/kernel/random/boot_id")
+    if boot:
+        identifier = _read("/etc/machine-id")
+        namespace = str(Path("/proc/self/ns/pid").readlink())
+    else:  # no Linux: no namespaces, and the network card stands for the machine
+        identifier, namespace = f"{uuid.getnode():x}", ""
+    # machine-id is not meant to leave the machine as it stands.
+    machine = hashlib.sha256(f"evalkit:{identifier}".encode()).hexdigest()[:16] if identifier else ""
+    return {HOST: socket.gethostname(), MACHINE: machine, BOOT: f"{boot}:{namespace}"}
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="ascii").strip()
+    except OSError:
+        return ""

@@ -1,0 +1,103 @@
+"""Opening an experiment in MLflow, with every trouble of network, disk and server turned into one exception."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from evalkit.trackers import TrackerUnavailable, mlflow_runs, mlflow_store, note, reach, view
+from evalkit.trackers.mlflow_runs import Session
+
+__all__ = ["KnownTrouble", "open_session"]
+
+_left_open: dict[str, set[str]] = {}
+"""Address → runs that this process could not close when the server went away; closed when it is back."""
+
+_looked_through: set[tuple[str, str]] = set()
+"""Experiments whose dead runs this process has looked for."""
+
+
+class KnownTrouble(TrackerUnavailable):
+    """Known for less than a minute, so not tried again."""
+
+
+@contextlib.contextmanager
+def open_session(uri: str, experiment: str) -> Iterator[Session]:
+    """An open experiment, made where it is missing; one process at a time for a sqlite store.
+
+    Raises
+    ------
+    TrackerUnavailable
+        Whatever MLflow, its store or the network raise, here or in the body of the `with`.
+    """
+    recent = reach.recent_trouble(uri)
+    if recent is not None:
+        raise KnownTrouble(recent)
+    mlflow_store.prepare_environment()
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    mlflow_store.prepare_environment()  # importing MLflow sets its loggers up anew
+    try:
+        with _client(uri) as (client, location):
+            session = _enter(client, uri, experiment, location)
+            _tidy(session)
+            yield session
+    except TrackerUnavailable as error:
+        reach.remember(uri, str(error))
+        raise
+    except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
+        reason = reach.explain(error, uri)
+        reach.remember(uri, reason)
+        raise TrackerUnavailable(reason) from error
+    reach.forget(uri)
+
+
+@contextlib.contextmanager
+def _client(uri: str) -> Iterator[tuple[Any, str | None]]:
+    """A client, and where a new experiment's artifacts go (None: where the server says)."""
+    from mlflow import MlflowClient
+
+    path = mlflow_store.sqlite_path(uri)
+    if path is None:
+        reach.probe(uri)
+        yield MlflowClient(uri, uri), None
+        return
+    with mlflow_store.exclusive(path):
+        mlflow_store.ensure_sqlite(path)
+        client = MlflowClient(uri, uri)
+        try:
+            yield client, mlflow_store.artifact_location(path)
+        finally:
+            # Pooled connections would outlive a store that is deleted or replaced, and write into nothing.
+            client._tracking_client.store.engine.dispose()
+
+
+def _enter(client: Any, uri: str, name: str, location: str | None) -> Session:
+    from mlflow.exceptions import MlflowException
+
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
+        tags = {note.NOTE: note.experiment_note(), **view.experiment_tags()}
+        try:
+            client.create_experiment(name, location, tags)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        experiment = client.get_experiment_by_name(name)
+    if experiment is None or experiment.lifecycle_stage != "active":
+        raise TrackerUnavailable(
+            f"experiment {name} was deleted there: restore it, or choose another (tracker.experiment=NAME)"
+        )
+    return Session(client, str(experiment.experiment_id), _left_open.setdefault(uri, set()))
+
+
+def _tidy(session: Session) -> None:
+    """Close what this process had to leave open, and once a process what dead ones left."""
+    for run_id in list(session.left_open):
+        mlflow_runs.discard(session, run_id, "FAILED")
+    key = (str(session.client.tracking_uri), session.experiment_id)
+    if key not in _looked_through:
+        mlflow_runs.close_dead(session)
+        _looked_through.add(key)

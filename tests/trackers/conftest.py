@@ -1,0 +1,176 @@
+"""A finished run in a folder, a store that is copied instead of migrated, and a real server."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from evalkit.records import write_record
+from evalkit.trackers import mlflow_store, reach
+from evalkit.values import Record, Score
+
+WORDS = ("zebra", "kangaroo", "elephant", "mango", "pineapple", "cricket")
+
+
+def make_record(identity: str = "ab" * 32, **changes) -> Record:
+    fields = {
+        "identity": identity,
+        "evalkit_version": "0.1.0",
+        "settings": {
+            "model": {"name": "BAAI/bge-base-en-v1.5", "revision": None, "trust_remote_code": False},
+            "model_label": "bge",
+            "pooling": "native",
+            "dataset": {"name": "topics", "path": "http://anna:geheim@host/topics.csv"},
+            "projection": {"name": "tsne", "_target_": "evalkit.projections.tsne.project", "perplexity": 5},
+            "evaluators": {"neighbours": {"space": "embedding", "_target_": "evalkit.metrics.neighbours.evaluate"}},
+            "tracker": {"name": "mlflow", "uri": None},
+            "queries": ["zebra crossing", "mango chutney"],
+            "rank_by": "neighbours/precision_at_1",
+            "seed": 3,
+            "k": [1, 5],
+            "store": ".evalkit",
+            "reuse": True,
+        },
+        "corpus": {"name": "topics", "fingerprint": "f" * 64, "texts": 30, "labels": 5, "dropped": {"duplicates": 0}},
+        "encoder": {
+            "name": "BAAI/bge-base-en-v1.5",
+            "revision": "a5beb1e",
+            "pooling": "cls",
+            "native_pooling": "cls",
+            "dimension": 768,
+            "truncated_share": 0.0,
+            "texts_per_second": 812.5,
+            "key": "0" * 64,
+        },
+        "projection": {"name": "tsne", "seed": 3, "parameters": {"perplexity": 5}},
+        "scores": (
+            Score("neighbours/precision_at_1", "embedding", 0.9, 1.0, 0.17, 0.88, 0.001, 0.8, 1.0),
+            Score("separation/davies_bouldin", "embedding", 1.2, 0.0, 3.5, 0.66, 0.001, higher_is_better=False),
+            Score("hulls/overlap", "map", None),
+        ),
+        "queries": ({"query": "zebra crossing", "neighbours": [{"text": "zebra", "label": "animals", "similarity": 0.9}]},),
+        "timings": {"encode": 0.5, "project": 1.5},
+        "environment": {"git_commit": "c" * 40, "git_dirty": False},
+        "warnings": ("2 texts such as 'kangaroo' were cut.",),
+    }
+    return Record(**{**fields, **changes})
+
+
+def fill_folder(folder: Path, record: Record) -> Path:
+    """What a run leaves: every file that holds texts holds one of WORDS."""
+    folder.mkdir(parents=True, exist_ok=True)
+    holding = ("texts.parquet", "neighbours.csv", "neighbours.png", "map.png", "map.svg")
+    for name in holding:
+        (folder / name).write_text(f"{name} zebra kangaroo elephant", encoding="utf-8")
+    for name in ("labels.csv", "confusion.csv", "confusion.png"):
+        (folder / name).write_text("label,size\nanimals,6\n", encoding="utf-8")
+    (folder / "pairs.csv").write_text(
+        "label_a,label_b,intersection,iou,accuracy,chance,ci_low,ci_high\n"
+        "animals,sports,0.5,0.25,0.91,0.5,0.8,1.0\nfruits,sports,0.1,0.05,0.95,0.5,0.9,1.0\n",
+        encoding="utf-8",
+    )
+    (folder / "run.log").write_text("zebra", encoding="utf-8")
+    (folder / ".hydra").mkdir(exist_ok=True)
+    (folder / ".hydra" / "config.yaml").write_text("tracker:\n  log_texts: true\n", encoding="utf-8")
+    write_record(record, folder)
+    return folder
+
+
+@pytest.fixture
+def run_folder(tmp_path: Path) -> Path:
+    return fill_folder(tmp_path / "outputs" / "run", make_record())
+
+
+@pytest.fixture(scope="session")
+def template_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty sqlite store: its migration costs over a second, a copy nothing."""
+    mlflow_store.prepare_environment()
+    path = tmp_path_factory.mktemp("template") / "mlflow.db"
+    with mlflow_store.exclusive(path):
+        mlflow_store.ensure_sqlite(path)
+    return path
+
+
+@pytest.fixture
+def store(template_store: Path, tmp_path: Path) -> str:
+    """Tracking address of a store of its own."""
+    (tmp_path / "tracking").mkdir()
+    shutil.copyfile(template_store, tmp_path / "tracking" / "mlflow.db")
+    return f"sqlite:///{tmp_path / 'tracking' / 'mlflow.db'}"
+
+
+@pytest.fixture(autouse=True)
+def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    reach._troubles.clear()
+    reach._answered.clear()
+    yield
+    reach._troubles.clear()
+    reach._answered.clear()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Server:
+    """A real `mlflow server` on loopback."""
+
+    def __init__(self, store: str, folder: Path) -> None:
+        self.port = free_port()
+        self.uri = f"http://127.0.0.1:{self.port}"
+        command = [
+            sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port), "--workers", "1",
+            "--backend-store-uri", store, "--artifacts-destination", str(folder / "served"), "--serve-artifacts",
+        ]  # fmt: skip
+        environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "PYTHONWARNINGS": "ignore"}
+        environment.pop("PYTEST_CURRENT_TEST", None)
+        self.log = (folder / "server.log").open("wb")
+        self.process = subprocess.Popen(
+            command, stdout=self.log, stderr=subprocess.STDOUT, env=environment, cwd=folder, start_new_session=True
+        )
+        self._wait()
+
+    def _wait(self) -> None:
+        for _ in range(300):
+            try:
+                with urllib.request.urlopen(f"{self.uri}/health", timeout=2):
+                    return
+            except OSError:
+                if self.process.poll() is not None:
+                    break
+                time.sleep(0.2)
+        pytest.fail(f"mlflow server did not start: {Path(self.log.name).read_text()[-2000:]}")
+
+    def kill(self) -> None:
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+        self.log.close()
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[[str], Server]]:
+    """Starts `mlflow server` on a store; ended after the test."""
+    started: list[Server] = []
+
+    def start(store: str) -> Server:
+        started.append(Server(store, tmp_path))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.kill()
