@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -284,6 +285,27 @@ def _split(corpus: Corpus, vectors: Vectors, train: np.ndarray | None, test: np.
     )
 
 
-def _precomputed(encoder: Encoder, identity: EncoderIdentity, corpus: Corpus) -> Embedded:
+def _precomputed(encoder: Any, identity: EncoderIdentity, corpus: Corpus) -> Embedded:
     """Vectors that are a file already: read where they lie, not copied into the store."""
-    raise NotImplementedError
+    encoding: Encoding = encoder.encode_rows(corpus.rows, corpus.source_rows)
+    queries = None
+    if corpus.queries:
+        queries = encoder.encode_queries(corpus.queries, ["native"], corpus.texts, lambda _: None)["native"].vectors
+    split = None
+    if corpus.split is not None:
+        train, test = (
+            encoder.encode_rows(rows, corpus.source_rows).vectors
+            for rows in (corpus.split.train_rows, corpus.split.test_rows)
+        )
+        both = np.concatenate([train, test])
+        split = _split(corpus, both, np.arange(len(train)), np.arange(len(train), len(both)))
+    rows = hashlib.sha256(np.ascontiguousarray(corpus.rows, dtype=np.int64).tobytes()).hexdigest()
+    key = digest({"format": FORMAT, "encoder": encoder_material(identity), "rows": rows})
+    return Embedded(
+        embedding=Embedding(raw=encoding.vectors, unit=unit_rows(encoding.vectors), encoder=identity, key=key),
+        queries=None if queries is None else unit_rows(queries),
+        split=split,
+        encoding=dataclasses.replace(encoding, seconds=0.0),  # nothing was encoded: no texts per second
+        encoded=len(corpus.texts),
+        from_store=True,
+    )

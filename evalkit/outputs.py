@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from evalkit.pipeline import Result
+    from evalkit.plots.palette import Theme
 
 __all__ = ["copy_run", "harmless", "write_csv", "write_failure", "write_run", "write_text"]
 
@@ -61,10 +62,27 @@ def _whole(path: Path, write: Callable[[Path], object]) -> None:
         ) from error
 
 
-def write_run(result: Result, folder: Path, *, theme: str) -> None:
-    """All files of a finished run."""
+def write_run(result: Result, folder: Path, *, theme: Theme) -> None:
+    """All files of a finished run; where one cannot be made, none of them remains."""
     folder.mkdir(parents=True, exist_ok=True)
-    _whole(folder / "texts.parquet", lambda path: result.texts.to_parquet(path, index=False))
+    pending = folder / f".{uuid.uuid4().hex}"
+    pending.mkdir()
+    try:
+        _fill(result, pending, theme=theme)
+        for file in sorted(pending.iterdir()):
+            file.replace(folder / file.name)
+        write_record(result.record, folder)
+    except OSError as error:
+        raise EvaluationError(
+            f"{folder} cannot be written ({error.strerror or error}): free some space or choose another folder."
+        ) from error
+    finally:
+        shutil.rmtree(pending, ignore_errors=True)
+
+
+def _fill(result: Result, folder: Path, *, theme: Theme) -> None:
+    """Everything but record.json."""
+    result.texts.to_parquet(folder / "texts.parquet", index=False)
     write_csv(result.labels, folder / "labels.csv")
     if any(score.name.startswith("hulls/") for score in result.record.scores):
         write_csv(result.pairs, folder / "pairs.csv")
@@ -72,7 +90,6 @@ def write_run(result: Result, folder: Path, *, theme: str) -> None:
     if result.record.queries:
         write_csv(neighbour_table(result.record), folder / "neighbours.csv")
     draw(result.record, result.texts, result.confusion, folder, theme=theme)
-    write_record(result.record, folder)
 
 
 def neighbour_table(record: Record) -> pd.DataFrame:
@@ -87,16 +104,19 @@ def neighbour_table(record: Record) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["query", "rank", "text", "label", "similarity"])
 
 
-def draw(record: Record, texts: pd.DataFrame, confusion: pd.DataFrame, folder: Path, *, theme: str) -> None:
+def draw(record: Record, texts: pd.DataFrame, confusion: pd.DataFrame, folder: Path, *, theme: Theme) -> None:
     """The pictures: the map, which topic is taken for which, and the queries' neighbours."""
     from evalkit.plots import confusion as confusion_plot
     from evalkit.plots import map as map_plot
     from evalkit.plots import neighbours as neighbours_plot
 
-    map_plot.draw(record, texts, theme=theme, out_png=folder / "map.png", out_svg=folder / "map.svg")
-    confusion_plot.draw(record, confusion, theme=theme, out_png=folder / "confusion.png")
+    def files(name: str) -> dict[str, Path]:
+        return {"out_png": folder / f"{name}.png", "out_svg": folder / f"{name}.svg"}
+
+    map_plot.draw(record, texts, theme=theme, **files("map"))
+    confusion_plot.draw(record, confusion, meaning="share of the 10 nearest texts", theme=theme, **files("confusion"))
     if record.queries:
-        neighbours_plot.draw(record, theme=theme, out_png=folder / "neighbours.png")
+        neighbours_plot.draw(record, list(confusion.columns), theme=theme, **files("neighbours"))
 
 
 def copy_run(source: Path, folder: Path, *, record: Record | None = None) -> Record:

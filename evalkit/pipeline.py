@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from evalkit.embedding import Embedded, embed
@@ -113,6 +113,7 @@ def prepare(request: Request, corpus: Corpus) -> Prepared:
     k = resolve_k(request.k, len(corpus.texts))
     projection, warnings = _projection_for(request.projection, len(corpus.texts))
     encoder = request.encoder.identify(request.pooling)
+    corpus, query_warnings = _answerable(request, encoder, corpus)
     identity = run_identity(
         identifying=request.identifying,
         encoder=encoder,
@@ -121,7 +122,21 @@ def prepare(request: Request, corpus: Corpus) -> Prepared:
         projection=projection.described,
         seed=request.seed,
     )
-    return Prepared(request, corpus, encoder, projection, k, identity, warnings)
+    return Prepared(request, corpus, encoder, projection, k, identity, warnings + query_warnings)
+
+
+def _answerable(request: Request, encoder: EncoderIdentity, corpus: Corpus) -> tuple[Corpus, tuple[str, ...]]:
+    """For vectors from a file: refuse now what does not fit the data, and leave out queries nobody asked for."""
+    if encoder.kind != "precomputed":
+        return corpus, ()
+    vectors: Any = request.encoder
+    vectors.encode_rows(corpus.rows, corpus.source_rows)
+    if not corpus.queries or vectors.can_encode_queries:
+        return corpus, ()
+    if request.described.get("queries"):
+        vectors.encode_queries(corpus.queries, ["native"], corpus.texts, lambda _: None)  # says what is missing
+    left_out = f"the data's {len(corpus.queries)} queries are left out: {encoder.name} has no vectors of them (model.query_path)."
+    return replace(corpus, queries=()), (left_out,)
 
 
 def _projection_for(choice: ProjectionChoice, n: int) -> tuple[ProjectionChoice, tuple[str, ...]]:

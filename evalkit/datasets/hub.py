@@ -146,7 +146,7 @@ def _fetch(
     library: ModuleType, path: str, subset: str | None, revision: str | None
 ) -> tuple[dict[str, Any], list[str]]:
     """Split name → data set, and a warning where the cached copy had to do."""
-    if Path(path).expanduser().is_dir():
+    if path and Path(path).expanduser().is_dir():
         with _explained(library, path, subset):
             return dict(library.load_dataset(str(Path(path).expanduser().absolute()), subset)), []
     if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", path) or ".." in path:
@@ -213,8 +213,11 @@ def _without_hub(library: ModuleType, offline: bool) -> Iterator[None]:
 @contextlib.contextmanager
 def _explained(library: ModuleType, path: str, subset: str | None, reason: str | None = None) -> Iterator[None]:
     """Turn the library's failures into sentences."""
-    verbosity = library.logging.get_verbosity()
-    library.logging.set_verbosity_error()
+    from huggingface_hub import logging as hub_logging
+
+    verbosities = [(logging, logging.get_verbosity()) for logging in (library.logging, hub_logging)]
+    for logging, _ in verbosities:
+        logging.set_verbosity_error()
     try:
         yield
     except (OSError, ValueError, RuntimeError, library.exceptions.DatasetsError) as error:
@@ -225,7 +228,8 @@ def _explained(library: ModuleType, path: str, subset: str | None, reason: str |
         cure = "choose one with dataset.subset" if "onfig" in said else "check dataset.path and what is in it"
         raise RequestError(f"{named} cannot be read as a data set ({said[:300].rstrip('.')}): {cure}.") from error
     finally:
-        library.logging.set_verbosity(verbosity)
+        for logging, verbosity in verbosities:
+            logging.set_verbosity(verbosity)
 
 
 def _unreachable(what: str, reason: str) -> str:

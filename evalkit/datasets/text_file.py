@@ -33,6 +33,10 @@ def existing_file(path: str) -> Path:
     RequestError
         Where it is missing, a folder, no regular file, or may not be read.
     """
+    if not path.strip() or not path.isprintable():
+        raise RequestError(
+            f"dataset.path={path!r} cannot be the name of a file: name one that can be read in a message."
+        )
     file = Path(path).expanduser()
     try:
         if file.is_dir():

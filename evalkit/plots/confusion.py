@@ -90,7 +90,7 @@ def _drawn(record: Record, shares: pd.DataFrame, kept: NDArray[np.int64], meanin
     total, count = len(shares), len(kept)
     names = [style.clean(str(name), 26) for name in shares.index[kept]]
     font = 9.0 if count <= NUMBERED else 7.5
-    margin = 0.25 + 0.0125 * font * max(len(name) for name in names)  # inches, for the widest name
+    margin = 0.25 + 0.0108 * font * max(len(name) for name in names)  # inches, for the widest name
     side = max(2.6, (0.48 if count <= NUMBERED else 0.2) * count)
     wide, high = max(side + margin + 0.35, 5.6), side + margin + 0.85
     drawn = style.figure(wide, high, theme)

@@ -118,7 +118,7 @@ def _hulls(axes: Axes, scene: _Scene) -> None:
     from matplotlib.collections import LineCollection, PolyCollection
 
     order = np.argsort(scene.labels, kind="stable")
-    hulls = np.atleast_1d(shapely.convex_hull(shapely.multipoints(scene.points[order], indices=scene.labels[order])))
+    hulls = np.asarray(shapely.convex_hull(shapely.multipoints(scene.points[order], indices=scene.labels[order])))
     colours = palette.colours(scene.count, scene.theme)
     faces, face_colours, lines, line_colours = [], [], [], []
     for hull, colour in zip(hulls, colours, strict=True):
