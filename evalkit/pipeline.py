@@ -135,7 +135,8 @@ def _answerable(request: Request, encoder: EncoderIdentity, corpus: Corpus) -> t
         return corpus, ()
     if request.described.get("queries"):
         vectors.encode_queries(corpus.queries, ["native"], corpus.texts, lambda _: None)  # says what is missing
-    left_out = f"the data's {len(corpus.queries)} queries are left out: {encoder.name} has no vectors of them (model.query_path)."
+    count = len(corpus.queries)
+    left_out = f"the data's {count} queries are left out: {encoder.name} has no vectors of them (model.query_path)."
     return replace(corpus, queries=()), (left_out,)
 
 

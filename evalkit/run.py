@@ -48,7 +48,7 @@ def job(config: DictConfig) -> float:
     plan = read_plan(Path(str(hydra.sweep.dir)).absolute()) if many else None
     try:
         return _perform(config, folder, plan, sweep.is_chosen(hydra, "projection"))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # whatever it is, the sweep's other jobs go on
         if not many:
             # Kept for main: Hydra would print a line of its own above ours.
             failed.append(error)

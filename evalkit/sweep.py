@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
+import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -85,11 +86,8 @@ class Bracket(Callback):
         """Leaderboard, comparisons, gallery; the sweep's own run in the tracker; the failures."""
         from evalkit.closing import close_sweep
 
-        try:
+        with _refusing():
             status = close_sweep(Path(str(config.hydra.sweep.dir)).absolute(), strip(config))
-        except EvalkitError as error:
-            terminal.warn(str(error))
-            sys.exit(error.exit_status)
         if status:
             sys.exit(status)
 
@@ -113,6 +111,11 @@ class _refusing:
         if isinstance(error, HydraException | OmegaConfBaseException):
             terminal.warn(mask(sentence(error)))
             sys.exit(2)
+        if isinstance(error, Exception):
+            # Hydra would go on with a warning, past a check that never happened.
+            terminal.warn(mask(f"unexpected {type(error).__name__}: {error} (please report this)."))
+            traceback.print_exception(error)
+            sys.exit(1)
 
 
 def _combinations(config: DictConfig) -> Iterator[DictConfig]:
@@ -124,9 +127,9 @@ def _combinations(config: DictConfig) -> Iterator[DictConfig]:
     if not str(config.hydra.sweeper._target_).endswith(".BasicSweeper"):
         return
     loader = GlobalHydra.instance().config_loader()
-    params = OmegaConf.to_container(config.hydra.sweeper.params or {}, resolve=True)
-    assert isinstance(params, dict)
-    arguments = [f"{key}={value}" for key, value in params.items()] + list(config.hydra.overrides.task)
+    params = config.hydra.sweeper.params
+    arguments = [] if params is None else [f"{key}={value}" for key, value in params.items()]
+    arguments += list(config.hydra.overrides.task)
     parsed = OverridesParser.create(config_loader=loader).parse_overrides(arguments)
     for overrides in BasicSweeper.split_arguments(parsed, None)[0]:
         yield loader.load_sweep_config(config, list(overrides))

@@ -50,21 +50,26 @@ def allot(sizes: NDArray[np.int64], limit: int) -> NDArray[np.int64]:
     Returns
     -------
     numpy.ndarray
-        (k,) int64 that sum to `limit`: two of each label (or its one), the rest in proportion to what is left of
-        the labels. Where `limit` is too small for two of each, the largest labels get two, the others none.
+        (k,) int64 that sum to `limit`: in proportion to `sizes`, but two of each label at least (or its one). Where
+        `limit` is too small for that, the largest labels get two, the others none.
     """
-    shares = np.minimum(sizes, 2)
-    if shares.sum() > limit:
+    least = np.minimum(sizes, 2)
+    if least.sum() > limit:
         largest = np.argsort(-sizes, kind="stable")
-        fits = np.cumsum(shares[largest]) <= limit
-        shares[largest[~fits]] = 0
-        if shares.sum() < limit and np.array_equal(shares, np.where(shares > 0, sizes, 0)):
-            shares[largest[~fits][0]] = 1  # an odd limit, and nothing more to take of the labels that are in
-    spare = limit - int(shares.sum())
-    room = np.where(shares > 0, sizes - shares, 0)
-    exact = room * (spare / max(int(room.sum()), 1))
+        out = largest[np.cumsum(least[largest]) > limit]
+        least[out] = 0
+        if np.where(least > 0, sizes, 0).sum() < limit:
+            least[out[0]] = 1  # an odd limit, and nothing more to take of the labels that are in
+    shares = least.copy()
+    open_labels = least > 0
+    while True:
+        rest = limit - int(shares[~open_labels].sum())
+        exact = np.where(open_labels, sizes, 0) * (rest / int(sizes[open_labels].sum()))
+        short = open_labels & (exact < least)
+        if not short.any():
+            break
+        open_labels &= ~short  # these keep the least, and the others share what is left
     whole = np.floor(exact).astype(np.int64)
-    remainder = exact - whole
-    remainder[whole >= room] = -1.0
-    whole[np.argsort(-remainder, kind="stable")[: spare - int(whole.sum())]] += 1
-    return shares + whole
+    largest_remainder = np.argsort(whole - exact, kind="stable")
+    whole[largest_remainder[: rest - int(whole.sum())]] += 1
+    return np.where(open_labels, whole, shares)

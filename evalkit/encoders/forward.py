@@ -69,6 +69,9 @@ def encode(
     """
     import torch
 
+    if not texts:
+        empty = np.empty((0, pipeline.model.get_embedding_dimension()), dtype=np.float32)
+        return {name: Encoding(vectors=empty[:, : pipeline.truncate_dim]) for name in chosen}
     started = time.perf_counter()
     heads = {name: _head(pipeline, name) for name in chosen}
     source: _Tokenised | _Untokenised

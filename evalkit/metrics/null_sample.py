@@ -14,7 +14,7 @@ LARGE = 50_000
 
 
 def stratified_rows(labels: Codes, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Draw about `count` texts, each label in proportion and with at least one.
+    """Draw about `count` texts, each label in proportion and with at least two (one where it has no more).
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def stratified_rows(labels: Codes, count: int, rng: np.random.Generator) -> NDAr
     if n <= count:
         return np.arange(n)
     sizes = np.bincount(labels)
-    wanted = np.maximum(np.floor(sizes * (count / n) + 0.5).astype(np.int64), np.minimum(sizes, 1))
+    wanted = np.maximum(np.floor(sizes * (count / n) + 0.5).astype(np.int64), np.minimum(sizes, 2))
     order = rng.permutation(n)
     order = order[np.argsort(labels[order], kind="stable")]
     starts = np.repeat(np.cumsum(sizes) - sizes, sizes)

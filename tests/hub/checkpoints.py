@@ -161,7 +161,9 @@ def train_tokenizer(architecture: str, words: Iterable[str]) -> Any:
         vocab_size=900, min_frequency=1, special_tokens=special, initial_alphabet=alphabet, show_progress=False
     )
     learner.train_from_iterator(words, trainer)
-    vocabulary = learner.get_vocab()
+    # The trainer numbers its tokens differently from time to time: sorted, one seed makes one checkpoint.
+    learned = sorted(set(learner.get_vocab()) - set(special))
+    vocabulary = {token: number for number, token in enumerate([*special, *learned])}
     kind = {"bert": BertTokenizer, "distilbert": DistilBertTokenizer, "mpnet": MPNetTokenizer}[architecture]
     return kind(vocab=vocabulary, do_lower_case=True, model_max_length=512)
 

@@ -172,12 +172,12 @@ class _Handler(BaseHTTPRequestHandler):
             return
         digest = self.hub.sha256(path)
         if path.suffix == ".safetensors":
-            # Large files lie elsewhere: the hub answers with their address, size and digest.
+            # Large files lie on another host: the hub answers with their address, size and digest.
             headers = {
                 "X-Repo-Commit": commit,
                 "X-Linked-Etag": f'"{digest}"',
                 "X-Linked-Size": str(path.stat().st_size),
-                "Location": f"{self.hub.url}/cdn{path}",
+                "Location": f"{self.hub.url.replace('127.0.0.1', 'localhost')}/cdn{path}",
                 "Content-Length": "0",
             }
             self._head(HTTPStatus.FOUND, headers)
