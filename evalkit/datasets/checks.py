@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from evalkit.datasets.table import Table, listed, shown
+from evalkit.datasets.table import Table, counted, listed, shown
 from evalkit.errors import RequestError
 
 __all__ = ["check_enough", "check_options", "parts", "usable_rows"]
@@ -99,23 +99,20 @@ def parts(table: Table, kept: list[int]) -> tuple[list[int], list[int]]:
 
 def check_enough(table: Table, scored: Sequence[int], dropped: Mapping[str, int]) -> None:
     """Refuse what is too little to score: fewer than four texts, one label, or a label of its own a text."""
-    part = "" if table.splits is None else "test rows of "
-    left = ", ".join(f"{count} {reason}" for reason, count in dropped.items() if count)
-    left_out = f" (after {left} left out)" if left else ""
+    where = "" if table.splits is None else " among its test rows"
+    left = ", ".join(f"{count} as {reason}" for reason, count in dropped.items() if count)
+    where += f" (left out: {left})" if left else ""
     if len(scored) < FEWEST_TEXTS:
-        found = "only 1 text" if len(scored) == 1 else f"only {len(scored)} different texts" if scored else "no text"
-        raise RequestError(
-            f"{part}{table.source} has {found}{left_out}, and at least {FEWEST_TEXTS} are needed: add texts."
-        )
+        found = f"only {counted(len(scored), 'different text')}" if scored else "no text"
+        raise RequestError(f"{table.source} has {found}{where}, and at least {FEWEST_TEXTS} are needed: add texts.")
     sizes = Counter(table.labels[row] for row in scored)
     if len(sizes) < 2:
         raise RequestError(
-            f"{part}{table.source} has one label only, {shown(str(next(iter(sizes))))} on all {len(scored)} texts"
-            f"{left_out}, and nothing can be told apart: add texts of another label, or name another "
-            "dataset.label_column."
+            f"{table.source} has one label only, {shown(str(next(iter(sizes))))} on all {len(scored)} texts{where}, "
+            "and nothing can be told apart: add texts of another label, or name another dataset.label_column."
         )
     if len(sizes) == len(scored):
         raise RequestError(
-            f"{part}{table.source} has a label of its own on each of its {len(scored)} texts{left_out}, so that no two "
+            f"{table.source} has a label of its own on each of its {len(scored)} texts{where}, so that no two "
             "belong together: name the right dataset.label_column."
         )

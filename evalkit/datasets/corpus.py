@@ -12,7 +12,7 @@ import numpy as np
 from evalkit.datasets.checks import check_enough, check_options, parts, usable_rows
 from evalkit.datasets.duplicates import drop_repeated
 from evalkit.datasets.sampling import stratify
-from evalkit.datasets.table import Table, listed, shown
+from evalkit.datasets.table import Table, counted, listed, shown
 from evalkit.values import Corpus, Split
 
 __all__ = ["build_corpus"]
@@ -132,8 +132,8 @@ def _look_alikes(labels: Sequence[str]) -> list[str]:
     alike = [sorted(group) for group in groups.values() if len(group) > 1]
     if not alike:
         return []
-    example = " and ".join(f"{shown(label)} ({sizes[label]} texts)" for label in alike[0])
-    more = f", and {len(alike) - 1} more such groups" if len(alike) > 1 else ""
+    example = " and ".join(f"{shown(label)} ({counted(sizes[label], 'text')})" for label in alike[0])
+    more = f", and {counted(len(alike) - 1, 'more such group')}" if len(alike) > 1 else ""
     return [
         f"labels that differ only by spaces or case count as different: {example}{more}; rename them if one is meant."
     ]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from evalkit.errors import RequestError
 
-__all__ = ["Columns", "Table", "listed", "name_row", "named_after", "shown"]
+__all__ = ["Columns", "Table", "counted", "listed", "name_row", "named_after", "shown"]
 
 
 def name_row(row: int) -> str:
@@ -90,3 +90,8 @@ def listed(names: Sequence[str], most: int = 12) -> str:
     """``'a', 'b' and 3 more``."""
     text = ", ".join(shown(name, 40) for name in names[:most])
     return text if len(names) <= most else f"{text} and {len(names) - most} more"
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 text``, ``2 texts``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

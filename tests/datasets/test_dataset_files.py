@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import yaml
+
+from evalkit.datasets import csv_file, jsonl_file, parquet_file
+from evalkit.errors import RequestError
+
+READERS = pytest.mark.parametrize("reader", [csv_file, jsonl_file, parquet_file])
+
+
+def make_loop(path: Path) -> None:
+    path.symlink_to(path)
+
+
+UNREADABLE: list[tuple[str, Callable[[Path], object], str]] = [
+    ("missing", lambda path: None, r"does not exist \(looked in .*\): check the path\.$"),
+    ("misspelt", lambda path: path.with_name("dta.file").touch(), r"does not exist .*: perhaps dta\.file is meant\.$"),
+    ("a folder", Path.mkdir, r"is a folder, and a file is meant: name a file in it\.$"),
+    ("a pipe", os.mkfifo, r"is no regular file, and evalkit reads it twice: save it as a file\.$"),
+    ("a link to nothing", lambda path: path.symlink_to("nowhere"), "does not exist"),
+    ("a link to itself", make_loop, r"(does not exist|cannot be read \(Too many levels of symbolic links\))"),
+]
+
+
+@READERS
+@pytest.mark.parametrize(("make", "words"), [case[1:] for case in UNREADABLE], ids=[case[0] for case in UNREADABLE])
+def test_a_file_that_is_none_is_refused(
+    tmp_path: Path, reader: ModuleType, make: Callable[[Path], object], words: str
+) -> None:
+    path = tmp_path / "data.file"
+    make(path)
+    with pytest.raises(RequestError, match=r"^dataset\.path=.*data\.file " + words):
+        reader.load(str(path))
+
+
+@READERS
+@pytest.mark.parametrize("path", ["", "  ", "a\nb", "a\0b", "x" * 5000, "missing/folder/file", "../" * 50 + "nothing"])
+def test_a_path_that_cannot_be_is_refused_on_one_line(reader: ModuleType, path: str) -> None:
+    with pytest.raises(RequestError, match=r"^dataset\.path=.*(cannot be|does not exist)") as caught:
+        reader.load(path)
+    assert str(caught.value).isprintable()
+
+
+def test_a_file_that_may_not_be_read_is_refused() -> None:
+    script = (
+        "import os, sys\n"
+        "from evalkit.datasets import csv_file\n"
+        "from evalkit.errors import RequestError\n"
+        "if os.geteuid() == 0: os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
+        "try: csv_file.load(sys.argv[1])\n"
+        "except RequestError as error: print(error)\n"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        path = Path(folder) / "secret.csv"
+        path.write_text("text,label\n")
+        path.chmod(0)
+        command = [sys.executable, "-c", script, str(path)]
+        said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+    assert said == f"dataset.path={path} cannot be read (Permission denied): check its name and permissions.\n"
+
+
+@READERS
+def test_a_relative_path_counts_from_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reader: ModuleType
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RequestError, match=r"^dataset\.path=sub/data does not exist \(looked in .*/sub\)"):
+        reader.load("sub/data")
+
+
+def test_every_choice_of_the_group_binds_to_its_reader(repository: Path) -> None:
+    import importlib
+    import inspect
+
+    choices = sorted((repository / "conf" / "dataset").glob("*.yaml"))
+    assert [path.stem for path in choices] == ["csv", "hf", "jsonl", "parquet", "topics"]
+    for path in choices:
+        options = yaml.safe_load(path.read_text(encoding="utf-8"))
+        module, _, function = options.pop("load")["_target_"].rpartition(".")
+        load = getattr(importlib.import_module(module), function)
+        bound = inspect.signature(load).bind(**options)
+        assert set(bound.arguments) | {"queries", "sample_seed"} == set(inspect.signature(load).parameters)
+        for name, value in options.items():
+            default = inspect.signature(load).parameters[name].default
+            assert default is inspect.Parameter.empty or default == value
