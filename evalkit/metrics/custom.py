@@ -1,0 +1,80 @@
+"""A score of one's own: a function of arrays and a few lines of YAML."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evalkit.errors import EvaluationError, RequestError
+from evalkit.nulls import build_score, permute_scores
+from evalkit.values import Codes, Evaluation, Sample, Space
+
+__all__ = ["ScoreFunction", "evaluate"]
+
+ScoreFunction = Callable[[NDArray[Any], Codes], float]
+"""(N, d) unit vectors, or (N, 2) map points, and (N,) label codes → the score."""
+
+
+def evaluate(
+    sample: Sample,
+    rng: np.random.Generator,
+    *,
+    function: ScoreFunction,
+    name: str,
+    space: Space = "embedding",
+    higher_is_better: bool = True,
+    best: float | None = None,
+    permutations: int = 99,
+) -> Evaluation:
+    """Value, chance, adjusted and p-value of any function of vectors and labels.
+
+    Parameters
+    ----------
+    sample
+        Its unit vectors (or map points) and labels are handed to the function.
+    rng
+        Permutes the labels.
+    function
+        The score: called with (N, d) or (N, 2) arrays and (N,) label codes, returns one number.
+    name
+        What the score is called in records: ``family/score``.
+    space
+        ``embedding`` hands over unit vectors, ``map`` the map's points.
+    higher_is_better, best
+        The score's direction, and the value that perfect data would get.
+    permutations
+        B; 0 for a score that does not look at the labels.
+
+    Raises
+    ------
+    RequestError
+        For an unknown space, or a map score without a map.
+    EvaluationError
+        Where the function fails or returns something else than a number.
+    """
+    if space not in ("embedding", "map"):
+        raise RequestError(f"score {name} has the space {space!r}: write embedding or map.")
+    if space == "map" and sample.points is None:
+        raise RequestError(f"score {name} is of the map, and there is none: set space: map on its evaluator too.")
+    points: NDArray[Any] = sample.unit if sample.points is None or space == "embedding" else sample.points
+    value = _call(function, name, points, sample.labels)
+
+    def statistic(labellings: NDArray[np.int32]) -> dict[str, NDArray[np.float64]]:
+        return {name: np.asarray([_call(function, name, points, labels) for labels in labellings])}
+
+    null = permute_scores(statistic, sample.labels, count=permutations, rng=rng)[name] if permutations else None
+    score = build_score(name, space, value, best=best, null=null, higher_is_better=higher_is_better)
+    return Evaluation(scores=(score,))
+
+
+def _call(function: ScoreFunction, name: str, points: NDArray[Any], labels: Codes) -> float:
+    try:
+        return float(function(points, labels))
+    except Exception as error:
+        raise EvaluationError(
+            f"score {name} failed with {type(error).__name__} ({error}): its function must take vectors and label "
+            "codes and return one number."
+        ) from error

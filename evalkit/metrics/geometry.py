@@ -1,0 +1,192 @@
+"""How the vectors lie on the sphere, whatever the labels: diagnostics, which describe and never rank.
+
+References
+----------
+Ethayarajh 2019, "How Contextual are Contextualized Word Representations?", EMNLP-IJCNLP.
+Wang & Isola 2020, "Understanding Contrastive Representation Learning through Alignment and Uniformity on the
+Hypersphere", ICML.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import hyp0f1
+
+from evalkit.metrics.class_sums import centre, label_means
+from evalkit.metrics.null_sample import LARGE, stratified_rows
+from evalkit.metrics.two_nn import gaussian_intrinsic_dimension, intrinsic_dimension, neighbour_distances
+from evalkit.nulls import build_score, permutation_count, permute_scores
+from evalkit.values import Codes, Evaluation, Sample, Score, Vectors
+
+__all__ = [
+    "alignment",
+    "anisotropy",
+    "evaluate",
+    "uniform_uniformity",
+    "uniformity",
+]
+
+EXACT_TEXTS = 1024
+BLOCK_ROWS = 1024
+
+
+def anisotropy(unit: Vectors) -> float:
+    """Mean cosine of two different texts, exact: from −1/(N − 1) to 1, 0 where directions are spread evenly.
+
+    Parameters
+    ----------
+    unit
+        (N, d) vectors of length 1.
+
+    References
+    ----------
+    Ethayarajh 2019.
+    """
+    n = len(unit)
+    total, squares = np.zeros(unit.shape[1]), 0.0
+    for start in range(0, n, BLOCK_ROWS):
+        block = unit[start : start + BLOCK_ROWS].astype(np.float64)
+        total += block.sum(axis=0)
+        squares += float(np.einsum("ij,ij->", block, block))
+    return (float(total @ total) - squares) / (n * (n - 1))
+
+
+def alignment(unit: Vectors, labels: Codes) -> float:
+    """Mean squared distance of two texts of one label, from the label sums: from 0 to 4, lower is tighter.
+
+    Parameters
+    ----------
+    unit
+        (N, d) vectors of length 1.
+    labels
+        (N,) integer labels.
+
+    Returns
+    -------
+    float
+        About 2 for evenly spread vectors; NaN where no label has two texts.
+
+    References
+    ----------
+    Wang & Isola 2020, eq. 2 (α = 2), with texts of one label as the positive pairs.
+    """
+    _, codes = np.unique(labels, return_inverse=True)
+    return float(_alignments(unit, codes.astype(np.int32))(codes[None, :].astype(np.int32))["alignment"][0])
+
+
+def _alignments(unit: Vectors, codes: Codes) -> Any:
+    """Statistic of (P, N) labellings: within a label, Σ‖x − y‖² over ordered pairs is 2n·Σ‖x − μ‖²."""
+    sizes = np.bincount(codes)
+    vectors = centre(unit, sizes.size)
+    pairs = float((sizes * (sizes - 1)).sum())
+
+    def statistic(labellings: NDArray[np.int32]) -> dict[str, NDArray[np.float64]]:
+        count, k = len(labellings), sizes.size
+        means = label_means(vectors, labellings, sizes)
+        flat = (labellings + k * np.arange(count)[:, None]).ravel()
+        spread = np.bincount(flat, np.broadcast_to(vectors.spread, labellings.shape).ravel(), count * k)
+        within = np.maximum(spread.reshape(count, k) - sizes * means.spread, 0.0)
+        return {"alignment": 2 * (within @ sizes) / pairs if pairs else np.full(count, np.nan)}
+
+    return statistic
+
+
+def uniformity(unit: Vectors, rng: np.random.Generator, *, pairs: int = 1_000_000) -> float:
+    """Log of the mean of exp(−2‖x − y‖²) over two different texts: from −8 to 0, lower is more evenly spread.
+
+    Parameters
+    ----------
+    unit
+        (N, d) vectors of length 1.
+    rng
+        Draws the pairs.
+    pairs
+        How many are drawn, with replacement; up to 1,024 texts all pairs are taken.
+
+    References
+    ----------
+    Wang & Isola 2020, eq. 3 (t = 2).
+    """
+    n = len(unit)
+    if n <= EXACT_TEXTS:
+        double = unit.astype(np.float64)
+        lengths = np.einsum("ij,ij->i", double, double)
+        first, second = np.triu_indices(n, 1)
+        squared = lengths[first] + lengths[second] - 2 * (double @ double.T)[first, second]
+        return float(np.log(np.exp(-2 * np.maximum(squared, 0.0)).mean()))
+    total = 0.0
+    for start in range(0, pairs, BLOCK_ROWS * 8):
+        count = min(BLOCK_ROWS * 8, pairs - start)
+        first = rng.integers(n, size=count)
+        second = (first + rng.integers(1, n, size=count)) % n
+        apart = unit[first].astype(np.float64) - unit[second]
+        total += float(np.exp(-2 * np.einsum("ij,ij->i", apart, apart)).sum())
+    return float(np.log(total / pairs))
+
+
+def uniform_uniformity(dimension: int) -> float:
+    """Uniformity of the uniform distribution on the sphere: ‖x − y‖² = 2 − 2c, and E exp(4c) = ₀F₁(d/2; 4)."""
+    return float(-4 + np.log(hyp0f1(dimension / 2, 4.0)))
+
+
+def evaluate(
+    sample: Sample, rng: np.random.Generator, *, pairs: int = 1_000_000, null_sample: int = 20_000
+) -> Evaluation:
+    """Anisotropy, alignment, uniformity and intrinsic dimension of an embedding.
+
+    Parameters
+    ----------
+    sample
+        Its unit vectors, labels and whole neighbour graph are read.
+    rng
+        Draws pairs, permutations and the Gaussian yardstick.
+    pairs
+        Pairs that uniformity is estimated from above 1,024 texts.
+    null_sample
+        Above 50,000 texts alignment's permutations are of a stratified sample of so many.
+    """
+    unit, graph = sample.unit, sample.whole_graph
+    n, dimension = unit.shape
+    spread = {"pairs": n * (n - 1) // 2 if n <= EXACT_TEXTS else pairs}
+    distances = neighbour_distances(unit, graph) if graph.indices.shape[1] > 1 else np.zeros((0, 2))
+    gaussian, queries = gaussian_intrinsic_dimension(n, dimension, rng) if n > 2 else (float("nan"), 0)
+    searched: dict[str, Any] = {"exact_graph": graph.exact, "graph_recall": graph.recall, "chance_queries": queries}
+    searched["texts"] = int((distances[:, 0] > 1e-6).sum())
+    return Evaluation(
+        scores=(
+            _diagnostic("anisotropy", anisotropy(unit), 0.0, {}),
+            _alignment(unit, sample.labels, rng, null_sample),
+            _diagnostic("uniformity", uniformity(unit, rng, pairs=pairs), uniform_uniformity(dimension), spread),
+            _diagnostic("intrinsic_dimension", intrinsic_dimension(distances), gaussian, searched),
+        )
+    )
+
+
+def _alignment(unit: Vectors, labels: Codes, rng: np.random.Generator, null_sample: int) -> Score:
+    value, described = alignment(unit, labels), {}
+    count = permutation_count(float(unit.size))
+    if len(unit) > LARGE:
+        rows = stratified_rows(labels, null_sample, rng)
+        unit, labels, count = unit[rows], labels[rows], 99
+        described = {"null_texts": rows.size}
+    null = permute_scores(_alignments(unit, labels), labels, count=count, rng=rng)["alignment"]
+    return _diagnostic("alignment", value, 2.0, described, null)
+
+
+def _diagnostic(
+    name: str, value: float, chance: float, parameters: dict[str, Any], null: NDArray[np.float64] | None = None
+) -> Score:
+    return build_score(
+        f"geometry/{name}",
+        "embedding",
+        value,
+        best=None,
+        chance=chance if np.isfinite(chance) else None,
+        null=null,
+        higher_is_better=name == "intrinsic_dimension",
+        ranks_models=False,
+        parameters=parameters,
+    )

@@ -1,0 +1,240 @@
+"""How much of the labels a linear probe reads off the vectors: logistic regression, always on unseen texts.
+
+References
+----------
+Alain & Bengio 2017, "Understanding intermediate layers using linear classifier probes", ICLR workshop.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evalkit.errors import EvaluationError, RequestError
+from evalkit.metrics.mean_intervals import macro_pseudo_values, mean_by_label, share_interval
+from evalkit.metrics.mteb import mteb_score
+from evalkit.metrics.null_sample import LARGE, stratified_rows
+from evalkit.nulls import build_score, p_value
+from evalkit.values import Codes, Evaluation, Sample, Score, SplitVectors, Vectors
+
+__all__ = ["cross_validate", "evaluate", "fit_and_predict", "fold_count", "macro_f1"]
+
+MOST_FOLDS = 5
+MAX_ITERATIONS = 1000
+
+
+def fold_count(labels: Codes) -> int:
+    """Folds of the cross-validation: min(5, texts of the smallest label).
+
+    Raises
+    ------
+    RequestError
+        Where a label has a single text: it cannot be both learnt and tested.
+    """
+    sizes = np.bincount(labels)
+    smallest = int(sizes.argmin())
+    if sizes[smallest] < 2:
+        raise RequestError(
+            f"the probe needs two texts of every label, and label number {smallest + 1} in sorted order has "
+            f"{sizes[smallest]}: give it another text, drop it, or leave the probe out of evaluators."
+        )
+    return min(MOST_FOLDS, int(sizes[smallest]))
+
+
+def fit_and_predict(train: Vectors, labels: Codes, test: Vectors) -> NDArray[np.int32]:
+    """Predict the test vectors' labels by logistic regression (C = 1, L2).
+
+    Parameters
+    ----------
+    train, test
+        (n, d) and (m, d) vectors.
+    labels
+        (n,) codes of the train vectors, of two labels or more.
+
+    Returns
+    -------
+    ndarray
+        (m,) int32.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
+    with warnings.catch_warnings():
+        # An unfinished fit is still a fit, scored on unseen texts as it is; unit vectors take some twenty steps.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        probe = LogisticRegression(max_iter=MAX_ITERATIONS).fit(train, labels)
+    return np.asarray(probe.predict(test), dtype=np.int32)
+
+
+def cross_validate(unit: Vectors, labels: Codes, *, seed: int) -> NDArray[np.int32]:
+    """Each text's label as predicted by the probe of the folds that it is not in.
+
+    Parameters
+    ----------
+    unit
+        (N, d) vectors.
+    labels
+        (N,) codes, each of two texts or more.
+    seed
+        Of the shuffle before folding.
+    """
+    from sklearn.model_selection import StratifiedKFold
+
+    folds = StratifiedKFold(fold_count(labels), shuffle=True, random_state=seed)
+    predictions = np.empty(labels.size, dtype=np.int32)
+    for train, test in folds.split(np.zeros((labels.size, 1)), labels):
+        predictions[test] = fit_and_predict(unit[train], labels[train], unit[test])
+    return predictions
+
+
+def macro_f1(labels: Codes, predictions: NDArray[np.int32], n_labels: int) -> float:
+    """Mean over the labels 0 … n_labels − 1 of 2·TP / (2·TP + FP + FN): from 0 to 1, higher is better."""
+    right = np.bincount(labels[labels == predictions], minlength=n_labels)
+    said = np.bincount(predictions, minlength=n_labels)[:n_labels]
+    borne = np.bincount(labels, minlength=n_labels)
+    total = said + borne
+    return float(np.divide(2.0 * right, total, out=np.zeros(n_labels), where=total > 0).mean())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Task:
+    """What the probe learns and what it is tested on."""
+
+    learnt: Codes
+    tested: Codes
+    predict: Callable[[Codes], NDArray[np.int32]]
+    n_labels: int
+
+    def summarise(self, learnt: Codes, tested: Codes) -> tuple[dict[str, float], NDArray[np.float64]]:
+        """Scores of probes fitted on `learnt` against `tested`, and the (N,) hits."""
+        predictions = self.predict(learnt)
+        hits = (predictions == tested).astype(np.float64)
+        by_label = mean_by_label(hits, tested, self.n_labels)
+        values = {"accuracy": float(hits.mean()), "accuracy_macro": float(by_label.mean())}
+        return {**values, "macro_f1": macro_f1(tested, predictions, self.n_labels)}, hits
+
+
+def evaluate(
+    sample: Sample, rng: np.random.Generator, *, permutations: int = 19, null_sample: int = 20_000
+) -> Evaluation:
+    """Probe accuracy and macro F1 by stratified folds, or from train to test; with a split, MTEB's too.
+
+    Parameters
+    ----------
+    sample
+        Unit vectors and labels are read; with a split, the probe learns the train rows and is tested on
+        these texts, and MTEB's protocol takes the raw vectors of both.
+    rng
+        Shuffles folds and permutes labels.
+    permutations
+        B: how often labels are permuted and all probes refitted.
+    null_sample
+        Above 50,000 texts to learn from, the null is taken on a stratified sample of so many.
+    """
+    seed = int(rng.integers(2**31))
+    task = _task(sample, seed, None)
+    values, hits = task.summarise(task.learnt, task.tested)
+    described: dict[str, Any] = {"C": 1.0, "max_iter": MAX_ITERATIONS}
+    if sample.split is None:
+        described["folds"] = fold_count(task.learnt)
+    else:
+        described["train_texts"] = task.learnt.size
+    observed = values
+    if task.learnt.size > LARGE:
+        task = _task(sample, seed, stratified_rows(task.learnt, null_sample, rng))
+        observed, _ = task.summarise(task.learnt, task.tested)
+        described["null_texts"] = task.learnt.size
+    null = _null(task, rng, permutations, folds=sample.split is None)
+    intervals = {
+        "accuracy": share_interval(hits),
+        "accuracy_macro": share_interval(hits, sample.labels, sample.n_labels),
+    }
+    scores = tuple(_score(name, values[name], observed[name], null[name], intervals, described) for name in values)
+    said: tuple[str, ...] = ()
+    if sample.split is not None:
+        scores += (mteb_score(sample.split, rng),)
+        said = _unlearnt(sample.split)
+    per_text = {
+        "probe/accuracy": hits,
+        "probe/accuracy.pseudo": hits,
+        "probe/accuracy_macro.pseudo": macro_pseudo_values(hits, sample.labels, sample.n_labels),
+    }
+    return Evaluation(scores=scores, per_text=per_text, warnings=said)
+
+
+def _task(sample: Sample, seed: int, rows: NDArray[np.int64] | None) -> _Task:
+    """Folds over the texts, or train to test; `rows` restricts what is learnt from."""
+    if sample.split is None:
+        unit = sample.unit if rows is None else sample.unit[rows]
+        labels = sample.labels if rows is None else sample.labels[rows]
+        return _Task(labels, labels, lambda learnt: cross_validate(unit, learnt, seed=seed), sample.n_labels)
+    train = sample.split.train if rows is None else sample.split.train[rows]
+    learnt = _train_codes(sample.split, sample.n_labels)
+    learnt = learnt if rows is None else learnt[rows]
+    if np.unique(learnt).size < 2:
+        raise RequestError("the train rows bear fewer than two labels: a probe needs two, check dataset.split_column.")
+    unit = _unit(train)
+    return _Task(learnt, sample.labels, lambda labels: fit_and_predict(unit, labels, sample.unit), sample.n_labels)
+
+
+def _train_codes(split: SplitVectors, n_labels: int) -> Codes:
+    """Train labels in the coding of the scored texts, which are test rows; labels only in train come after."""
+    present = np.unique(split.test_labels)
+    if present.size != n_labels:
+        raise EvaluationError(
+            f"the test rows bear {present.size} labels and the scored texts {n_labels}: the probe cannot match them, "
+            "so give every label a test text that is neither doubled under another label nor blank."
+        )
+    absent = np.setdiff1d(split.train_labels, present)
+    recoded = np.full(max(int(split.train_labels.max()), int(present.max())) + 1, -1, dtype=np.int32)
+    recoded[present] = np.arange(n_labels)
+    recoded[absent] = n_labels + np.arange(absent.size)
+    return np.asarray(recoded[split.train_labels])
+
+
+def _unit(vectors: Vectors) -> Vectors:
+    lengths = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
+    scaled = np.divide(vectors, lengths, out=np.zeros(vectors.shape), where=lengths > 0)
+    return np.asarray(scaled, dtype=np.float32)
+
+
+def _unlearnt(split: SplitVectors) -> tuple[str, ...]:
+    missing = np.setdiff1d(split.test_labels, split.train_labels).size
+    return (f"{missing} labels of the test rows have no train row: the probe gets their texts wrong.",) * bool(missing)
+
+
+def _null(task: _Task, rng: np.random.Generator, count: int, *, folds: bool) -> dict[str, NDArray[np.float64]]:
+    """Scores of probes that learnt permuted labels; within folds they are tested on the permuted ones too."""
+    drawn: dict[str, list[float]] = {}
+    for _ in range(count):
+        learnt = rng.permutation(task.learnt)
+        for name, value in task.summarise(learnt, learnt if folds else task.tested)[0].items():
+            drawn.setdefault(name, []).append(value)
+    return {name: np.asarray(values) for name, values in drawn.items()}
+
+
+def _score(
+    name: str,
+    value: float,
+    observed: float,
+    null: NDArray[np.float64],
+    intervals: dict[str, tuple[float, float]],
+    described: dict[str, Any],
+) -> Score:
+    if name in intervals:
+        described = {**described, "interval": "conditional on the fitted probes"}
+    score = build_score(
+        f"probe/{name}",
+        "embedding",
+        value,
+        best=1.0,
+        null=null,
+        interval=intervals.get(name),
+        parameters=described,
+    )
+    return replace(score, p_value=p_value(observed, null, higher_is_better=True))
