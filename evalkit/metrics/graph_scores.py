@@ -1,0 +1,229 @@
+"""Scores that are means over texts through a neighbour graph: values, jackknife, permutation null.
+
+Shared by the neighbour scores of the embedding and by the neighbourhood hit on the map.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evalkit.errors import EvaluationError
+from evalkit.neighbours import r_places
+from evalkit.nulls import Statistic
+from evalkit.values import Codes, NeighbourGraph
+
+__all__ = ["Jackknife", "LabelledGraph", "jackknife", "label_statistic"]
+
+Floats = NDArray[np.float64]
+THREADS = 2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelledGraph:
+    """A neighbour graph laid out for the compiled loops, and what the label sizes fix.
+
+    Attributes
+    ----------
+    arrays
+        (indices, joined, tie_of, starts, members, complement, counts).
+    queries
+        (Q,) text numbers of the rows.
+    size, sampled
+        N, and whether the rows are a sample of the texts.
+    sizes, places
+        (n_labels,) texts and R of each label; R is 0 for a label of one text, and everywhere where
+        R-scores are not asked for.
+    after
+        (n_labels,) R once the label has lost a text.
+    ks
+        K of precision at K, ascending.
+    """
+
+    arrays: tuple[NDArray[Any], ...]
+    queries: NDArray[np.int64]
+    size: int
+    sampled: bool
+    sizes: NDArray[np.int64]
+    places: NDArray[np.int64]
+    after: NDArray[np.int64]
+    ks: NDArray[np.int64]
+
+    @staticmethod
+    def of(graph: NeighbourGraph, sizes: NDArray[np.int64], ks: Sequence[int], *, r_scores: bool) -> LabelledGraph:
+        """Lay the graph out.
+
+        Raises
+        ------
+        EvaluationError
+            The graph is not as deep as the scores need.
+        """
+        places = r_places(sizes)[0] if r_scores else np.zeros_like(sizes)
+        after = np.minimum(np.maximum(sizes - 2, 0), places)
+        depth = graph.indices.shape[1]
+        needed = min(max([int(places.max()) + 1, *ks]), graph.size - 1)
+        if depth < needed:
+            raise EvaluationError(f"The neighbour graph lists {depth} neighbours a text, the scores need {needed}.")
+        joined = np.zeros(graph.indices.shape, dtype=np.bool_)
+        joined[:, 1:] = graph.similarities[:, 1:] == graph.similarities[:, :-1]
+        rows = graph.indices.shape[0]
+        tie_of = np.full(rows, -1, dtype=np.int64)
+        tie_of[graph.ties.rows] = np.arange(graph.ties.rows.size)
+        ties = graph.ties
+        lists = (ties.starts, ties.members, ties.complement, ties.counts)
+        # A copy of what the store maps read-only would cost memory: the loops only read.
+        arrays = tuple(np.asarray(array) for array in (graph.indices, joined, tie_of, *lists))
+        queries = np.arange(rows, dtype=np.int64) if graph.queries is None else np.asarray(graph.queries)
+        return LabelledGraph(
+            arrays, queries, graph.size, graph.queries is not None, sizes, places, after, np.array(sorted(ks), np.int64)
+        )
+
+    def part(self, rows: slice) -> tuple[NDArray[Any], ...]:
+        """The arrays of some rows."""
+        return (*(array[rows] for array in self.arrays[:3]), *self.arrays[3:])
+
+    def label_weights(self, drawn: NDArray[np.int64]) -> Floats:
+        """(2, len(ks) + 2, n_labels, …) weight of a label's mean in the micro (0) and the macro (1) score.
+
+        Parameters
+        ----------
+        drawn
+            (n_labels, …) rows that bear each label; labels without a row (or, in R-scores, without an R)
+            have no weight.
+        """
+        shape = (2, self.ks.size + 2, *drawn.shape)
+        weights = np.zeros(shape)
+        broad = self.sizes.reshape(-1, *[1] * (drawn.ndim - 1))
+        for score in range(shape[1]):
+            used = drawn > 0
+            if score >= self.ks.size:
+                used = used & (self.places > 0).reshape(broad.shape)
+            weights[0, score] = broad * used
+            weights[1, score] = used
+        total = weights.sum(axis=2, keepdims=True)
+        shares: Floats = np.divide(weights, total, out=np.zeros(shape), where=total > 0)
+        return shares
+
+
+def label_statistic(graph: LabelledGraph, names: Sequence[str]) -> Statistic:
+    """Labellings → micro and macro scores (``name`` and ``name_macro``), for `evalkit.nulls.permute_scores`.
+
+    Parameters
+    ----------
+    names
+        One for each K, then R-precision's and MAP@R's (left out where there are no more names).
+    """
+    from evalkit.metrics.relevance import sum_labellings
+
+    halves = [slice(None, graph.queries.size // 2), slice(graph.queries.size // 2, None)]
+    n_labels = graph.sizes.size
+
+    def statistic(labellings: NDArray[np.int32]) -> dict[str, Floats]:
+        columns = np.ascontiguousarray(labellings.T)
+        sums = np.zeros((THREADS, graph.ks.size + 2, n_labels, len(labellings)))
+
+        def add(half: int) -> None:
+            rows = halves[half]
+            sum_labellings(
+                graph.part(rows), graph.queries[rows], columns, graph.sizes, graph.places, graph.ks, sums[half]
+            )
+
+        with ThreadPoolExecutor(THREADS) as pool:
+            list(pool.map(add, range(THREADS)))
+        if graph.sampled:
+            labels = np.arange(n_labels)[:, None, None]
+            drawn = (columns[graph.queries][None] == labels).sum(axis=1)
+        else:
+            drawn = np.broadcast_to(graph.sizes[:, None], (n_labels, len(labellings)))
+        means = sums.sum(axis=0) / np.maximum(drawn, 1)
+        found = (graph.label_weights(drawn) * means).sum(axis=2)
+        return {
+            name + suffix: found[kind, score]
+            for kind, suffix in enumerate(("", "_macro"))
+            for score, name in enumerate(names)
+        }
+
+    return statistic
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Jackknife:
+    """The scores of a labelling, and each text's part in them.
+
+    Attributes
+    ----------
+    values
+        (len(ks) + 2, Q) a row's scores.
+    means
+        (2, len(ks) + 2) micro and macro scores.
+    pseudo
+        (2, len(ks) + 2, N) delete-one pseudo-values; their variance over N overstates the score's.
+    second_order
+        (2, len(ks) + 2) the part of that variance which belongs to pairs of texts, and is counted twice in it.
+    """
+
+    values: Floats
+    means: Floats
+    pseudo: Floats
+    second_order: Floats
+
+
+def jackknife(graph: LabelledGraph, labels: Codes, *, window: int | None = None) -> Jackknife:
+    """Delete every text once, re-counting on the next-deeper neighbours: O(N·K).
+
+    Parameters
+    ----------
+    labels
+        (N,) codes.
+    window
+        How many further places stand in for a neighbour that drops out of the first K; None takes as
+        many as the largest K (at least 3), 1 is the literal re-count. R-scores are re-counted literally, R
+        shrinking with the label.
+
+    Notes
+    -----
+    The pseudo-value of text m is θ + (N − 1)(θ − θ₍₋ₘ₎). On a sample of rows the score is a stratified
+    mean; deleting an unsampled text still changes the rows that list it.
+
+    A label of two texts keeps its survivor's R-score when one of them is deleted (it would have none).
+    """
+    from evalkit.metrics.deletion import delete_each
+
+    labels = np.ascontiguousarray(labels, dtype=np.int32)
+    n, scores = graph.size, graph.ks.size + 2
+    drawn = np.bincount(labels[graph.queries], minlength=graph.sizes.size)
+    weights = graph.label_weights(drawn) / np.maximum(drawn, 1)  # of a row
+    others, own = _weights_after(graph, drawn, weights)
+    values = np.zeros((scores, graph.queries.size))
+    totals = np.zeros((2, scores, n))
+    squares = np.zeros((2, scores))
+    reach = max(3, int(graph.ks[-1])) if graph.ks.size and window is None else (window or 1)
+    delete_each(
+        graph.arrays, graph.queries, labels, graph.sizes, graph.places, graph.after, graph.ks, reach,
+        np.ascontiguousarray(np.stack([others, own], axis=2)), values, totals, squares,
+    )  # fmt: skip
+    bearer = labels[graph.queries]
+    means = (weights[:, :, bearer] * values).sum(axis=2)
+    centres = np.repeat(means[:, :, None], graph.sizes.size, axis=2)
+    if not graph.sampled:
+        by_label = np.stack([np.bincount(bearer, weights=row, minlength=graph.sizes.size) for row in values])
+        centres[1] = by_label / np.maximum(drawn, 1)
+    gain = -totals
+    gain[:, :, graph.queries] += own[:, :, bearer] * (values - centres[:, :, bearer])
+    return Jackknife(values, means, means[:, :, None] + (n - 1) * gain, squares)
+
+
+def _weights_after(graph: LabelledGraph, drawn: NDArray[np.int64], weights: Floats) -> tuple[Floats, Floats]:
+    """A row's weight once a text of another label, or of its own label, is deleted."""
+    others, own = weights.copy(), weights.copy()
+    if graph.sampled:
+        return others, own
+    scored = np.where(weights[0] > 0, drawn, 0).sum(axis=1)[:, None]
+    others[0] = own[0] = weights[0] * (scored / np.maximum(scored - 1, 1))
+    own[1] = weights[1] * (drawn / np.maximum(drawn - 1, 1))
+    return others, own

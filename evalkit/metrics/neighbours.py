@@ -1,0 +1,274 @@
+"""Do a text's nearest neighbours bear its label? Precision at K, R-precision, MAP@R; and hubness.
+
+References
+----------
+Musgrave, Belongie & Lim 2020, "A metric learning reality check", ECCV.
+Radovanović, Nanopoulos & Ivanović 2010, "Hubs in space", JMLR 11.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evalkit import intervals
+from evalkit.errors import RequestError
+from evalkit.metrics.graph_scores import LabelledGraph, jackknife, label_statistic
+from evalkit.metrics.null_sample import LARGE
+from evalkit.neighbours import nearest, r_places
+from evalkit.nulls import build_score, permutation_count, permute_scores
+from evalkit.values import Codes, Evaluation, NeighbourGraph, Sample, Score, Space
+
+__all__ = [
+    "average_precision_chance",
+    "evaluate",
+    "evaluate_graph",
+    "hubness",
+    "precision_best",
+    "precision_chance",
+]
+
+Floats = NDArray[np.float64]
+
+OCCURRENCES = 10  # of the 10-occurrence counts that hubness is the skewness of
+GAUSSIAN_SAMPLE = 5_000
+BUDGET = 4e10  # place-labellings that 999 permutations may cost: about ten seconds on two cores
+
+
+def precision_chance(sizes: NDArray[np.int64], *, lone: bool = True) -> tuple[float, float]:
+    """Chance of precision at any K and of R-precision, micro and macro: (n_c − 1)/(N − 1) averaged.
+
+    Parameters
+    ----------
+    sizes
+        (n_labels,) texts of each label.
+    lone
+        Whether labels of one text count, with 0 (precision), or are left out (R-scores).
+    """
+    return _averages((sizes - 1) / (sizes.sum() - 1), sizes, lone=lone)
+
+
+def average_precision_chance(sizes: NDArray[np.int64]) -> tuple[float, float]:
+    """Chance of MAP@R, micro and macro: p·mean over i ≤ R of (1 + (i − 1)p')/i, of the label's true size."""
+    total = int(sizes.sum())
+    places, _ = r_places(sizes)
+    harmonic = np.concatenate([[0.0], np.cumsum(1.0 / np.arange(1, max(int(places.max()), 1) + 1))])
+    p = (sizes - 1) / (total - 1)
+    p_next = (sizes - 2) / max(total - 2, 1)
+    first = harmonic[places]
+    chance = p * (first + p_next * (places - first)) / np.maximum(places, 1)
+    return _averages(chance, sizes, lone=False)
+
+
+def precision_best(sizes: NDArray[np.int64], k: int) -> tuple[float, float]:
+    """What perfect data would get: the mean of min(1, (n_c − 1)/K), micro and macro."""
+    return _averages(np.minimum(1.0, (sizes - 1) / k), sizes, lone=True)
+
+
+def _averages(by_label: Floats, sizes: NDArray[np.int64], *, lone: bool) -> tuple[float, float]:
+    used = sizes >= (1 if lone else 2)
+    if not used.any():
+        return float("nan"), float("nan")
+    return float(np.average(by_label[used], weights=sizes[used])), float(by_label[used].mean())
+
+
+def hubness(graph: NeighbourGraph, k: int = OCCURRENCES) -> float | None:
+    """Skewness of how often each text is among the K nearest of others; a tied place is shared.
+
+    Parameters
+    ----------
+    graph
+        Neighbours of every text.
+    k
+        Clipped to the graph's depth.
+
+    Returns
+    -------
+    float or None
+        0 is symmetric; above 1 a few hubs are everybody's neighbours. None where all counts are equal.
+    """
+    n = graph.size
+    k = min(k, graph.indices.shape[1])
+    indices = np.asarray(graph.indices)
+    last = np.asarray(graph.similarities[:, k - 1])[:, None]
+    sure = np.asarray(graph.similarities) > last
+    tied = np.asarray(graph.similarities) == last
+    unlisted = np.zeros(len(indices), dtype=np.int64)
+    reaches_end = tied[:, -1]
+    ties = graph.ties
+    unlisted[ties.rows] = np.where(reaches_end[ties.rows], ties.counts, 0)
+    share = (k - sure.sum(axis=1)) / (tied.sum(axis=1) + unlisted)
+    counts = np.bincount(indices[sure], minlength=n).astype(np.float64)
+    rows, columns = np.nonzero(tied)
+    counts += np.bincount(indices[rows, columns], weights=share[rows], minlength=n)
+    for row, start, end, complement in zip(ties.rows, ties.starts[:-1], ties.starts[1:], ties.complement, strict=True):
+        if not reaches_end[row]:
+            continue
+        members = ties.members[start:end]
+        if complement:
+            counts += share[row]
+            counts[members] -= share[row]
+            counts[indices[row]] -= share[row]
+            counts[row] -= share[row]
+        else:
+            counts[members] += share[row]
+    spread = counts.std()
+    if spread < 1e-9:
+        return None
+    return float((((counts - counts.mean()) / spread) ** 3).mean())
+
+
+def _hubness_score(sample: Sample, rng: np.random.Generator) -> Score:
+    graph = sample.whole_graph
+    n, d = sample.unit.shape
+    k = min(OCCURRENCES, n - 1)
+    drawn = min(n, GAUSSIAN_SAMPLE)
+    repeats = max(1, min(20, 2_000 // drawn))
+    chances = []
+    for _ in range(repeats):
+        vectors = rng.standard_normal((drawn, d)).astype(np.float32)
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        found = hubness(nearest(vectors, min(k, drawn - 1)), k)
+        chances.append(0.0 if found is None else found)
+    parameters: dict[str, Any] = {"K": k, "gaussian_draws": repeats, "gaussian_texts": drawn, "exact": graph.exact}
+    if graph.recall is not None:
+        parameters["recall"] = graph.recall
+    return build_score(
+        "neighbours/hubness",
+        "embedding",
+        hubness(graph, k),
+        best=None,
+        chance=float(np.mean(chances)),
+        higher_is_better=False,
+        ranks_models=False,
+        parameters=parameters,
+    )
+
+
+def evaluate_graph(
+    graph: NeighbourGraph,
+    labels: Codes,
+    rng: np.random.Generator,
+    *,
+    ks: Sequence[int],
+    prefix: str,
+    space: Space,
+    r_prefix: str | None = None,
+    permutations: int | None = None,
+) -> Evaluation:
+    """Precision at each K on any neighbour graph, micro and macro, with chance, p-value and interval.
+
+    Parameters
+    ----------
+    graph
+        Exact neighbours, at least K + 1 deep (R + 1 for R-scores), or N − 1.
+    labels
+        (N,) label codes, every code in use.
+    rng
+        Draws the label permutations.
+    ks
+        K of precision at K, each below N.
+    prefix
+        Score names are this and K: ``neighbours/precision_at_``, ``map/neighbourhood_hit_at_``.
+    space
+        What the scores are a property of.
+    r_prefix
+        ``neighbours/`` adds R-precision and MAP@R.
+    permutations
+        B; None takes 999, or 99 where they would cost too much or the corpus is large.
+
+    Returns
+    -------
+    Evaluation
+        Scores (each with its ``_macro`` twin), per-text values and pseudo-values.
+    """
+    sizes = np.bincount(labels).astype(np.int64)
+    laid = LabelledGraph.of(graph, sizes, ks, r_scores=r_prefix is not None)
+    names = [f"{prefix}{k}" for k in laid.ks]
+    if r_prefix is not None:
+        names += [f"{r_prefix}r_precision", f"{r_prefix}map_at_r"]
+    if permutations is None:
+        cost = laid.queries.size * float(max(int(laid.places.max()), *laid.ks))
+        permutations = 99 if labels.size > LARGE else permutation_count(cost, budget=BUDGET)
+    null = permute_scores(label_statistic(laid, names), labels, count=permutations, rng=rng)
+    found = jackknife(laid, labels)
+    scores, per_text = [], {}
+    for s, name in enumerate(names):
+        k = int(laid.ks[s]) if s < laid.ks.size else None
+        values = np.full(labels.size, np.nan)
+        values[laid.queries] = found.values[s]
+        if k is None:
+            values[sizes[labels] < 2] = np.nan
+        per_text[name] = values
+        for kind, suffix in enumerate(("", "_macro")):
+            value = float(found.means[kind, s])
+            chance, best, parameters = _described(name, k, kind, laid)
+            pseudo = intervals.calibrate(value, found.pseudo[kind, s], float(found.second_order[kind, s]))
+            scores.append(
+                build_score(
+                    name + suffix,
+                    space,
+                    value,
+                    best=best,
+                    chance=chance,
+                    null=null[name + suffix],
+                    interval=intervals.mean_interval(value, pseudo, low=0.0, high=best),
+                    parameters=parameters,
+                )
+            )
+            per_text[f"{name}{suffix}.pseudo"] = pseudo
+    return Evaluation(scores=tuple(scores), per_text=per_text)
+
+
+def _described(name: str, k: int | None, kind: int, laid: LabelledGraph) -> tuple[float, float, dict[str, Any]]:
+    """Chance, best and parameters of a score."""
+    sizes = laid.sizes
+    parameters: dict[str, Any] = {}
+    if k is not None:
+        parameters["K"] = k
+        chance, best = precision_chance(sizes)[kind], precision_best(sizes, k)[kind]
+    else:
+        capped = r_places(sizes)[1]
+        parameters["R"] = "min(n_c − 1, 1000)" if capped else "n_c − 1"
+        parameters["left_out"] = int((sizes == 1).sum())
+        chances = average_precision_chance(sizes) if name.endswith("map_at_r") else precision_chance(sizes, lone=False)
+        chance, best = chances[kind], 1.0
+    if laid.sampled:
+        parameters["queries"] = int(laid.queries.size)
+    return chance, best, parameters
+
+
+def evaluate(sample: Sample, rng: np.random.Generator, *, k: Sequence[int] | None = None) -> Evaluation:
+    """All neighbour scores of an embedding.
+
+    Parameters
+    ----------
+    sample
+        Its ``graph`` (deep enough, see `evalkit.neighbours.graph_depth`), ``whole_graph``, labels and vectors.
+    rng
+        Draws the label permutations and the Gaussian that hubness is compared with.
+    k
+        K of precision at K; None takes those of 1, 5, 10 below N.
+
+    Raises
+    ------
+    RequestError
+        A K of N or more, or below 1.
+    """
+    n = sample.labels.size
+    ks = [each for each in (1, 5, 10) if each < n] if k is None else sorted({int(each) for each in k})
+    if not ks or ks[0] < 1 or ks[-1] >= n:
+        raise RequestError(f"k must lie between 1 and {n - 1} for {n} texts, found {list(k or ())}: change k.")
+    found = evaluate_graph(
+        sample.graph,
+        sample.labels,
+        rng,
+        ks=ks,
+        prefix="neighbours/precision_at_",
+        space="embedding",
+        r_prefix="neighbours/",
+    )
+    return Evaluation(scores=(*found.scores, _hubness_score(sample, rng)), per_text=found.per_text)
