@@ -145,5 +145,5 @@ def _untrained(split: Split | None) -> list[str]:
     if not unknown:
         return []
     return [
-        f"the probe cannot know {len(unknown)} labels of the test rows that no train row bears: {listed(unknown, 5)}."
+        f"no train row bears {counted(len(unknown), 'label')} of the test rows ({listed(unknown, 5)}): the probe errs there."
     ]
