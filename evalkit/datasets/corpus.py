@@ -144,6 +144,5 @@ def _untrained(split: Split | None) -> list[str]:
     unknown = sorted(set(split.test_labels) - set(split.train_labels)) if split is not None else []
     if not unknown:
         return []
-    return [
-        f"no train row bears {counted(len(unknown), 'label')} of the test rows ({listed(unknown, 5)}): the probe errs there."
-    ]
+    labels = f"{counted(len(unknown), 'label')} of the test rows ({listed(unknown, 5)})"
+    return [f"no train row bears {labels}: the probe errs there."]
