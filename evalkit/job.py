@@ -10,7 +10,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig
 
@@ -18,7 +17,7 @@ from evalkit import settings, terminal
 from evalkit.errors import EvalkitError
 from evalkit.identity import environment
 from evalkit.outputs import copy_run, write_run
-from evalkit.pipeline import Prepared, evaluate, prepare, rank_value
+from evalkit.pipeline import Prepared, corpus_entry, evaluate, prepare, rank_value, settings_entry
 from evalkit.records import record_from_json
 from evalkit.request import Request
 from evalkit.store import Store, digest
@@ -129,33 +128,29 @@ def perform(prepared: Prepared, folder: Path, plan: Plan) -> Finished:
     request = prepared.request
     store = Store(Path(request.store))
     # A picture has a theme, a score has none: pictures in another theme are another entry of the same identity.
-    key = digest({"identity": prepared.identity, "theme": request.theme})
+    # Without reuse an earlier sweep's record does not count, but within this sweep a combination is done once.
+    own = None if request.reuse else {"sweep": plan.sweep, "started": plan.started}
+    key = digest({"identity": prepared.identity, "theme": request.theme, "own": own})
+    findable = request.reuse or plan.sweep is not None
     start = time.perf_counter()
     with store.lock(KIND, key):
         entry = store.find(KIND, key)
-        if entry is not None and (request.reuse or _made_by(entry.meta, plan)):
-            record = record_from_json(
-                json.loads(entry.path("record.json").read_text(encoding="utf-8")), str(entry.folder)
-            )
-            asked = {**request.described, "k": list(prepared.k), "model_label": request.model}
-            copy_run(entry.folder, folder, record=_with_settings(record, asked))
-            return Finished(_with_settings(record, asked), time.perf_counter() - start, reused=True)
+        if entry is not None and findable:
+            kept = json.loads(entry.path("record.json").read_text(encoding="utf-8"))
+            record = _as_asked(record_from_json(kept, str(entry.folder)), prepared)
+            copy_run(entry.folder, folder, record=record)
+            return Finished(record, time.perf_counter() - start, reused=True)
         title = f"{request.model}·{prepared.encoder.pooling}·{prepared.projection.name}·{request.seed}"
         wanted = plan.poolings.get(encoding_group(request), [])
         result = evaluate(prepared, store, poolings=wanted, watcher=terminal.Progress(title))
         write_run(result, folder, theme=request.theme)
-        store.write(KIND, key, lambda target: _copy_files(folder, target), {"sweep": plan.sweep, "made": time.time()})
+        store.write(KIND, key, lambda target: _copy_files(folder, target), {"identity": prepared.identity})
     return Finished(result.record, time.perf_counter() - start, reused=False)
 
 
-def _made_by(meta: Mapping[str, Any], plan: Plan) -> bool:
-    """Whether this very sweep made the entry: with reuse=false too, a combination is done once a sweep."""
-    return plan.sweep is not None and meta.get("sweep") == plan.sweep and meta.get("made", 0.0) >= plan.started
-
-
-def _with_settings(record: Record, described: Mapping[str, Any]) -> Record:
-    """The record as this request asked for it: equal identities may be asked for in different words."""
-    return dataclasses.replace(record, settings=dict(described))
+def _as_asked(record: Record, prepared: Prepared) -> Record:
+    """A kept record in the words of this request: equal identities may be asked for under other names."""
+    return dataclasses.replace(record, settings=settings_entry(prepared), corpus=corpus_entry(prepared.corpus))
 
 
 def _copy_files(source: Path, target: Path) -> None:

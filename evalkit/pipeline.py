@@ -26,7 +26,19 @@ from evalkit.version import __version__
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["DEFAULT_K", "LARGE", "Prepared", "Result", "Watcher", "evaluate", "prepare", "resolve_k"]
+__all__ = [
+    "DEFAULT_K",
+    "LARGE",
+    "Prepared",
+    "Result",
+    "Watcher",
+    "corpus_entry",
+    "evaluate",
+    "prepare",
+    "rank_value",
+    "resolve_k",
+    "settings_entry",
+]
 
 DEFAULT_K = (1, 5, 10)
 
@@ -274,8 +286,8 @@ def _record(
     return Record(
         identity=prepared.identity,
         evalkit_version=__version__,
-        settings={**request.described, "k": list(prepared.k), "model_label": request.model},
-        corpus=_corpus_entry(corpus),
+        settings=settings_entry(prepared),
+        corpus=corpus_entry(corpus),
         encoder=_encoder_entry(prepared.encoder, embedded),
         projection={"name": projection.name, "seed": projection.seed, "parameters": dict(projection.parameters)},
         scores=tuple(score for evaluation in evaluations.values() for score in evaluation.scores),
@@ -287,7 +299,13 @@ def _record(
     )
 
 
-def _corpus_entry(corpus: Corpus) -> dict[str, Any]:
+def settings_entry(prepared: Prepared) -> dict[str, Any]:
+    """The record's ``settings``: as asked for, with K resolved and the model's short name."""
+    return {**prepared.request.described, "k": list(prepared.k), "model_label": prepared.request.model}
+
+
+def corpus_entry(corpus: Corpus) -> dict[str, Any]:
+    """The record's ``corpus``."""
     return {
         "name": corpus.name,
         "fingerprint": corpus.fingerprint,

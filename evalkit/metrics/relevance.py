@@ -63,11 +63,11 @@ def _count_group(labellings, listed, unlisted, complement, own, sizes, hits, gro
 @compiled
 def _add_place(place, own, other, limit, hits, at_r, average):  # type: ignore[no-untyped-def]
     """A place held by one text: no ties."""
-    inverse = 1.0 / (place + 1)
+    inverse, here = 1.0 / (place + 1), np.int32(place)
     for p in range(own.size):
         found = 1.0 if other[p] == own[p] else 0.0
         hits[p] += found
-        counted = found if place < limit[p] else 0.0
+        counted = found if here < limit[p] else 0.0
         at_r[p] += counted
         average[p] += counted * hits[p] * inverse
 
@@ -109,7 +109,7 @@ def sum_labellings(graph, queries, labellings, sizes, places, ks, sums):  # type
     depth = places.max()
     if ks.size and ks[-1] > depth:
         depth = ks[-1]
-    limit = np.empty(lanes, np.int64)
+    limit = np.empty(lanes, np.int32)  # as wide as the labels: mixed widths run at half the speed
     hits, at_r, average = np.empty(lanes), np.empty(lanes), np.empty(lanes)
     group, rest, before = np.empty(lanes), np.empty(lanes), np.empty(lanes)
     for i in range(indices.shape[0]):

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-__all__ = ["MODELS", "Model", "build", "lay_in_cache", "train_tokenizer"]
+__all__ = ["MODELS", "Model", "build", "lay_in_cache", "make_tokenizer"]
 
 Size = Literal["small", "true"]
 
@@ -111,7 +111,7 @@ def build(
     seed
         Of the generated weights.
     words
-        What the tokenizer is trained on.
+        What the tokenizer knows as whole words.
     prompts
         Named prompts for config_sentence_transformers.json.
     """
@@ -120,7 +120,7 @@ def build(
 
     model = MODELS[name]
     folder.mkdir(parents=True, exist_ok=True)
-    tokenizer = train_tokenizer(model.architecture, words)
+    tokenizer = make_tokenizer(model.architecture, words)
     shape = dict(model.small if size == "small" else model.true)
     if size == "small":
         shape["vocab_size"] = len(tokenizer)
@@ -144,28 +144,23 @@ def build(
     return folder
 
 
-def train_tokenizer(architecture: str, words: Iterable[str]) -> Any:
-    """A lower-casing WordPiece tokenizer of the architecture's kind, trained on `words`."""
-    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+def make_tokenizer(architecture: str, words: Iterable[str]) -> Any:
+    """A lower-casing WordPiece tokenizer of the architecture's kind: `words` whole, other words in pieces.
+
+    Not trained: WordPiece training breaks ties differently from time to time, and one seed is to make one
+    checkpoint.
+    """
     from transformers import BertTokenizer, DistilBertTokenizer, MPNetTokenizer
 
-    unknown, special = {
-        "mpnet": ("[UNK]", ["<s>", "<pad>", "</s>", "<unk>", "[UNK]", "<mask>"]),
-    }.get(architecture, ("[UNK]", ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]))
-    learner = Tokenizer(models.WordPiece(unk_token=unknown))
-    learner.normalizer = normalizers.BertNormalizer(lowercase=True)
-    learner.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    learner.decoder = decoders.WordPiece()
-    alphabet = [chr(code) for code in range(33, 127)]
-    trainer = trainers.WordPieceTrainer(
-        vocab_size=900, min_frequency=1, special_tokens=special, initial_alphabet=alphabet, show_progress=False
-    )
-    learner.train_from_iterator(words, trainer)
-    # The trainer numbers its tokens differently from time to time: sorted, one seed makes one checkpoint.
-    learned = sorted(set(learner.get_vocab()) - set(special))
-    vocabulary = {token: number for number, token in enumerate([*special, *learned])}
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    if architecture == "mpnet":
+        special = ["<s>", "<pad>", "</s>", "<unk>", "[UNK]", "<mask>"]
+    characters = [chr(code) for code in range(33, 127) if not chr(code).isupper()]
+    endings = ["##s", "##ing", "##ed", "##er", "##est", "##ly", "##tion"]
+    pieces = [f"##{character}" for character in characters if character.isalnum()]
+    tokens = dict.fromkeys([*special, *characters, *pieces, *endings, *sorted({word.lower() for word in words})])
     kind = {"bert": BertTokenizer, "distilbert": DistilBertTokenizer, "mpnet": MPNetTokenizer}[architecture]
-    return kind(vocab=vocabulary, do_lower_case=True, model_max_length=512)
+    return kind(vocab={token: number for number, token in enumerate(tokens)}, do_lower_case=True, model_max_length=512)
 
 
 def lay_in_cache(folder: Path, cache: Path, repo: str, commit: str) -> Path:

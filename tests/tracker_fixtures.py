@@ -58,7 +58,9 @@ def make_record(identity: str = "ab" * 32, **changes) -> Record:
             Score("separation/davies_bouldin", "embedding", 1.2, 0.0, 3.5, 0.66, 0.001, higher_is_better=False),
             Score("hulls/overlap", "map", None),
         ),
-        "queries": ({"query": "zebra crossing", "neighbours": [{"text": "zebra", "label": "animals", "similarity": 0.9}]},),
+        "queries": (
+            {"query": "zebra crossing", "neighbours": [{"text": "zebra", "label": "animals", "similarity": 0.9}]},
+        ),
         "timings": {"encode": 0.5, "project": 1.5},
         "environment": {"git_commit": "c" * 40, "git_dirty": False},
         "warnings": ("2 texts such as 'kangaroo' were cut.",),
@@ -109,8 +111,8 @@ def store(template_store: Path, tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'tracking' / 'mlflow.db'}"
 
 
-@pytest.fixture(autouse=True)
-def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+@pytest.fixture
+def plain_tracking(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     reach._troubles.clear()
