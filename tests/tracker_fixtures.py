@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import signal
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -94,9 +96,18 @@ def run_folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def template_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty sqlite store: its migration costs over a second, a copy nothing."""
+def mlflow_imported() -> None:
+    """Import MLflow and its store once: SQLAlchemy 2.1 warns of what MLflow's own models use."""
     mlflow_store.prepare_environment()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        importlib.import_module("mlflow")
+        importlib.import_module("mlflow.store.tracking.sqlalchemy_store")
+
+
+@pytest.fixture(scope="session")
+def template_store(mlflow_imported: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty sqlite store: its migration costs over a second, a copy nothing."""
     path = tmp_path_factory.mktemp("template") / "mlflow.db"
     with mlflow_store.exclusive(path):
         mlflow_store.ensure_sqlite(path)
@@ -112,7 +123,7 @@ def store(template_store: Path, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def plain_tracking(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def plain_tracking(mlflow_imported: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     reach._troubles.clear()
