@@ -127,7 +127,7 @@ function drawNames(pen, map) {
   for (let i = 0; i < n; i++) {
     if (!shownLabel(labelOf[i])) continue;
     const [x, y] = at(i), text = short(data.texts[i], side < 480 ? 14 : 24);
-    const box = written(pen, taken, text, x, y, [5, 10, 16], side, false);
+    const box = written(pen, taken, text, x, y, [5, 8], side, false);
     if (box) pen.fillText(text, (box[0] + box[2]) / 2, (box[1] + box[3]) / 2 + 0.5);
   }
 }

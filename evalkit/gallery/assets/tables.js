@@ -167,7 +167,7 @@ function showTopics() {
     note.textContent = "Row: a topic. Column: its nearest other topic by centroid, in % of the models and seeds.";
     return;
   }
-  const top = [...rows].sort((a, b) => (b.mutual_share ?? 0) - (a.mutual_share ?? 0) || (share(b) ?? 0) - (share(a) ?? 0)).slice(0, 60);
+  const top = [...rows].sort((a, b) => (b.mutual_share ?? 0) - (a.mutual_share ?? 0) || (share(b) ?? 0) - (share(a) ?? 0)).slice(0, 30);
   host.replaceChildren(make("table", {}, make("thead", {}, make("tr", {}, ...["Topic", "Nearest topic", "share of runs", "each other's nearest", "p"].map((name, i) => make("th", { scope: "col", class: i > 1 ? "number" : null }, name)))),
     make("tbody", {}, ...top.map((row) => make("tr", {}, make("td", {}, named(row.topic)), make("td", {}, named(row.nearest)),
       ...[share(row), row.mutual_share].map((v) => make("td", { class: "number" }, v === null || v === undefined ? "–" : `${number(100 * v, 0)} %`)), make("td", { class: "number" }, number(row.p_value ?? null, 3)))))));

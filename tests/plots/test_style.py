@@ -1,0 +1,46 @@
+import pytest
+
+from evalkit.plots import style
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("$x_1$ and $y$", "$x_1$ and $y$"),
+        ("<img src=x onerror=alert(1)>", "<img src=x onerror=alert(1)>"),
+        ("two\nlines\tand\x00more", "two lines and more"),
+        ("soft\u00adhyphen and \u202ereversed", "softhyphen and reversed"),
+        ("  spaces \u2028 everywhere ", "spaces everywhere"),
+        ("שלום עולם", "שלום עולם"),
+        ("", ""),
+        ("\U000e0fff private \ue000", "□ private □"),
+    ],
+)
+def test_clean_keeps_text_as_text_on_one_line(text, expected):
+    assert style.clean(text, 40) == expected
+
+
+def test_clean_cuts_long_texts_and_says_so():
+    cut = style.clean("word " * 2000, 30)
+    assert len(cut) <= 30
+    assert cut.endswith("…")
+    assert cut.startswith("word word")
+    assert style.clean("x" * 30, 30) == "x" * 30
+
+
+def test_numbers_are_written_as_readers_expect():
+    assert [style.number(v) for v in (0.301, -0.02, -0.0001, None)] == ["0.30", "−0.02", "0.00", "–"]
+
+
+def test_the_style_leaves_matplotlib_as_it_was():
+    import matplotlib as mpl
+
+    before = dict(mpl.rcParams)
+    with style.applied("dark"):
+        assert mpl.rcParams["text.parse_math"] is False
+    assert dict(mpl.rcParams) == before
+
+
+def test_model_names_are_the_last_part_of_the_hub_id():
+    assert style.model_name({"name": "sentence-transformers/all-MiniLM-L6-v2"}) == "all-MiniLM-L6-v2"
+    assert style.model_name({"name": "tfidf"}) == "tfidf"
