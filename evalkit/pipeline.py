@@ -277,7 +277,7 @@ def _record(
     clock: _Clock,
     store: Store,
 ) -> Record:
-    request, corpus = prepared.request, prepared.corpus
+    corpus = prepared.corpus
     warnings = [*corpus.warnings, *prepared.warnings, *_encoding_warnings(prepared, embedded), *graphs.warnings]
     warnings += projection.warnings
     for evaluation in evaluations.values():

@@ -139,4 +139,14 @@ def topic_rows(parts: Parts, seed: int) -> list[dict[str, Any]]:
         parts.embedded.embedding.unit, corpus.labels, len(corpus.label_names), evaluator_generator(seed, "topics")
     )
     names = corpus.label_names
-    return [{"label": names[row.label], "nearest": names[row.nearest], **row.described()} for row in found]
+    return [
+        {
+            "label": names[row.label],
+            "nearest": names[row.nearest],
+            "similarity": row.similarity,
+            "mutual": row.mutual,
+            "chance": row.chance,
+            "p_value": row.p_value,
+        }
+        for row in found
+    ]
