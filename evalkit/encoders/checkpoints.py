@@ -195,6 +195,7 @@ def _find_on_hub(name: str, revision: str | None, *, plain: bool) -> Checkpoint:
     missing = _missing(folder, contents.small(listing.files))
     if missing:
         hub.download(listing.name, listing.commit, missing)
+    hub.remember(listing.name, listing, revision)
     return Checkpoint(listing.name, listing.commit, folder, listing.files, "hub")
 
 

@@ -10,8 +10,9 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,10 +29,11 @@ __all__ = [
     "is_commit",
     "known_absent",
     "list_files",
+    "remember",
     "snapshot_folder",
 ]
 
-ANSWER_SECONDS = 6.0
+ANSWER_SECONDS = 5.0
 """Longest silence of the hub on one request."""
 DEADLINE_SECONDS = 9.0
 """Longest wait for the first answer in all; name resolution has no timeout of its own."""
@@ -152,9 +154,26 @@ def download(name: str, commit: str, files: Sequence[str]) -> Path:
     return snapshot_folder(name, commit)
 
 
+def remember(name: str, listing: Listing, revision: str | None) -> None:
+    """Let huggingface_hub's cache remember what else the hub said of a model, so that it serves without the hub.
+
+    That is: which commit a branch stands for, and that there is no modules.json where there is none.
+    """
+    library = _library()
+    with _talking(name, revision), _impatient(name), quiet():
+        if not is_commit(revision):
+            file = min({"config.json", "modules.json"} & listing.files)
+            library.hf_hub_download(name, file, revision=revision, etag_timeout=ANSWER_SECONDS)
+        if "modules.json" not in listing.files:
+            with suppress(library.errors.EntryNotFoundError):
+                library.hf_hub_download(name, "modules.json", revision=listing.commit, etag_timeout=ANSWER_SECONDS)
+
+
 def _library() -> Any:
     no_telemetry()
     import huggingface_hub
+    import huggingface_hub.constants
+    import huggingface_hub.errors  # it makes its names known one by one, and these not unasked
 
     return huggingface_hub
 
@@ -214,9 +233,9 @@ def _within(seconds: float, ask: Callable[[], Answer], name: str) -> Answer:
 
 @contextmanager
 def _impatient(name: str) -> Iterator[None]:
-    """Within the block a request that is repeated without progress ends the download.
+    """Within the block no request waits long, and one that is repeated without progress ends the download.
 
-    huggingface_hub would repeat it for a minute or more.
+    huggingface_hub would wait a minute for some, and repeat for another.
     """
     from huggingface_hub.utils import get_session  # type: ignore[attr-defined]
 
@@ -228,6 +247,8 @@ def _impatient(name: str) -> Iterator[None]:
     asked: dict[tuple[str, str, str], int] = {}
 
     def count(request: Any) -> None:
+        patience = request.extensions.get("timeout", {})
+        request.extensions["timeout"] = {phase: min(limit or inf, ANSWER_SECONDS) for phase, limit in patience.items()}
         key = (request.method, str(request.url), request.headers.get("range", ""))
         asked[key] = asked.get(key, 0) + 1
         if asked[key] > ATTEMPTS:
