@@ -119,7 +119,8 @@ def _hits(
     lengths = means.mean_squares(vectors.mean_square)
     empty = lengths <= _nothing(means.sizes, vectors) / means.sizes**2
     if empty.any():
-        np.copyto(cosines, -np.inf, where=empty)
+        # As everywhere in evalkit, what has no direction has cosine 0; the own label stays out at −inf.
+        np.copyto(cosines, 0.0, where=empty & np.isfinite(cosines))
     cosines /= np.sqrt(np.where(empty, 1.0, lengths)).astype(cosines.dtype)
     rival = cosines.max(axis=2)
     rest = members**2 * lengths.ravel()[flat] - 2 * members * own + square

@@ -73,6 +73,7 @@ def mteb_predictions(train: Vectors, train_labels: Codes, test: Vectors) -> tupl
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     if np.unique(train_labels).size < 2:
         raise RequestError("the train rows bear fewer than two labels: a probe needs two, check dataset.split_column.")
@@ -80,7 +81,8 @@ def mteb_predictions(train: Vectors, train_labels: Codes, test: Vectors) -> tupl
     stopped = 0
     for draw, rows in enumerate(draw_rows(train_labels)):
         probe = LogisticRegression(max_iter=MAX_ITERATIONS, random_state=SEED)
-        with warnings.catch_warnings():
+        # A draw is little data, on which threads wait for one another longer than they work.
+        with warnings.catch_warnings(), threadpool_limits(limits=1):
             # The protocol stops after 100 iterations whether or not it has converged; we count how often.
             warnings.simplefilter("ignore", ConvergenceWarning)
             probe.fit(train[rows], train_labels[rows])

@@ -1,0 +1,127 @@
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score, v_measure_score
+from sklearn.metrics.cluster import mutual_info_score
+
+from evalkit.metrics.clustering import (
+    ami,
+    ari,
+    assign_clusters,
+    contingency,
+    evaluate,
+    expected_mutual_information,
+    mutual_information,
+    v_measure,
+)
+from evalkit.values import Sample
+
+
+def sample_of(unit, labels):
+    labels = np.asarray(labels, dtype=np.int32)
+    return Sample(unit, unit, labels, int(labels.max()) + 1, None, None)
+
+
+def draw(n, d, k, separation, seed=0):
+    rng = np.random.default_rng(seed)
+    labels = (np.arange(n) % k).astype(np.int32)
+    vectors = separation * rng.standard_normal((k, d))[labels] + rng.standard_normal((n, d))
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32), labels
+
+
+def test_by_hand():
+    # Two pairs of texts, of which k-means swaps none: both groupings are one; then fully crossed.
+    assert float(v_measure(contingency([0, 0, 1, 1], [1, 1, 0, 0]))) == pytest.approx(1)
+    crossed = contingency([0, 0, 1, 1], [0, 1, 0, 1])
+    assert float(mutual_information(crossed)) == 0
+    # Pairs together in both: 0; expected 2·2/6; best 2: (0 − 2/3) / (2 − 2/3).
+    assert float(ari(crossed)) == pytest.approx(-0.5)
+
+
+@pytest.mark.parametrize(("n", "k", "kept"), [(30, 5, 0.5), (1000, 20, 0.3), (4000, 150, 0.0), (50, 40, 0.2)])
+def test_equal_scikit_learn(n, k, kept):
+    rng = np.random.default_rng(n)
+    labels, other = rng.integers(0, k, n), rng.integers(0, k // 2 + 1, n)
+    clusters = np.where(rng.random(n) < kept, labels, other)
+    table = contingency(labels, clusters)
+    assert float(ami(table)) == pytest.approx(adjusted_mutual_info_score(labels, clusters), abs=1e-9)
+    assert float(ari(table)) == pytest.approx(adjusted_rand_score(labels, clusters), abs=1e-12)
+    assert float(v_measure(table)) == pytest.approx(v_measure_score(labels, clusters), abs=1e-12)
+    assert float(mutual_information(table)) == pytest.approx(mutual_info_score(labels, clusters), abs=1e-12)
+
+
+def test_expected_information_is_the_mean_over_permutations():
+    rng = np.random.default_rng(0)
+    rows, columns = np.array([20, 10, 5, 1]), np.array([12, 12, 12])
+    tables = stats.random_table(rows, columns).rvs(4000, random_state=rng).astype(np.int64)
+    drawn = mutual_information(tables)
+    error = drawn.std() / np.sqrt(4000)
+    assert expected_mutual_information(rows, columns) == pytest.approx(drawn.mean(), abs=4 * error)
+    assert abs(ami(tables).mean()) < 4 * ami(tables).std() / np.sqrt(4000)
+    assert abs(ari(tables).mean()) < 4 * ari(tables).std() / np.sqrt(4000)
+
+
+def test_tables_of_fixed_margins_are_permuted_labels():
+    rng = np.random.default_rng(1)
+    labels, clusters = np.repeat([0, 1, 2], [6, 5, 4]), np.repeat([0, 1], [8, 7])
+    permuted = np.array([float(v_measure(contingency(rng.permutation(labels), clusters))) for _ in range(2000)])
+    table = contingency(labels, clusters)
+    tables = stats.random_table(table.sum(1), table.sum(0)).rvs(2000, random_state=rng).astype(np.int64)
+    assert stats.ks_2samp(permuted, v_measure(tables)).pvalue > 0.001
+
+
+def test_separate_labels_are_found_again():
+    unit, labels = draw(60, 16, 4, separation=4.0)
+    scores = evaluate(sample_of(unit, labels), np.random.default_rng(0)).scores
+    assert [score.name for score in scores] == ["clustering/ami", "clustering/ari", "clustering/v_measure"]
+    for score in scores:
+        assert score.value == pytest.approx(1)
+        assert score.p_value == 0.001
+        assert score.adjusted == pytest.approx(1)
+
+
+def test_v_measure_by_chance_is_far_above_zero_with_many_labels():
+    unit, labels = draw(120, 16, 40, separation=0.0)
+    scores = {score.name: score for score in evaluate(sample_of(unit, labels), np.random.default_rng(0)).scores}
+    v = scores["clustering/v_measure"]
+    assert v.value == pytest.approx(v.chance, abs=0.05)
+    assert v.chance > 0.5
+    assert scores["clustering/ami"].chance == scores["clustering/ari"].chance == 0
+    assert abs(v.adjusted) < 0.15
+    assert v.p_value > 0.01
+
+
+def test_the_same_generator_gives_the_same_clusters():
+    unit, labels = draw(80, 16, 4, separation=0.5)
+    runs = [evaluate(sample_of(unit, labels), np.random.default_rng(7)).scores for _ in range(2)]
+    assert runs[0] == runs[1]
+
+
+def test_equal_vectors_are_one_group():
+    unit, labels = np.tile(np.float32([1, 0]), (6, 1)), np.array([0, 0, 0, 1, 1, 1])
+    evaluation = evaluate(sample_of(unit, labels), np.random.default_rng(0))
+    assert [score.value for score in evaluation.scores] == [0, 0, 0]
+    assert [score.p_value for score in evaluation.scores] == [1, 1, 1]
+    assert "found 1 groups for 2 labels" in evaluation.warnings[0]
+
+
+def test_every_text_its_own_label_leaves_nothing_to_find():
+    evaluation = evaluate(sample_of(np.eye(4, dtype=np.float32), np.arange(4)), np.random.default_rng(0))
+    values = {score.name: score.value for score in evaluation.scores}
+    assert values["clustering/ami"] is None
+    assert values["clustering/ari"] is None
+
+
+def test_a_large_corpus_is_fitted_on_a_stated_sample(monkeypatch):
+    monkeypatch.setattr("evalkit.metrics.clustering.LARGE", 100)
+    unit, labels = draw(400, 8, 4, separation=4.0)
+    score = evaluate(sample_of(unit, labels), np.random.default_rng(0), fit_sample=80).scores[0]
+    assert score.parameters["starts"] == 3
+    assert score.parameters["fitted_texts"] == 80
+    assert score.value == pytest.approx(1)
+
+
+def test_clusters_of_one_dimension():
+    clusters, said = assign_clusters(np.float32([[1], [1], [-1], [-1]]), 2, np.random.default_rng(0))
+    assert clusters[0] == clusters[1] != clusters[2] == clusters[3]
+    assert said == ()

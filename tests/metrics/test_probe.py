@@ -1,0 +1,146 @@
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import f1_score
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
+
+from evalkit.errors import EvaluationError, RequestError
+from evalkit.metrics.probe import cross_validate, evaluate, fold_count, macro_f1
+from evalkit.values import Sample, SplitVectors
+
+
+def draw(n, d, k, separation, seed=0):
+    rng = np.random.default_rng(seed)
+    labels = (np.arange(n) % k).astype(np.int32)
+    vectors = separation * np.random.default_rng(99).standard_normal((k, d))[labels] + rng.standard_normal((n, d))
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32), labels
+
+
+def sample_of(unit, labels, split=None):
+    labels = np.asarray(labels, dtype=np.int32)
+    return Sample(unit, unit, labels, int(labels.max()) + 1, None, None, split=split)
+
+
+def by_name(evaluation):
+    return {score.name: score for score in evaluation.scores}
+
+
+def test_folds_are_as_many_as_the_smallest_label_allows():
+    assert fold_count(np.repeat([0, 1], [9, 3])) == 3
+    assert fold_count(np.repeat([0, 1], [90, 30])) == 5
+
+
+def test_a_label_of_one_text_is_refused():
+    with pytest.raises(RequestError, match="label number 2 in sorted order has 1"):
+        fold_count(np.array([0, 0, 1]))
+
+
+def test_predictions_equal_scikit_learns_own_cross_validation():
+    unit, labels = draw(60, 12, 3, separation=0.5)
+    folds = StratifiedKFold(5, shuffle=True, random_state=4)
+    expected = cross_val_predict(LogisticRegression(max_iter=1000), unit, labels, cv=folds)
+    assert np.array_equal(cross_validate(unit, labels, seed=4), expected)
+
+
+def test_macro_f1_by_hand_and_by_scikit_learn():
+    labels, predictions = np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1])
+    assert macro_f1(labels, predictions, 2) == pytest.approx((0.8 + 2 / 3) / 2)
+    rng = np.random.default_rng(0)
+    labels, predictions = rng.integers(0, 9, 200), rng.integers(0, 9, 200)
+    assert macro_f1(labels, predictions, 9) == pytest.approx(f1_score(labels, predictions, average="macro"))
+
+
+def test_separate_labels_are_told_apart():
+    unit, labels = draw(40, 12, 4, separation=3.0)
+    evaluation = evaluate(sample_of(unit, labels), np.random.default_rng(0))
+    scores = by_name(evaluation)
+    assert list(scores) == ["probe/accuracy", "probe/accuracy_macro", "probe/macro_f1"]
+    for score in scores.values():
+        assert score.value == 1
+        assert score.p_value == 1 / 20
+        assert score.parameters["permutations"] == 19
+    assert 0 < scores["probe/accuracy"].ci_low < 1
+    assert 0 < scores["probe/accuracy_macro"].ci_low < 1
+    assert scores["probe/macro_f1"].ci_low is None
+    assert np.array_equal(evaluation.per_text["probe/accuracy"], np.ones(40))
+
+
+def test_the_same_generator_gives_the_same_scores():
+    unit, labels = draw(40, 12, 4, separation=0.3)
+    first, second = (evaluate(sample_of(unit, labels), np.random.default_rng(2)) for _ in range(2))
+    assert first.scores == second.scores
+
+
+@pytest.mark.slow
+def test_meaningless_labels_are_at_chance():
+    adjusted, p = [], []
+    for seed in range(30):
+        unit, labels = draw(24, 6, 2, separation=0.0, seed=seed)
+        evaluation = evaluate(sample_of(unit, labels), np.random.default_rng(seed), permutations=19)
+        score = by_name(evaluation)["probe/accuracy"]
+        adjusted.append(score.adjusted)
+        p.append(score.p_value)
+    assert abs(np.mean(adjusted)) < 4 * np.std(adjusted) / np.sqrt(30)
+    assert np.mean(np.array(p) <= 0.05) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 30)
+
+
+def split_sample(extra_train_label=False, seed=0):
+    unit, labels = draw(90, 12, 3, separation=2.0, seed=seed)
+    # In the split's own coding the train-only label comes first, as sorted names may have it.
+    shift = int(extra_train_label)
+    train_labels = labels[:60] + shift
+    if extra_train_label:
+        train_labels[:6] = 0
+    test = np.concatenate([unit[60:], unit[60:61]])  # one row doubled, which only MTEB's protocol keeps
+    test_labels = np.append(labels[60:], labels[60]) + shift
+    split = SplitVectors(3 * unit[:60], 3 * test, train_labels.astype(np.int32), test_labels.astype(np.int32))
+    return sample_of(unit[60:], labels[60:], split)
+
+
+@pytest.mark.parametrize("extra_train_label", [False, True])
+def test_a_split_is_learnt_from_train_and_scored_on_the_texts(extra_train_label):
+    sample = split_sample(extra_train_label)
+    scores = by_name(evaluate(sample, np.random.default_rng(0)))
+    model = LogisticRegression(max_iter=1000).fit(sample.split.train / 3, sample.split.train_labels)
+    expected = (model.predict(sample.unit) == sample.labels + int(extra_train_label)).mean()
+    assert scores["probe/accuracy"].value == expected
+    assert expected > 0.8
+    assert scores["probe/accuracy"].parameters["train_texts"] == 60
+    assert scores["probe/accuracy"].p_value == 1 / 20
+    mteb = scores["probe/mteb_accuracy"]
+    assert len(mteb.parameters["per_draw"]) == 10
+    assert mteb.value == pytest.approx(np.mean(mteb.parameters["per_draw"]))
+    assert mteb.parameters["test_texts"] == 31
+    assert mteb.chance == 11 / 31
+    assert mteb.p_value == 0.001
+
+
+def test_a_test_label_without_train_rows_is_said():
+    sample = split_sample()
+    keep = sample.split.train_labels != 2
+    split = SplitVectors(sample.split.train[keep], sample.split.test, sample.split.train_labels[keep],
+                         sample.split.test_labels)  # fmt: skip
+    evaluation = evaluate(sample_of(sample.unit, sample.labels, split), np.random.default_rng(0))
+    assert "1 labels of the test rows have no train row" in evaluation.warnings[0]
+    assert not evaluation.per_text["probe/accuracy"][sample.labels == 2].any()
+
+
+def test_texts_that_lost_a_label_cannot_be_matched():
+    sample = split_sample()
+    with pytest.raises(EvaluationError, match="3 labels and the scored texts 2"):
+        evaluate(sample_of(sample.unit[:2], sample.labels[:2], sample.split), np.random.default_rng(0))
+
+
+def test_a_large_corpus_has_its_null_on_a_stated_sample(monkeypatch):
+    monkeypatch.setattr("evalkit.metrics.probe.LARGE", 100)
+    unit, labels = draw(200, 8, 4, separation=2.0)
+    score = evaluate(sample_of(unit, labels), np.random.default_rng(0), permutations=3, null_sample=60).scores[0]
+    assert score.parameters["null_texts"] == 60
+    assert score.p_value == 1 / 4
+
+
+def test_equal_and_zero_vectors_give_chance():
+    for unit in (np.ones((20, 1), dtype=np.float32), np.zeros((20, 3), dtype=np.float32)):
+        score = evaluate(sample_of(unit, np.arange(20) % 2), np.random.default_rng(0), permutations=3).scores[0]
+        assert score.value == pytest.approx(0.5)
+        assert score.p_value == 1
