@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins: list[str] = []
+pytest_plugins = ["command_fixtures"]
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
