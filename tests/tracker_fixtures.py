@@ -187,3 +187,38 @@ def serve(tmp_path: Path) -> Iterator[Callable[[str], Server]]:
     yield start
     for server in started:
         server.kill()
+
+
+LOG = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from tracker_fixtures import make_record
+from evalkit.trackers import LoggedRun, RunContext
+from evalkit.trackers.mlflow_tracker import MlflowTracker
+folder, uri, identities = Path(sys.argv[2]), sys.argv[3], sys.argv[4].split(",")
+tracker = MlflowTracker(uri)
+print("ready", flush=True)
+sys.stdin.readline()
+for identity in identities:
+    logged = tracker.log_run(make_record(identity), folder, RunContext(sweep="5ee9"))
+    assert isinstance(logged, LoggedRun), logged
+    print(identity, logged.run_id, logged.new, flush=True)
+"""
+
+
+def start_writers(uri: str, run_folder: Path, work: list[list[str]]) -> list[list[str]]:
+    """Let a process for each part of the work log its identities, all at once; their lines: identity, id, new."""
+    command = [sys.executable, "-W", "ignore", "-c", LOG, str(Path(__file__).parent), str(run_folder), uri]
+    processes = [
+        subprocess.Popen([*command, ",".join(part)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for part in work
+    ]
+    for process in processes:
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    outputs = [process.communicate(timeout=200)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0] * len(processes)
+    return [line.split() for output in outputs for line in output.splitlines()]

@@ -35,6 +35,7 @@ __all__ = [
 
 METRICS_A_BATCH = 900
 OTHERS_A_BATCH = 90
+DATASET_ATTEMPTS = 5
 
 _IDENTITY = re.compile(r"[\w.\-]{1,250}", re.ASCII)
 
@@ -189,8 +190,7 @@ def discard(session: Session, run_id: str, status: str) -> None:
 
 def fill(session: Session, run_id: str, draft: Draft) -> None:
     """Metrics, params and tags in as few calls as MLflow takes; files; the data set."""
-    from mlflow.entities import Dataset as DatasetEntity
-    from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunTag
+    from mlflow.entities import Metric, Param, RunTag
 
     now = int(time.time() * 1000)
     metrics = [Metric(name, value, now, 0) for name, value in draft.metrics.items()]
@@ -200,9 +200,28 @@ def fill(session: Session, run_id: str, draft: Draft) -> None:
         session.client.log_batch(run_id, metrics[:METRICS_A_BATCH], params[:OTHERS_A_BATCH], tags[:OTHERS_A_BATCH])
         metrics, params, tags = metrics[METRICS_A_BATCH:], params[OTHERS_A_BATCH:], tags[OTHERS_A_BATCH:]
     if draft.dataset is not None:
-        entry = DatasetInput(DatasetEntity(**draft.dataset), [InputTag("mlflow.data.context", "evaluation")])
-        session.client.log_inputs(run_id, datasets=[entry])
+        _log_dataset(session, run_id, draft.dataset)
     _log_files(session, run_id, draft)
+
+
+def _log_dataset(session: Session, run_id: str, fields: Mapping[str, str]) -> None:
+    """Log the corpus as an input, again where another process got it in between.
+
+    MLflow looks for the data set and inserts it in two steps: of two runs that log a new one at once, the
+    second fails on the unique key, and finds it there when it asks again.
+    """
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+    from mlflow.exceptions import MlflowException
+
+    entry = DatasetInput(Dataset(**fields), [InputTag("mlflow.data.context", "evaluation")])
+    for attempts_left in reversed(range(DATASET_ATTEMPTS)):
+        try:
+            session.client.log_inputs(run_id, datasets=[entry])
+        except MlflowException as error:
+            if not attempts_left or not re.search(r"unique|duplicate", str(error), re.IGNORECASE):
+                raise
+        else:
+            return
 
 
 def _log_files(session: Session, run_id: str, draft: Draft) -> None:

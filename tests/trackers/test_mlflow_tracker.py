@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from tracker_fixtures import WORDS, fill_folder, make_record
+from tracker_fixtures import LOG, WORDS, fill_folder, make_record, start_writers
 
 from evalkit.errors import RequestError
 from evalkit.records import read_record
@@ -240,40 +240,6 @@ def test_a_store_that_was_replaced_meanwhile_gets_the_next_run(tracker, store, t
     path.write_bytes(template_store.read_bytes())
     assert tracker.log_run(make_record("cd" * 32), run_folder, RunContext()).new
     assert {run.data.tags["evalkit.identity"] for run in runs_in(store)} == {"cd" * 32}
-
-
-LOG = """
-import sys
-from pathlib import Path
-sys.path.insert(0, sys.argv[1])
-from tracker_fixtures import make_record
-from evalkit.trackers import LoggedRun, RunContext
-from evalkit.trackers.mlflow_tracker import MlflowTracker
-folder, uri, identities = Path(sys.argv[2]), sys.argv[3], sys.argv[4].split(",")
-tracker = MlflowTracker(uri)
-print("ready", flush=True)
-sys.stdin.readline()
-for identity in identities:
-    logged = tracker.log_run(make_record(identity), folder, RunContext(sweep="5ee9"))
-    assert isinstance(logged, LoggedRun), logged
-    print(identity, logged.run_id, logged.new, flush=True)
-"""
-
-
-def start_writers(uri, run_folder, work):
-    command = [sys.executable, "-W", "ignore", "-c", LOG, str(Path(__file__).parent.parent), str(run_folder), uri]
-    processes = [
-        subprocess.Popen([*command, ",".join(part)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        for part in work
-    ]
-    for process in processes:
-        assert process.stdout.readline() == "ready\n"
-    for process in processes:
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    outputs = [process.communicate(timeout=200)[0] for process in processes]
-    assert [process.returncode for process in processes] == [0] * len(processes)
-    return [line.split() for output in outputs for line in output.splitlines()]
 
 
 @pytest.mark.slow
