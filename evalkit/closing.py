@@ -82,9 +82,15 @@ def _show(report: Report) -> None:
 
 
 def _verdicts(report: Report, most: int = 6) -> Sequence[str]:
+    """What the paired test says of every two models on the ranking score."""
     table = report.comparisons
     chosen = table[table["score"] == report.rank_by]
-    return list(dict.fromkeys(chosen["verdict"]))[:most]
+    told = []
+    for _, row in chosen.iterrows():
+        where = f"pooling {row['pooling']}: " if chosen["pooling"].nunique() > 1 else ""
+        who = f"{row['model_a']} and {row['model_b']} are " if str(row["verdict"]).startswith("tied") else ""
+        told.append(where + who + str(row["verdict"]))
+    return list(dict.fromkeys(told))[:most]
 
 
 def _track(folder: Path, config: DictConfig, reports: Sequence[Report]) -> Tracker | None:

@@ -35,7 +35,11 @@ MAIN_SCORES = (
     "faithfulness/label_continuity",
 )
 
-TERMINAL_SCORES = frozenset({"neighbours/precision_at_1", "separation/silhouette", "hulls/overlap"})
+TERMINAL_SCORES = {
+    "neighbours/precision_at_1": "precision@1",
+    "separation/silhouette": "silhouette",
+    "hulls/overlap": "hull overlap ↓",
+}
 
 PSEUDO = ".pseudo"
 
@@ -305,9 +309,9 @@ def shown_columns(board: pd.DataFrame, rank_by: str) -> list[tuple[str, str]]:
     """Columns of the leaderboard that the terminal shows, with their headings."""
     names = [name for name in dict.fromkeys((rank_by, *MAIN_SCORES)) if name in board]
     first = names[0] if names else rank_by
-    columns = [("rank", "rank"), ("model", "model"), ("pooling", "pooling"), (first, _heading(first))]
-    columns += [(f"{first}.ci_low", "from"), (f"{first}.ci_high", "to"), (f"{first}.chance", "chance")]
-    columns += [(name, _heading(name).partition("/")[2]) for name in names[1:] if name in TERMINAL_SCORES]
+    columns = [("rank", "rank"), ("model", "model"), ("pooling", "pooling"), (first, first.partition("/")[2])]
+    columns += [(f"{first}.ci_low", "95 % from"), (f"{first}.ci_high", "to"), (f"{first}.chance", "chance")]
+    columns += [(name, TERMINAL_SCORES[name]) for name in names[1:] if name in TERMINAL_SCORES]
     return [*columns, ("tied_with", "tied with")]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -33,28 +34,33 @@ SHOWN = (
 )
 """The end-of-run table: what one reads first, in order; all scores are in record.json."""
 
+WIDE = 160
+
 LABELS = {"encode": "encoding", "project": "drawing the map"}
 
 
 def _console(*, error: bool) -> Console:
     from rich.console import Console
 
-    return Console(stderr=error, highlight=False, markup=False, soft_wrap=not sys.stdout.isatty())
+    stream = sys.stderr if error else sys.stdout
+    # A pipe or a log has no width of its own: rich's 80 columns would break tables that nobody is squeezed by.
+    width = None if stream.isatty() or "COLUMNS" in os.environ else WIDE
+    return Console(stderr=error, highlight=False, markup=False, width=width)
 
 
 def say(text: str) -> None:
     """Print a line of results."""
-    _console(error=False).print(text)
+    _console(error=False).print(text, soft_wrap=True)
 
 
 def note(text: str) -> None:
     """Print a line beside the results (stderr)."""
-    _console(error=True).print(text)
+    _console(error=True).print(text, soft_wrap=True)
 
 
 def warn(text: str) -> None:
     """Print a warning (stderr)."""
-    _console(error=True).print(f"evalkit: {text}", style="yellow")
+    _console(error=True).print(f"evalkit: {text}", style="yellow", soft_wrap=True)
 
 
 class Progress:
