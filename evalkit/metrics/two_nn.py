@@ -21,7 +21,7 @@ KEPT_SHARE = 0.9
 """TwoNN leaves out the largest tenth of the ratios, as its authors do: outliers and boundaries bend the line."""
 
 GAUSSIAN_WORK = 1e11
-FEWEST_QUERIES = 256
+FEWEST_QUERIES, MOST_QUERIES = 256, 2048
 
 
 def neighbour_distances(unit: Vectors, graph: NeighbourGraph) -> NDArray[np.float64]:
@@ -73,7 +73,7 @@ def gaussian_intrinsic_dimension(n: int, dimension: int, rng: np.random.Generato
     tuple
         The estimate, and how many of the n vectors had their neighbours among all n searched.
     """
-    queries = int(min(n, max(FEWEST_QUERIES, GAUSSIAN_WORK // (n * dimension))))
+    queries = int(min(n, np.clip(GAUSSIAN_WORK // (n * dimension), FEWEST_QUERIES, MOST_QUERIES)))
     seed = int(rng.integers(2**63))
     own = _gaussian_block(seed, 0, queries, dimension)
     nearest = np.full((queries, 2), -np.inf, dtype=np.float32)
