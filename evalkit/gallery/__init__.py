@@ -6,7 +6,6 @@ no network, no sibling file, no storage, so that it opens from disk and in MLflo
 
 from __future__ import annotations
 
-from evalkit.gallery.data import RunView
 from evalkit.gallery.page import write
 
-__all__ = ["RunView", "write"]
+__all__ = ["write"]

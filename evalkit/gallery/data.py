@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,12 +12,13 @@ from evalkit.errors import EvaluationError
 from evalkit.gallery import layout
 from evalkit.gallery.packing import json_rows, json_value, packed
 from evalkit.plots import caption, palette, placement, style
-from evalkit.values import Record
+from evalkit.values import Score
+from evalkit.views import RunView
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["BUDGET", "RunView", "payload"]
+__all__ = ["BUDGET", "payload"]
 
 BUDGET = 13_000_000
 """Bytes of embedded texts, coordinates and neighbours above which the gallery shows a stated sample of the texts."""
@@ -26,40 +26,6 @@ BUDGET = 13_000_000
 _LONGEST_TEXT = 300  # characters kept of a text
 _NEIGHBOURS = 5  # nearest texts kept of a text
 _GRID = 65_535  # coordinates are stored as 0 … 65,535
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class RunView:
-    """One finished evaluation as the gallery sees it.
-
-    Attributes
-    ----------
-    record
-        The record.
-    texts
-        One row a text, in the same order in all runs: ``text``, ``label``, ``x``, ``y`` and, where there is one,
-        ``neighbours`` (row numbers of the nearest texts, nearest first).
-    folder
-        The run's folder, as it should be written on the page.
-    model
-        What the model is called on the page; None takes the last part of the encoder's name. It must be the name
-        that the leaderboard, comparisons and agreement use.
-    """
-
-    record: Record
-    texts: pd.DataFrame
-    folder: str
-    model: str | None = None
-
-    @property
-    def model_name(self) -> str:
-        """The name that the page uses."""
-        return self.model if self.model is not None else style.model_name(self.record.encoder)
-
-    @property
-    def pooling(self) -> str:
-        """The resolved pooling, ``none`` where there is none."""
-        return str(self.record.encoder["pooling"])
 
 
 def payload(
@@ -170,8 +136,8 @@ def _run(
         for member in members
     ]
     return {
-        "folder": run.folder,
-        "model": run.model_name,
+        "folder": "/".join(run.folder.parts[-2:]),  # a page that is passed on should not tell of this machine
+        "model": run.model,
         "pooling": run.pooling,
         "projection": style.PROJECTIONS.get(str(record.projection["name"]), str(record.projection["name"])),
         "seed": json_value(record.projection["seed"]),
@@ -188,7 +154,7 @@ def _run(
     }
 
 
-def _score(score: Any) -> dict[str, Any]:
+def _score(score: Score) -> dict[str, Any]:
     fields = ("space", "value", "best", "chance", "adjusted", "p_value", "ci_low", "ci_high", "higher_is_better")
     return {name: json_value(getattr(score, name)) for name in (*fields, "ranks_models")}
 

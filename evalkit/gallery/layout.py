@@ -15,7 +15,7 @@ from evalkit.plots.style import PROJECTIONS
 if TYPE_CHECKING:
     import pandas as pd
 
-    from evalkit.gallery.data import RunView
+    from evalkit.views import RunView
 
 __all__ = ["Plan", "aligned", "arrange", "hull", "quantised", "title"]
 
@@ -49,17 +49,17 @@ def arrange(runs: Sequence[RunView], leaderboard: pd.DataFrame) -> Plan:
     projection parameters where a projection has only one set of them.
     """
     ranked = list(dict.fromkeys(leaderboard["model"].astype(str))) if "model" in leaderboard.columns else []
-    present = sorted({run.model_name for run in runs})
+    present = sorted({run.model for run in runs})
     models = [name for name in ranked if name in present] + [name for name in present if name not in ranked]
     poolings = defaultdict(set)
     for run in runs:
-        poolings[run.model_name].add(run.pooling)
+        poolings[run.model].add(run.pooling)
     by_pooling = any(len(found) > 1 for found in poolings.values())
     keys = [((run.pooling if by_pooling else ""), *_drawn_by(run, runs)) for run in runs]
     unique = sorted(set(keys), key=lambda key: (key[0], _place(key[1]), *key[1:]))
     columns = [" · ".join(str(part) for part in (key[0], key[1], f"seed {key[2]}") if part) for key in unique]
     column = [unique.index(key) for key in keys]
-    order = sorted(range(len(runs)), key=lambda i: (models.index(runs[i].model_name), column[i], runs[i].folder))
+    order = sorted(range(len(runs)), key=lambda i: (models.index(runs[i].model), column[i], str(runs[i].folder)))
     return Plan(order, models, columns, column)
 
 
@@ -73,7 +73,7 @@ def title(run: RunView) -> str:
     """Return a run's name: model · pooling · projection · seed."""
     projection = run.record.projection
     name = PROJECTIONS.get(str(projection["name"]), str(projection["name"]))
-    return f"{run.model_name} · {run.pooling} · {name} · seed {projection['seed']}"
+    return f"{run.model} · {run.pooling} · {name} · seed {projection['seed']}"
 
 
 def _drawn_by(run: RunView, runs: Sequence[RunView]) -> tuple[str, int]:

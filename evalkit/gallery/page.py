@@ -11,8 +11,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from evalkit.gallery.data import RunView, payload
+from evalkit.gallery.data import payload
 from evalkit.gallery.packing import embedded
+from evalkit.views import RunView
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,8 +44,8 @@ def write(
     runs
         At least one run; all of the same texts in the same order.
     leaderboard
-        A row a model × pooling: ``rank`` (ties share one), ``model``, ``pooling``, and for each score ``<name>``
-        with ``<name>.chance``, ``.ci_low``, ``.ci_high``, ``.adjusted``; ``texts_per_second``, ``dimension``,
+        A row a model × pooling: ``rank``, ``tied_with`` (names, comma-separated), ``model``, ``pooling``, and for each
+        score ``<name>`` with ``<name>.chance``, ``.ci_low``, ``.ci_high``, ``.adjusted``; ``texts_per_second``, ``dimension``,
         ``parameters``, ``bytes_per_text``.
     comparisons
         A row a pair of models within a score and pooling: ``score``, ``pooling``, ``model_a``, ``model_b``,

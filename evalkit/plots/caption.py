@@ -15,11 +15,14 @@ __all__ = ["LEAST_CONTINUITY", "LEAST_TRUST", "by_name", "lines", "precision_nam
 
 LEAST_CONTINUITY = 0.9
 """Below this label continuity a map is stamped: over pairs of topics, the map separates the two better than the
-vectors do by more than 0.1 of balanced accuracy on average."""
+vectors do by more than 0.1 of balanced accuracy on average. (Measured: 1.00 on the thirty words and on clinc150 in
+MiniLM's space; 0.81 … 0.92 for tf-idf, which has nothing to say on single words; 0.78 … 0.98 on noise of 30 × 768.)"""
 
 LEAST_TRUST = 0.5
 """Below this share of the way from chance to perfect, trustworthiness is called low: the map's neighbourhoods are
-then made up of non-neighbours to at least half the extent of a map with its rows shuffled."""
+then made up of non-neighbours to at least half the extent of a map with its rows shuffled. (Measured: 0.71 … 0.75 on
+the thirty words in MiniLM's space, 0.94 … 0.98 for UMAP and t-SNE of clinc150, 0.48 for its PCA, 0.2 … 0.4 on
+noise.)"""
 
 
 def by_name(record: Record) -> dict[str, Score]:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evalkit import gallery
+from evalkit.views import RunView
 
 
 @pytest.fixture(scope="session")
@@ -48,12 +48,12 @@ def sweep(specimens):
                 texts = change(specimens.words(10 * place + seed + 5 * (projection == "pca")))
                 texts["neighbours"] = nearest(texts[["x", "y"]].to_numpy(), 10)
                 record = specimens.record(
-                    texts, model=encoder, projection=projection, seed=seed, strength=strength,
+                    texts, model=encoder, model_label=model, projection=projection, seed=seed, strength=strength,
                     pooling="mean" if model == "minilm" else "none",
                     queries=specimens.nearest_lists(texts, place) if with_queries else (),
                     **({"continuity": 0.7} if model == "random" else {}),
                 )  # fmt: skip
-                runs.append(gallery.RunView(record, texts, f"{model}/{projection}-{seed}", model))
+                runs.append(RunView(record, texts, Path(f"sweep/{model}/{projection}-{seed}")))
         return runs, tables(models, sorted(set(runs[0].texts["label"])))
 
     return make

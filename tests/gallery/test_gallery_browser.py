@@ -1,11 +1,13 @@
 import base64
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from evalkit import gallery
+from evalkit.views import RunView
 
 pytestmark = pytest.mark.browser
 
@@ -323,7 +325,7 @@ def test_twelve_maps_of_15000_texts_answer_at_once(browser, specimens, tmp_path)
     runs = []
     for i in range(12):
         texts = base.assign(x=base["x"] + rng.normal(size=len(base)))
-        runs.append(gallery.RunView(specimens.record(texts, seed=i % 3, model=f"model{i // 3}"), texts, f"run{i}"))
+        runs.append(RunView(specimens.record(texts, seed=i % 3, model=f"model{i // 3}"), texts, Path(f"run{i}")))
     gallery.write(runs, *[pd.DataFrame()] * 4, out=tmp_path / "gallery.html")
     shown = Opened(browser, tmp_path / "gallery.html")
     shown.hover(0, 7)

@@ -1,13 +1,15 @@
 import base64
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from evalkit.errors import EvaluationError
-from evalkit.gallery import RunView, data, layout, packing
+from evalkit.gallery import data, layout, packing
+from evalkit.views import RunView
 
 EMPTY = pd.DataFrame()
 
@@ -89,7 +91,9 @@ def test_models_are_rows_and_what_varies_is_in_the_columns(sweep):
     plan = layout.arrange(runs, board)
     assert plan.models == ["minilm", "tfidf", "random"]
     assert plan.columns == ["t-SNE · seed 0", "t-SNE · seed 1", "PCA · seed 0"]
-    assert [runs[i].folder for i in plan.order[:3]] == ["minilm/tsne-0", "minilm/tsne-1", "minilm/pca-0"]
+    assert [runs[i].folder for i in plan.order[:3]] == [
+        Path(f"sweep/minilm/{name}") for name in ("tsne-0", "tsne-1", "pca-0")
+    ]
 
 
 def test_poolings_are_columns_only_where_a_model_has_several(sweep):
@@ -159,11 +163,13 @@ def test_long_texts_are_cut(sweep):
 
 def test_a_run_without_neighbour_lists_or_scores_is_shown(sweep):
     runs, _ = sweep(with_queries=False)
-    bare = RunView(dataclasses.replace(runs[0].record, scores=()), runs[0].texts[["text", "label", "x", "y"]], "bare")
+    bare = RunView(
+        dataclasses.replace(runs[0].record, scores=()), runs[0].texts[["text", "label", "x", "y"]], Path("bare")
+    )
     made = payload([bare])
     assert made["runs"][0]["near"] is None
     assert made["runs"][0]["scores"] == {}
-    assert made["models"] == ["all-MiniLM-L6-v2"]
+    assert made["models"] == ["minilm"]
 
 
 def test_runs_of_different_texts_are_refused(sweep):

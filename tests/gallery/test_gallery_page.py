@@ -1,10 +1,12 @@
 import re
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from evalkit import gallery
 from evalkit.errors import EvaluationError
+from evalkit.views import RunView
 
 
 def page(sweep, folder, **changes):
@@ -56,7 +58,7 @@ def test_twelve_runs_of_15000_texts_stay_below_15_mb(specimens, tmp_path):
         texts = base.assign(
             x=base["x"] + rng.normal(size=len(base)), neighbours=list(rng.integers(0, len(base), (len(base), 10)))
         )
-        runs.append(gallery.RunView(specimens.record(texts, seed=i % 3, model=f"model{i // 3}"), texts, f"run{i}"))
+        runs.append(RunView(specimens.record(texts, seed=i % 3, model=f"model{i // 3}"), texts, Path(f"run{i}")))
     gallery.write(runs, *[pd.DataFrame()] * 4, out=tmp_path / "gallery.html")
     html = (tmp_path / "gallery.html").read_text(encoding="utf-8")
     assert '"shown":15000' in html

@@ -59,6 +59,7 @@ def record(
     strength: float = 0.8,
     queries: tuple[dict, ...] = (),
     corpus: str = "topics",
+    model_label: str | None = None,
     **faithfulness: float,
 ) -> Record:
     n, k = len(texts), texts["label"].nunique()
@@ -66,7 +67,7 @@ def record(
     return Record(
         identity=f"{abs(hash((model, pooling, projection, seed))):016x}",
         evalkit_version="0.1.0",
-        settings={"seed": seed, "k": [1, 5], "rank_by": "neighbours/map_at_r_macro"},
+        settings={"model_label": model_label, "seed": seed, "k": [1, 5], "rank_by": "neighbours/map_at_r_macro"},
         corpus={"name": corpus, "fingerprint": "f" * 64, "texts": n, "labels": k, "dropped": {}},
         encoder={
             "name": model, "revision": "8b3219a92973c328a8e22fadcfa821b5dc75636a", "dimension": 384, "pooling": pooling,

@@ -40,6 +40,7 @@ function sortedLeaders() {
   }).map(({ row }) => row);
 }
 
+const PREFERRED = ["neighbours/map_at_r_macro", "neighbours/precision_at_5", "separation/silhouette", "clustering/ami", "hulls/overlap"];
 const FACTS = [["texts_per_second", "texts/s", whole], ["dimension", "dimension", whole], ["parameters", "weights", (v) => (v >= 1e6 ? `${(v / 1e6).toFixed(0)} M` : whole(v))], ["bytes_per_text", "bytes/text", whole]];
 
 function showLeaderboard() {
@@ -49,26 +50,26 @@ function showLeaderboard() {
     return;
   }
   const shown = leaderScores.includes(state.score) ? state.score : leaderScores.includes(firstScore) ? firstScore : leaderScores[0];
-  const others = leaderScores.filter((name) => name !== shown).slice(0, 4);
+  const others = [...PREFERRED, ...leaderScores].filter((name, i, all) => name !== shown && leaderScores.includes(name) && all.indexOf(name) === i).slice(0, 5);
   const facts = FACTS.filter(([name]) => data.leaderboard.some((row) => typeof row[name] === "number"));
   const values = shown ? data.leaderboard.flatMap((row) => [row[shown], row[`${shown}.chance`], row[`${shown}.ci_low`], row[`${shown}.ci_high`]]).filter((v) => typeof v === "number") : [];
   const low = Math.min(0, ...values), high = Math.max(higherIsBetter(shown) ? Math.min(1, Math.max(...values) * 1.15) : 0, ...values);
   const shared = (rank) => rows.filter((row) => row.rank === rank).length > 1;
   const head = make("tr", {}, sortHeader("rank", "Rank", true), sortHeader("model", "Model", false), sortHeader("pooling", "Pooling", false),
     ...(shown ? [sortHeader(shown, shown, true), make("th", { scope: "col", class: "whisker" }, make("div", { class: "ends" }, make("span", {}, number(low)), make("span", {}, "95 % interval, chance dashed"), make("span", {}, number(high))))] : []),
-    ...others.map((name) => sortHeader(name, name.split("/").pop().replaceAll("_", " "), true)), ...facts.map(([name, spoken]) => sortHeader(name, spoken, true)));
+    ...others.map((name) => sortHeader(name, `${name.split("/").pop().replaceAll("_", " ")}${higherIsBetter(name) ? "" : " (low is good)"}`, true)), ...facts.map(([name, spoken]) => sortHeader(name, spoken, true)));
   const body = rows.map((row, i) => {
-    const tie = shared(row.rank), joined = tie && i > 0 && rows[i - 1].rank === row.rank;
+    const tie = shared(row.rank) || Boolean(row.tied_with), joined = tie && i > 0 && rows[i - 1].rank === row.rank;
     const cell = (name) => make("td", { class: "number" }, number(row[name] ?? null, 3), make("span", { class: "beside" }, `chance ${number(row[`${name}.chance`] ?? null)}`));
     return make("tr", { class: joined ? "tied" : null, "data-model": row.model },
-      make("td", { class: `rank${tie ? " shared" : ""}`, title: tie ? "shared rank: the difference may be chance" : null }, String(row.rank ?? "–")),
-      make("th", { scope: "row" }, String(row.model)), make("td", {}, row.pooling === "none" ? "–" : String(row.pooling)),
+      make("td", { class: `rank${tie ? " shared" : ""}`, title: tie ? "not told apart from another: the difference may be chance" : null }, String(row.rank ?? "–")),
+      make("th", { scope: "row" }, String(row.model), row.tied_with ? make("span", { class: "beside tie" }, `tied with ${row.tied_with}`) : null), make("td", {}, row.pooling === "none" ? "–" : String(row.pooling)),
       ...(shown ? [cell(shown), make("td", { class: "whisker" }, whisker(row, shown, low, high))] : []),
       ...others.map(cell), ...facts.map(([name, , spoken]) => make("td", { class: "number" }, typeof row[name] === "number" ? spoken(row[name]) : "–")));
   });
   host.replaceChildren(make("table", { class: "leaders" }, make("thead", {}, head), make("tbody", {}, ...body)));
-  const ties = rows.some((row) => shared(row.rank));
-  byId("leaderboard-note").textContent = `${data.rankBy ? `Ranked by ${data.rankBy}. ` : ""}${ties ? "Models that share a rank (bar at the left) cannot be told apart on these texts. " : ""}${higherIsBetter(shown) ? "Higher is better" : "Lower is better"} in ${shown ?? "no score"}.${state.score !== shown ? ` ${state.score} is not in the leaderboard; it stands under each map.` : ""}`;
+  const ties = rows.some((row) => shared(row.rank) || row.tied_with);
+  byId("leaderboard-note").textContent = `${data.rankBy ? `Ranked by ${data.rankBy}. ` : ""}${ties ? "Models marked as tied (bar at the left) cannot be told apart on these texts. " : ""}${higherIsBetter(shown) ? "Higher is better" : "Lower is better"} in ${shown ?? "no score"}.${state.score !== shown ? ` ${state.score} is not in the leaderboard; it stands under each map.` : ""}`;
 }
 
 function matrix(className, names, spoken, cell) {
@@ -115,6 +116,8 @@ function showComparisons() {
       make("span", { class: "beside" }, ends ? `${number(ends[0])} to ${number(ends[1])}` : ""),
       make("span", { class: "beside" }, typeof p === "number" ? (p < 0.001 ? "p < 0.001" : `p ${number(p, 3)}`) : ""));
   }));
+  const said = here.filter((row) => row.verdict && !state.hidden.model.has(row.model_a) && !state.hidden.model.has(row.model_b));
+  if (said.length) host.append(make("ul", { class: "verdicts" }, ...said.slice(0, 15).map((row) => make("li", {}, make("b", {}, `${row.model_a}, ${row.model_b}: `), row.verdict))));
   byId("comparisons-note").textContent = "Row minus column, with its 95 % interval and p after Holm's correction. Coloured where p < 0.05 (green: the row is better; brown: the column is); grey where the two cannot be told apart.";
 }
 
