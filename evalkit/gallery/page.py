@@ -45,8 +45,8 @@ def write(
         At least one run; all of the same texts in the same order.
     leaderboard
         A row a model × pooling: ``rank``, ``tied_with`` (names, comma-separated), ``model``, ``pooling``, and for each
-        score ``<name>`` with ``<name>.chance``, ``.ci_low``, ``.ci_high``, ``.adjusted``; ``texts_per_second``, ``dimension``,
-        ``parameters``, ``bytes_per_text``.
+        score ``<name>`` with ``<name>.chance``, ``.ci_low``, ``.ci_high``, ``.adjusted``;
+        ``texts_per_second``, ``dimension``, ``parameters``, ``bytes_per_text``.
     comparisons
         A row a pair of models within a score and pooling: ``score``, ``pooling``, ``model_a``, ``model_b``,
         ``difference`` (a − b), ``ci_low``, ``ci_high``, ``p_value``, ``p_holm``, ``verdict``.
