@@ -100,7 +100,7 @@ def _keep(store: Store, key: str, evaluation: Evaluation) -> None:
             arrays[f"{group}.{number}"] = np.asarray(column)
 
     def fill(folder: Path) -> None:
-        np.savez(folder / "arrays.npz", allow_pickle=False, **arrays)  # type: ignore[arg-type]
+        np.savez(folder / "arrays.npz", allow_pickle=False, **arrays)
 
     scores = plain([dataclasses.asdict(score) for score in evaluation.scores])
     store.write(KIND, key, fill, {"scores": scores, "names": names, "warnings": list(evaluation.warnings)})

@@ -83,7 +83,7 @@ def record_from_json(data: Any, source: str = "the record") -> Record:
         known = {entry.name for entry in dataclasses.fields(Score)}
         scores = tuple(Score(**{k: v for k, v in score.items() if k in known}) for score in data["scores"])
         names = {entry.name for entry in dataclasses.fields(Record)}
-        fields = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k in names}
+        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k in names}
         return Record(**{**fields, "scores": scores})
     except (TypeError, AttributeError) as error:
         raise RequestError(f"{source} is a damaged evalkit record ({error}): run its evaluation again.") from None

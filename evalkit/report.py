@@ -69,9 +69,8 @@ def write_report(folders: Sequence[Path], out: Path, *, rank_by: str | None = No
     for name, table in tables.items():
         write_csv(table, out / name)
     write_text(leaderboard.markdown(board, ranked), out / "leaderboard.md")
-    shown = [gallery.RunView(view.record, view.texts, view.folder.name, view.model) for view in views]
     look: Literal["auto", "light", "dark"] = "dark" if theme == "dark" else "auto"
-    gallery.write(shown, board, compared, agreement, topics, out=out / "gallery.html", theme=look, rank_by=ranked)
+    gallery.write(views, board, compared, agreement, topics, out=out / "gallery.html", theme=look, rank_by=ranked)
     files = [out / name for name in (*tables, "leaderboard.md", "gallery.html")]
     return Report(views=views, board=board, comparisons=compared, rank_by=ranked, files=files)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from evalkit.encoders import Encoder
 from evalkit.values import Corpus, Evaluation, Projection, Space
@@ -88,6 +88,6 @@ class Request:
     rank_by: str
     store: str
     reuse: bool
-    theme: str
+    theme: Literal["light", "dark"]
     described: Mapping[str, Any]
     identifying: Mapping[str, Any]

@@ -62,10 +62,9 @@ def build(config: DictConfig, *, projection_chosen: bool = True) -> Request:
         One sentence: what is wrong, what was found, what to do.
     """
     try:
-        values = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+        values = _plain(config, throw_on_missing=True)
     except OmegaConfBaseException as error:
         raise RequestError(_missing(error)) from None
-    assert isinstance(values, dict)
     _check(values)
     described = mask_tree(_described(values))
     return Request(
@@ -89,9 +88,13 @@ def build(config: DictConfig, *, projection_chosen: bool = True) -> Request:
 
 def build_tracker(config: DictConfig) -> TrackerChoice:
     """The tracker alone, for what a sweep logs at its end."""
-    values = OmegaConf.to_container(config, resolve=True, throw_on_missing=False)
+    return _tracker(config, _plain(config, throw_on_missing=False))
+
+
+def _plain(node: DictConfig, *, throw_on_missing: bool) -> dict[str, Any]:
+    values = OmegaConf.to_container(node, resolve=True, throw_on_missing=throw_on_missing)
     assert isinstance(values, dict)
-    return _tracker(config, values)
+    return {str(key): value for key, value in values.items()}
 
 
 def _missing(error: OmegaConfBaseException) -> str:
@@ -228,12 +231,11 @@ def _encoder(config: DictConfig, values: Mapping[str, Any]) -> Any:
 def _projection(config: DictConfig, *, chosen: bool) -> ProjectionChoice:
     node = config.projection.project
     bound = _bind(node, {}, "projection.project")
-    plain = OmegaConf.to_container(node, resolve=True)
-    assert isinstance(plain, dict)
+    plain = _plain(node, throw_on_missing=True)
     return ProjectionChoice(
         name=config.projection.name,
         project=bound,
-        described={str(k): v for k, v in plain.items() if k != "_partial_"},
+        described=_parameters(plain),
         chosen=chosen,
     )
 
@@ -241,13 +243,12 @@ def _projection(config: DictConfig, *, chosen: bool) -> ProjectionChoice:
 def _evaluator(config: DictConfig, name: str) -> EvaluatorChoice:
     node = config.evaluators[name].evaluate
     bound = _bind(node, {}, f"evaluators.{name}.evaluate")
-    plain = OmegaConf.to_container(node, resolve=True)
-    assert isinstance(plain, dict)
+    plain = _plain(node, throw_on_missing=True)
     return EvaluatorChoice(
         name=name,
         space=config.evaluators[name].space,
         evaluate=bound,
-        described={str(k): v for k, v in plain.items() if k != "_partial_"},
+        described=_parameters(plain),
     )
 
 

@@ -91,7 +91,8 @@ def _mean_by_label(column: NDArray[Any], labels: NDArray[Any], n_labels: int) ->
     known = np.isfinite(values)
     counts = np.bincount(labels[known], minlength=n_labels)
     sums = np.bincount(labels[known], weights=values[known], minlength=n_labels)
-    return np.divide(sums, counts, out=np.full(n_labels, np.nan), where=counts > 0)
+    means: NDArray[np.float64] = np.divide(sums, counts, out=np.full(n_labels, np.nan), where=counts > 0)
+    return means
 
 
 def pair_table(parts: Parts) -> pd.DataFrame:

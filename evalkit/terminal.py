@@ -80,7 +80,7 @@ class Progress:
         from rich.progress import Progress as Bars
 
         columns = [SpinnerColumn(), TextColumn("{task.description}", markup=False)]
-        columns += [BarColumn(), MofNCompleteColumn()] if total else []  # type: ignore[list-item]
+        columns += [BarColumn(), MofNCompleteColumn()] if total else []
         with Bars(*columns, TimeElapsedColumn(), console=_console(error=True), transient=True) as bars:
             task = bars.add_task(f"{self._title}  {LABELS.get(name, name)}", total=total)
             yield lambda count: bars.advance(task, count)

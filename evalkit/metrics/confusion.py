@@ -36,4 +36,5 @@ def neighbour_confusion(graph: NeighbourGraph, labels: Codes, n_labels: int, *, 
     flat = own[:, None].astype(np.int64) * n_labels + near
     counts = np.bincount(flat.ravel(), minlength=n_labels * n_labels).reshape(n_labels, n_labels)
     totals = counts.sum(axis=1, keepdims=True)
-    return np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
+    shares: NDArray[np.float64] = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
+    return shares
