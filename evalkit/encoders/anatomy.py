@@ -199,7 +199,8 @@ def _positions(config: Mapping[str, Any]) -> int | None:
     if rows is None:
         return None
     if config.get("model_type") in OFFSET_POSITIONS:
-        return rows - int(config.get("pad_token_id") or 1) - 1
+        padding = config.get("pad_token_id")
+        return rows - (1 if padding is None else int(padding)) - 1
     return rows
 
 

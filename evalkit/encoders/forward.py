@@ -167,9 +167,8 @@ class _Tokenised:
             padded = np.full((len(rows), width), fill, dtype=np.int64)
             for i, row in enumerate(rows):
                 tokens = self.rows[row][key]
-                padded[i, width - len(tokens) :] = tokens if self.left else padded[i, width - len(tokens) :]
-                if not self.left:
-                    padded[i, : len(tokens)] = tokens
+                start = width - len(tokens) if self.left else 0
+                padded[i, start : start + len(tokens)] = tokens
             features[key] = torch.from_numpy(padded).to(device)
         return features
 
