@@ -56,16 +56,16 @@ def _fill_prefixes(groups, number, last, prefix):  # type: ignore[no-untyped-def
 
 
 @compiled
-def _hits_without(k, group, relevant, prefix, following):  # type: ignore[no-untyped-def]
+def _hits_without(k, group, relevant, prefix, last):  # type: ignore[no-untyped-def]
     """Expected hits among the first k places without one (relevant or other) member of the group."""
     start, _, size, found, before = group
     if start >= k:
         return prefix[0, k]
-    if start + size <= k:
-        return prefix[0, k] - relevant + following
-    if size == 1:
-        return prefix[0, k]
-    return before + (k - start) * (found - relevant) / (size - 1.0)
+    if start + size > k + 1:
+        return before + (k - start) * (found - relevant) / (size - 1.0)
+    if k == last:  # no text is left to move up: the other places' mean stands in for it
+        return (prefix[0, k] - relevant) * k / max(1, k - 1)
+    return prefix[0, k + 1] - relevant
 
 
 @compiled
@@ -75,9 +75,9 @@ def _average_without(k, group, relevant, prefix):  # type: ignore[no-untyped-def
     if start >= k:
         return prefix[1, k]
     left, others = found - relevant, size - 1
+    slope = (left - 1.0) / (others - 1.0) if others > 1 else 0.0
     total = prefix[1, start]
     for t in range(min(others, k - start)):
-        slope = (left - 1.0) / (others - 1.0) if others > 1 else 0.0
         total += left / others * (before + t * slope + 1.0) / (start + t + 1)
     if start + size < k + 1:
         total += prefix[2, k + 1] - prefix[2, start + size]
@@ -86,22 +86,18 @@ def _average_without(k, group, relevant, prefix):  # type: ignore[no-untyped-def
 
 
 @compiled
-def _change(score, r, r_after, k, group, relevant, prefix, following):  # type: ignore[no-untyped-def]
+def _change(kind, places, group, relevant, prefix, last):  # type: ignore[no-untyped-def]
     """Change of the row's score where a member of the group is absent, beyond what any absence changes."""
-    if score == 0:
-        return (_hits_without(k, group, relevant, prefix, following) - prefix[0, k]) / k
-    places = r_after if relevant else r
     if places == 0:
         return 0.0
-    if score == 1:
-        following = prefix[0, places + 1] - prefix[0, places]
-        return (_hits_without(places, group, relevant, prefix, following) - prefix[0, places]) / places
-    return (_average_without(places, group, relevant, prefix) - prefix[1, places]) / places
+    if kind == 2:
+        return (_average_without(places, group, relevant, prefix) - prefix[1, places]) / places
+    return (_hits_without(places, group, relevant, prefix, last) - prefix[0, places]) / places
 
 
 @compiled
-def _spread(graph, row, text, group, change, weight, labels, label, total, by_label, overall):  # type: ignore[no-untyped-def]
-    """Book the group's changes with its members; unlisted members, too, directly or by exclusion."""
+def _book_group(graph, row, text, group, change, weight, labels, label, total, by_label, overall):  # type: ignore[no-untyped-def]
+    """Book the group's changes with its members: the unlisted ones, too, directly or by exclusion."""
     indices, _, tie_of, starts, members, complement, _ = graph
     start, end = group[0], group[1]
     for place in range(start, end):
@@ -111,99 +107,99 @@ def _spread(graph, row, text, group, change, weight, labels, label, total, by_la
     tie = tie_of[row] if end == indices.shape[1] else -1
     if tie < 0:
         return
-    if not complement[tie]:
-        for t in range(starts[tie], starts[tie + 1]):
-            same = 1 if labels[members[t]] == label else 0
-            total[members[t]] += weight[same] * change[same]
-        return
-    overall[0] += weight[0] * change[0]
-    by_label[label] += weight[1] * change[1] - weight[0] * change[0]
-    total[text] -= weight[1] * change[1]
-    for place in range(indices.shape[1]):
-        m = indices[row, place]
-        same = 1 if labels[m] == label else 0
-        total[m] -= weight[same] * change[same]
+    sign = -1.0 if complement[tie] else 1.0
     for t in range(starts[tie], starts[tie + 1]):
         same = 1 if labels[members[t]] == label else 0
-        total[members[t]] -= weight[same] * change[same]
+        total[members[t]] += sign * weight[same] * change[same]
+    if complement[tie]:
+        overall[0] += weight[0] * change[0]
+        by_label[label] += weight[1] * change[1] - weight[0] * change[0]
+        total[text] -= weight[1] * change[1]
+        for place in range(indices.shape[1]):
+            m = indices[row, place]
+            same = 1 if labels[m] == label else 0
+            total[m] -= weight[same] * change[same]
 
 
 @compiled
-def delete_each(graph, queries, labels, sizes, places, after, ks, window, weights, values, totals, squares):  # type: ignore[no-untyped-def]
+def _delete_from_row(  # type: ignore[no-untyped-def]
+    graph, row, text, kind, r, r_after, groups, prefix, last, weight, labels, sizes, totals, by_label, overall, squares
+):
+    """One score of one row: its value, and every text's absence from it."""
+    label = labels[text]
+    line = 1 if kind == 2 else 0
+    value = prefix[line, r] / r
+    if kind > 0 and r_after > 0:  # a text of the label takes a place of R along, wherever it stands
+        base = prefix[line, r_after] / r_after - value
+        for w in range(totals.shape[0]):
+            by_label[w, label] += weight[w, 1, label] * base
+            totals[w, text] -= weight[w, 1, label] * base
+    change, sums, moments = np.zeros(2), np.zeros(2), np.zeros(2)
+    for group in groups:
+        if group[0] >= r:
+            break
+        change[0] = _change(kind, r, group, 0, prefix, last)
+        change[1] = _change(kind, r if kind == 0 else r_after, group, 1, prefix, last)
+        for same in range(2):
+            members = group[3] if same else group[2] - group[3]
+            sums[same] += members * change[same]
+            moments[same] += members * change[same] ** 2
+        for w in range(totals.shape[0]):
+            _book_group(
+                graph, row, text, group, change, weight[w, :, label], labels, label, totals[w], by_label[w], overall[w]
+            )
+    square = moments[0] - sums[0] ** 2 / max(1, labels.size - sizes[label])
+    square += moments[1] - sums[1] ** 2 / max(1, sizes[label] - 1)
+    for w in range(totals.shape[0]):
+        squares[w] += weight[w, 0, label] ** 2 * square
+    return value
+
+
+@compiled
+def delete_each(graph, queries, labels, sizes, places, after, ks, weights, values, totals, squares):  # type: ignore[no-untyped-def]
     """Scores of every row, and what deleting each text changes in their weighted sum.
 
     Parameters
     ----------
     graph, queries, sizes, places, ks
-        As for `evalkit.metrics.relevance.sum_labellings`.
+        As for `evalkit.metrics.relevance.sum_labellings`; the lists reach one place beyond every K and R.
     labels
         (N,) int32.
     after
         (n_labels,) R once the label has lost a text.
-    window
-        A neighbour that drops out of the first K is replaced by the mean of the next `window` places.
     weights
-        (W, len(ks) + 2, 2, n_labels) of a row in the sum, for absent texts of another (0) and of its own label (1).
+        (len(ks) + 2, W, 2, n_labels) of a row in the sum, for absent texts of another (0) and of its own
+        label (1).
     values
         (len(ks) + 2, Q) float64, filled: precision at each K, R-precision, MAP@R.
     totals
-        (W, len(ks) + 2, N) float64, zero; filled: change of the weighted sum without each text's effect on
+        (len(ks) + 2, W, N) float64, zero; filled: change of the weighted sum by each text's absence from
         the other rows.
     squares
-        (W, len(ks) + 2) float64, zero; filled: sum over rows and absent texts of the squared change, less
+        (len(ks) + 2, W) float64, zero; filled: sum over rows and absent texts of the squared change, less
         the row's mean change over its own label's and over the other texts.
     """
     indices = graph[0]
-    n, width = labels.size, indices.shape[1]
-    n_weights, n_scores = totals.shape[0], totals.shape[1]
-    groups = np.empty((width, 5), np.int64)
-    prefix = np.zeros((4, width + 1))
-    by_label = np.zeros((n_weights, n_scores, sizes.size))
-    overall = np.zeros((n_weights, n_scores, 1))
-    change = np.zeros(2)
+    n_scores, n_weights, n = totals.shape
+    groups = np.empty((indices.shape[1], 5), np.int64)
+    prefix = np.zeros((4, indices.shape[1] + 1))
+    by_label = np.zeros((n_scores, n_weights, sizes.size))
+    overall = np.zeros((n_scores, n_weights, 1))
     for i in range(indices.shape[0]):
         text = queries[i]
-        label = labels[text]
-        r, r_after = places[label], after[label]
-        last = min(width, max(r + 1, ks[-1] + window)) if ks.size else min(width, r + 1)
-        number = _fill_groups(graph, i, label, labels, sizes, last, groups)
+        r, r_after = places[labels[text]], after[labels[text]]
+        last = min(indices.shape[1], max(r, ks[-1] if ks.size else 0) + 1)
+        number = _fill_groups(graph, i, labels[text], labels, sizes, last, groups)
         _fill_prefixes(groups, number, last, prefix)
         for s in range(n_scores):
-            kind = 0 if s < ks.size else s - ks.size + 1
+            kind = max(0, s - ks.size + 1)
             k = ks[s] if kind == 0 else r
-            if k == 0:
-                values[s, i] = 0.0
-                continue
-            values[s, i] = prefix[1 if kind == 2 else 0, k] / k
-            reach = min(k + window, last)
-            following = (prefix[0, reach] - prefix[0, k]) / (reach - k) if reach > k else prefix[0, k] / k
-            base = 0.0
-            if kind > 0 and r_after > 0:  # every text of the label, wherever it stands, takes a place of R along
-                base = prefix[1 if kind == 2 else 0, r_after] / r_after - values[s, i]
-                for w in range(n_weights):
-                    by_label[w, s, label] += weights[w, s, 1, label] * base
-                    totals[w, s, text] -= weights[w, s, 1, label] * base
-            sums = np.zeros(4)
-            for g in range(number):
-                if groups[g, 0] >= k:
-                    break
-                for same in range(2):
-                    change[same] = _change(kind, r, r_after, k, groups[g], same, prefix, following)
-                found, others = groups[g, 3], groups[g, 2] - groups[g, 3]
-                sums[0] += others * change[0]
-                sums[1] += found * change[1]
-                sums[2] += others * change[0] ** 2
-                sums[3] += found * change[1] ** 2
-                for w in range(n_weights):
-                    _spread(
-                        graph, i, text, groups[g], change, weights[w, s, :, label], labels, label,
-                        totals[w, s], by_label[w, s], overall[w, s],
-                    )  # fmt: skip
-            square = sums[2] - sums[0] ** 2 / max(1, n - sizes[label])
-            square += sums[3] - sums[1] ** 2 / max(1, sizes[label] - 1)
-            for w in range(n_weights):
-                squares[w, s] += weights[w, s, 0, label] ** 2 * square
-    for w in range(n_weights):
-        for s in range(n_scores):
+            if k > 0:
+                values[s, i] = _delete_from_row(
+                    graph, i, text, kind, k, r_after, groups[:number], prefix, last, weights[s],
+                    labels, sizes, totals[s], by_label[s], overall[s], squares[s],
+                )  # fmt: skip
+    for s in range(n_scores):
+        for w in range(n_weights):
             for m in range(n):
-                totals[w, s, m] += overall[w, s, 0] + by_label[w, s, labels[m]]
+                totals[s, w, m] += overall[s, w, 0] + by_label[s, w, labels[m]]

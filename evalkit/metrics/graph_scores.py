@@ -5,7 +5,7 @@ Shared by the neighbour scores of the embedding and by the neighbourhood hit on 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +22,7 @@ __all__ = ["Jackknife", "LabelledGraph", "jackknife", "label_statistic"]
 
 Floats = NDArray[np.float64]
 THREADS = 2
+SMALL = 128  # up to so many texts plain arrays beat loading the compiled loops
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,7 +67,7 @@ class LabelledGraph:
         places = r_places(sizes)[0] if r_scores else np.zeros_like(sizes)
         after = np.minimum(np.maximum(sizes - 2, 0), places)
         depth = graph.indices.shape[1]
-        needed = min(max([int(places.max()) + 1, *ks]), graph.size - 1)
+        needed = min(max(int(places.max()), *ks) + 1, graph.size - 1)
         if depth < needed:
             raise EvaluationError(f"The neighbour graph lists {depth} neighbours a text, the scores need {needed}.")
         joined = np.zeros(graph.indices.shape, dtype=np.bool_)
@@ -118,29 +119,15 @@ def label_statistic(graph: LabelledGraph, names: Sequence[str]) -> Statistic:
     names
         One for each K, then R-precision's and MAP@R's (left out where there are no more names).
     """
-    from evalkit.metrics.relevance import sum_labellings
-
-    halves = [slice(None, graph.queries.size // 2), slice(graph.queries.size // 2, None)]
-    n_labels = graph.sizes.size
+    sum_by_label = _plain_sums(graph) if graph.size <= SMALL else _compiled_sums(graph)
 
     def statistic(labellings: NDArray[np.int32]) -> dict[str, Floats]:
         columns = np.ascontiguousarray(labellings.T)
-        sums = np.zeros((THREADS, graph.ks.size + 2, n_labels, len(labellings)))
-
-        def add(half: int) -> None:
-            rows = halves[half]
-            sum_labellings(
-                graph.part(rows), graph.queries[rows], columns, graph.sizes, graph.places, graph.ks, sums[half]
-            )
-
-        with ThreadPoolExecutor(THREADS) as pool:
-            list(pool.map(add, range(THREADS)))
+        codes = np.arange(graph.sizes.size)[:, None]
+        drawn = np.broadcast_to(graph.sizes[:, None], (graph.sizes.size, len(labellings)))
         if graph.sampled:
-            labels = np.arange(n_labels)[:, None, None]
-            drawn = (columns[graph.queries][None] == labels).sum(axis=1)
-        else:
-            drawn = np.broadcast_to(graph.sizes[:, None], (n_labels, len(labellings)))
-        means = sums.sum(axis=0) / np.maximum(drawn, 1)
+            drawn = np.stack([(columns[graph.queries] == code).sum(axis=0) for code in codes])
+        means = sum_by_label(columns) / np.maximum(drawn, 1)
         found = (graph.label_weights(drawn) * means).sum(axis=2)
         return {
             name + suffix: found[kind, score]
@@ -149,6 +136,45 @@ def label_statistic(graph: LabelledGraph, names: Sequence[str]) -> Statistic:
         }
 
     return statistic
+
+
+def _plain_sums(graph: LabelledGraph) -> Callable[[NDArray[np.int32]], Floats]:
+    """(N, P) labellings → (len(ks) + 2, n_labels, P) sums of the rows' scores by label."""
+    from evalkit.metrics.small_graphs import complete_lists, score_rows
+
+    order, groups = complete_lists(graph.arrays, graph.queries, graph.size)
+
+    def sums(columns: NDArray[np.int32]) -> Floats:
+        labellings = columns.T
+        own = labellings[:, graph.queries]
+        rows = score_rows(labellings[:, order] == own[:, :, None], groups, graph.places[own], graph.ks)
+        return np.stack([(rows * (own == label)).sum(axis=2) for label in range(graph.sizes.size)], axis=1)
+
+    return sums
+
+
+def _compiled_sums(graph: LabelledGraph) -> Callable[[NDArray[np.int32]], Floats]:
+    """The same by the compiled loop, the rows shared by the threads."""
+    from evalkit.metrics.relevance import sum_labellings
+
+    middle = graph.queries.size // THREADS
+    parts = [slice(t * middle, (t + 1) * middle if t + 1 < THREADS else None) for t in range(THREADS)]
+
+    def sums(columns: NDArray[np.int32]) -> Floats:
+        found = np.zeros((THREADS, graph.ks.size + 2, graph.sizes.size, columns.shape[1]))
+
+        def add(thread: int) -> None:
+            rows = parts[thread]
+            sum_labellings(
+                graph.part(rows), graph.queries[rows], columns, graph.sizes, graph.places, graph.ks, found[thread]
+            )
+
+        with ThreadPoolExecutor(THREADS) as pool:
+            list(pool.map(add, range(THREADS)))
+        total: Floats = found.sum(axis=0)
+        return total
+
+    return sums
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -173,17 +199,13 @@ class Jackknife:
     second_order: Floats
 
 
-def jackknife(graph: LabelledGraph, labels: Codes, *, window: int | None = None) -> Jackknife:
+def jackknife(graph: LabelledGraph, labels: Codes) -> Jackknife:
     """Delete every text once, re-counting on the next-deeper neighbours: O(N·K).
 
     Parameters
     ----------
     labels
         (N,) codes.
-    window
-        How many further places stand in for a neighbour that drops out of the first K; None takes as
-        many as the largest K (at least 3), 1 is the literal re-count. R-scores are re-counted literally, R
-        shrinking with the label.
 
     Notes
     -----
@@ -192,21 +214,13 @@ def jackknife(graph: LabelledGraph, labels: Codes, *, window: int | None = None)
 
     A label of two texts keeps its survivor's R-score when one of them is deleted (it would have none).
     """
-    from evalkit.metrics.deletion import delete_each
-
     labels = np.ascontiguousarray(labels, dtype=np.int32)
-    n, scores = graph.size, graph.ks.size + 2
+    n = graph.size
     drawn = np.bincount(labels[graph.queries], minlength=graph.sizes.size)
     weights = graph.label_weights(drawn) / np.maximum(drawn, 1)  # of a row
     others, own = _weights_after(graph, drawn, weights)
-    values = np.zeros((scores, graph.queries.size))
-    totals = np.zeros((2, scores, n))
-    squares = np.zeros((2, scores))
-    reach = max(3, int(graph.ks[-1])) if graph.ks.size and window is None else (window or 1)
-    delete_each(
-        graph.arrays, graph.queries, labels, graph.sizes, graph.places, graph.after, graph.ks, reach,
-        np.ascontiguousarray(np.stack([others, own], axis=2)), values, totals, squares,
-    )  # fmt: skip
+    delete = _delete_plainly if n <= SMALL else _delete_compiled
+    values, totals, squares = delete(graph, labels, np.stack([others, own], axis=2))
     bearer = labels[graph.queries]
     means = (weights[:, :, bearer] * values).sum(axis=2)
     centres = np.repeat(means[:, :, None], graph.sizes.size, axis=2)
@@ -216,6 +230,39 @@ def jackknife(graph: LabelledGraph, labels: Codes, *, window: int | None = None)
     gain = -totals
     gain[:, :, graph.queries] += own[:, :, bearer] * (values - centres[:, :, bearer])
     return Jackknife(values, means, means[:, :, None] + (n - 1) * gain, squares)
+
+
+def _delete_plainly(graph: LabelledGraph, labels: Codes, weights: Floats) -> tuple[Floats, Floats, Floats]:
+    """Row scores (S, Q), weighted changes (2, S, N) and squared changes (2, S), from a dense (S, Q, N)."""
+    from evalkit.metrics.small_graphs import complete_lists, delete_each
+
+    order, groups = complete_lists(graph.arrays, graph.queries, graph.size)
+    values, changes = delete_each(order, groups, graph.queries, labels, graph.places, graph.after, graph.ks)
+    own = labels[graph.queries]
+    same = own[:, None] == labels
+    totals = np.einsum("wsq,sqn->wsn", weights[:, :, 1, own], changes * same)
+    totals += np.einsum("wsq,sqn->wsn", weights[:, :, 0, own], changes * ~same)
+    squares = np.zeros(changes.shape[:2])
+    other_than_self = np.arange(labels.size) != graph.queries[:, None]
+    for members in (same & other_than_self, ~same):
+        count = np.maximum(members.sum(axis=1), 1)
+        squares += ((changes**2) * members).sum(axis=2) - (changes * members).sum(axis=2) ** 2 / count
+    return values, totals, np.einsum("wsq,sq->ws", weights[:, :, 0, own] ** 2, squares)
+
+
+def _delete_compiled(graph: LabelledGraph, labels: Codes, weights: Floats) -> tuple[Floats, Floats, Floats]:
+    """The same in O(N·K)."""
+    from evalkit.metrics.deletion import delete_each
+
+    scores = graph.ks.size + 2
+    values = np.zeros((scores, graph.queries.size))
+    totals = np.zeros((scores, 2, graph.size))
+    squares = np.zeros((scores, 2))
+    delete_each(
+        graph.arrays, graph.queries, labels, graph.sizes, graph.places, graph.after, graph.ks,
+        np.ascontiguousarray(weights.swapaxes(0, 1)), values, totals, squares,
+    )  # fmt: skip
+    return values, np.ascontiguousarray(totals.swapaxes(0, 1)), squares.T
 
 
 def _weights_after(graph: LabelledGraph, drawn: NDArray[np.int64], weights: Floats) -> tuple[Floats, Floats]:

@@ -9,6 +9,7 @@ Radovanović, Nanopoulos & Ivanović 2010, "Hubs in space", JMLR 11.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -34,8 +35,8 @@ __all__ = [
 Floats = NDArray[np.float64]
 
 OCCURRENCES = 10  # of the 10-occurrence counts that hubness is the skewness of
-GAUSSIAN_SAMPLE = 5_000
-BUDGET = 4e10  # place-labellings that 999 permutations may cost: about ten seconds on two cores
+GAUSSIAN_SAMPLE = 10_000
+BUDGET = 5e9  # places times labellings that a null may cost: a few seconds on two cores
 
 
 def precision_chance(sizes: NDArray[np.int64], *, lone: bool = True) -> tuple[float, float]:
@@ -190,37 +191,49 @@ def evaluate_graph(
     names = [f"{prefix}{k}" for k in laid.ks]
     if r_prefix is not None:
         names += [f"{r_prefix}r_precision", f"{r_prefix}map_at_r"]
-    if permutations is None:
-        cost = laid.queries.size * float(max(int(laid.places.max()), *laid.ks))
-        permutations = 99 if labels.size > LARGE else permutation_count(cost, budget=BUDGET)
-    null = permute_scores(label_statistic(laid, names), labels, count=permutations, rng=rng)
+    null = _null(laid, names, labels, rng, permutations)
     found = jackknife(laid, labels)
     scores, per_text = [], {}
     for s, name in enumerate(names):
         k = int(laid.ks[s]) if s < laid.ks.size else None
-        values = np.full(labels.size, np.nan)
-        values[laid.queries] = found.values[s]
+        per_text[name] = np.full(labels.size, np.nan)
+        per_text[name][laid.queries] = found.values[s]
         if k is None:
-            values[sizes[labels] < 2] = np.nan
-        per_text[name] = values
+            per_text[name][sizes[labels] < 2] = np.nan
         for kind, suffix in enumerate(("", "_macro")):
             value = float(found.means[kind, s])
             chance, best, parameters = _described(name, k, kind, laid)
-            pseudo = intervals.calibrate(value, found.pseudo[kind, s], float(found.second_order[kind, s]))
-            scores.append(
-                build_score(
-                    name + suffix,
-                    space,
-                    value,
-                    best=best,
-                    chance=chance,
-                    null=null[name + suffix],
-                    interval=intervals.mean_interval(value, pseudo, low=0.0, high=best),
-                    parameters=parameters,
-                )
+            pseudo = intervals.calibrate(
+                value, found.pseudo[kind, s], float(found.second_order[kind, s]), labels, high=best
             )
             per_text[f"{name}{suffix}.pseudo"] = pseudo
+            interval = intervals.mean_interval(value, pseudo, high=best, labels=labels if kind else None)
+            scores.append(
+                build_score(
+                    name + suffix, space, value, best=best, chance=chance, null=null[name + suffix],
+                    interval=interval, parameters=parameters,
+                )
+            )  # fmt: skip
     return Evaluation(scores=tuple(scores), per_text=per_text)
+
+
+def _null(
+    laid: LabelledGraph, names: Sequence[str], labels: Codes, rng: np.random.Generator, permutations: int | None
+) -> dict[str, Floats]:
+    """Permuted scores; fewer of the R-scores' where lists are long, since they cost R/K times as much."""
+
+    def count(deepest: int) -> int:
+        if permutations is not None:
+            return permutations
+        return 99 if labels.size > LARGE else permutation_count(float(laid.queries.size * deepest), budget=BUDGET)
+
+    few, many = count(int(max(laid.places.max(), *laid.ks))), count(int(laid.ks[-1]))
+    if few == many:
+        return permute_scores(label_statistic(laid, names), labels, count=many, rng=rng)
+    shallow = replace(laid, places=np.zeros_like(laid.places))
+    deep = replace(laid, ks=laid.ks[:0])
+    null = permute_scores(label_statistic(shallow, names[: laid.ks.size]), labels, count=many, rng=rng)
+    return null | permute_scores(label_statistic(deep, names[laid.ks.size :]), labels, count=few, rng=rng)
 
 
 def _described(name: str, k: int | None, kind: int, laid: LabelledGraph) -> tuple[float, float, dict[str, Any]]:

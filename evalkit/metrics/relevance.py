@@ -85,6 +85,13 @@ def _add_tied_place(place, start, size, group, before, limit, hits, at_r, averag
 
 
 @compiled
+def _add_by_label(sums, own, values, divisors):  # type: ignore[no-untyped-def]
+    for p in range(own.size):
+        if divisors[p] > 0:
+            sums[own[p], p] += values[p] / divisors[p]
+
+
+@compiled
 def sum_labellings(graph, queries, labellings, sizes, places, ks, sums):  # type: ignore[no-untyped-def]
     """Add every labelling's scores, summed by label, to `sums`.
 
@@ -122,27 +129,24 @@ def sum_labellings(graph, queries, labellings, sizes, places, ks, sums):  # type
             end = group_end(joined, i, start)
             tie = tie_of[i] if end == indices.shape[1] else -1
             size = end - start
-            if size > 1 or tie >= 0:
+            if tie >= 0:
+                size += counts[tie]
+                unlisted = members[starts[tie] : starts[tie + 1]]
+                farther = complement[tie]
+            else:
+                unlisted, farther = members[:0], False
+            if size > 1:
                 before[:] = hits
-                if tie >= 0:
-                    size += counts[tie]
-                    unlisted = members[starts[tie] : starts[tie + 1]]
-                    _count_group(
-                        labellings, indices[i, start:end], unlisted, complement[tie], own, sizes, hits, group, rest
-                    )
-                else:
-                    _count(labellings, indices[i, start:end], own, group)
+                _count_group(labellings, indices[i, start:end], unlisted, farther, own, sizes, hits, group, rest)
             for place in range(start, min(end, depth)):
                 if size == 1:
                     _add_place(place, own, labellings[indices[i, place]], limit, hits, at_r, average)
                 else:
                     _add_tied_place(place, start, size, group, before, limit, hits, at_r, average)
                 if step < ks.size and place + 1 == ks[step]:
-                    for p in range(lanes):
-                        sums[step, own[p], p] += hits[p] / ks[step]
+                    rest[:] = ks[step]
+                    _add_by_label(sums[step], own, hits, rest)
                     step += 1
             start = end
-        for p in range(lanes):
-            if limit[p] > 0:
-                sums[ks.size, own[p], p] += at_r[p] / limit[p]
-                sums[ks.size + 1, own[p], p] += average[p] / limit[p]
+        _add_by_label(sums[ks.size], own, at_r, limit)
+        _add_by_label(sums[ks.size + 1], own, average, limit)
