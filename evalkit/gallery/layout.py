@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -80,11 +80,18 @@ def _drawn_by(run: RunView, runs: Sequence[RunView]) -> tuple[str, int]:
     """Return the projection with those parameters that differ among the runs drawn by it, and the seed."""
     projection = run.record.projection
     name = str(projection["name"])
-    alike = [other.record.projection.get("parameters", {}) for other in runs if other.record.projection["name"] == name]
-    own = projection.get("parameters", {})
+    alike = [_asked(other) for other in runs if other.record.projection["name"] == name]
+    own = _asked(run)
     varying = [key for key in sorted(own) if len({repr(parameters.get(key)) for parameters in alike}) > 1]
     shown = " ".join([PROJECTIONS.get(name, name), *(f"{key} {own[key]}" for key in varying)])
     return shown, int(projection["seed"])
+
+
+def _asked(run: RunView) -> dict[str, object]:
+    """Return what the projection was asked for: its effective parameters hold results (a final loss) besides."""
+    asked = run.record.settings.get("projection")
+    kept = asked.items() if isinstance(asked, Mapping) else ()
+    return {str(key): value for key, value in kept if key not in {"name", "_target_"}}
 
 
 def aligned(points: NDArray[np.float64], reference: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -69,7 +69,7 @@ def draw(record: Record, texts: pd.DataFrame, *, theme: palette.Theme = "light",
     """
     names, codes = np.unique(texts["label"].astype(str).to_numpy(dtype=object), return_inverse=True)
     scene = _Scene(
-        points=texts[["x", "y"]].to_numpy(dtype=np.float64),
+        points=_scaled(texts[["x", "y"]].to_numpy(dtype=np.float64)),
         labels=codes.astype(np.int32),
         names=tuple(str(name) for name in names),
         texts=tuple(texts["text"].astype(str)) if len(texts) <= WORDS else (),
@@ -96,6 +96,15 @@ def _drawn(record: Record, scene: _Scene) -> Figure:
     if warning is not None:
         _stamped(drawn, warning, scene.theme, high)
     return drawn
+
+
+def _scaled(points: Points) -> Points:
+    """Bring a map to a span of about 1: its units mean nothing, and matplotlib takes very small spans for none.
+
+    By a power of two, which rounds nothing: points on one line stay on it.
+    """
+    span = float(np.ptp(points, axis=0).max())
+    return points if span == 0 else np.ldexp(points, -int(np.frexp(span)[1]))
 
 
 def _frame(axes: Axes, points: Points, ratio: float) -> None:

@@ -105,13 +105,13 @@ def test_poolings_are_columns_only_where_a_model_has_several(sweep):
 
 def test_projection_parameters_are_said_where_they_differ(sweep):
     runs, _ = sweep()
-    other = dataclasses.replace(
-        runs[0].record, projection={"name": "tsne", "seed": 0, "parameters": {"perplexity": 5, "same": 1}}
-    )
-    own = dataclasses.replace(
-        runs[0].record, projection={"name": "tsne", "seed": 0, "parameters": {"perplexity": 9, "same": 1}}
-    )
-    plan = layout.arrange([dataclasses.replace(runs[0], record=record) for record in (own, other)], EMPTY)
+    views = []
+    for perplexity, loss in ((9, 0.3), (5, 0.4), (5, 0.5)):
+        settings = {**runs[0].record.settings, "projection": {"name": "tsne", "perplexity": perplexity, "same": 1}}
+        ran = {"name": "tsne", "seed": 0, "parameters": {"perplexity": perplexity, "kl_divergence": loss}}
+        record = dataclasses.replace(runs[0].record, settings=settings, projection=ran)
+        views.append(dataclasses.replace(runs[0], record=record))
+    plan = layout.arrange(views, EMPTY)
     assert plan.columns == ["t-SNE perplexity 5 · seed 0", "t-SNE perplexity 9 · seed 0"]
 
 

@@ -113,7 +113,10 @@ def test_words_stand_beside_their_own_points(specimens, captured):
     texts = specimens.words()
     figure = figure_of(captured, specimens.record(texts), texts)
     axes = figure.axes[0]
-    pixels = axes.transData.transform(texts[["x", "y"]].to_numpy())
+    dots = np.vstack([dots.get_offsets() for dots in axes.collections if len(dots.get_offsets()) == 6])
+    order = np.argsort(texts["label"].to_numpy(dtype=object), kind="stable")
+    pixels = np.empty((30, 2))
+    pixels[order] = axes.transData.transform(dots)
     place = {text.get_text(): text.get_window_extent(figure.canvas.get_renderer()).extents for text in axes.texts}
     for word, point in zip(texts["text"], pixels, strict=True):
         box = place[word]
@@ -128,8 +131,10 @@ def test_both_axes_have_one_scale_and_no_ticks(specimens, captured):
     across, up = axes.transData.transform([(1, 0), (0, 1)]) - axes.transData.transform([(0, 0)])
     assert across[0] == pytest.approx(up[1], rel=1e-6)
     low, high = axes.transData.inverted().transform([axes.bbox.min, axes.bbox.max])
-    assert (texts[["x", "y"]].min().to_numpy() > low).all()
-    assert (texts[["x", "y"]].max().to_numpy() < high).all()
+    dots = np.vstack([dots.get_offsets() for dots in axes.collections if len(dots.get_offsets()) == 60])
+    assert len(dots) == 300
+    assert (dots.min(axis=0) > low).all()
+    assert (dots.max(axis=0) < high).all()
 
 
 def test_the_stamp_stands_on_the_picture_and_off_the_map(specimens, captured):
@@ -181,6 +186,15 @@ def test_all_texts_at_one_place_are_drawn(specimens, tmp_path):
     texts = specimens.words().assign(x=1.0, y=2.0)
     png, _ = drawn(specimens.record(texts), texts, tmp_path)
     assert png.startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("scale", [1e-54, 1e9])
+def test_the_units_of_a_map_do_not_matter(specimens, tmp_path, scale):
+    texts = specimens.words()
+    scaled = texts.assign(x=scale * texts["x"], y=scale * texts["y"])
+    png, _ = drawn(specimens.record(texts), texts, tmp_path / "a")
+    again, _ = drawn(specimens.record(texts), scaled, tmp_path / "b")
+    assert len(again) == pytest.approx(len(png), rel=0.01)
 
 
 def test_strange_texts_are_drawn_as_they_are_and_nothing_is_printed(specimens, captured, tmp_path, capfd, caplog):

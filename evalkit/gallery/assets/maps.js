@@ -254,7 +254,7 @@ function layMaps() {
   maps.length = 0;
   const single = columns.length <= 1;
   host.classList.toggle("single", single);
-  host.style.setProperty("grid-template-columns", single ? "" : `repeat(${columns.length}, minmax(var(--cell), 1fr))`);
+  host.style.setProperty("grid-template-columns", single ? "" : `repeat(${columns.length}, minmax(var(--cell), calc(1.5 * var(--cell))))`);
   const children = single ? [] : columns.map((column) => make("div", { class: "column" }, column));
   for (const model of models) {
     if (!single) children.push(make("div", { class: "model" }, make("h3", {}, model)));

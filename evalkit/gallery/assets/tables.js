@@ -20,14 +20,14 @@ function whisker(row, name, low, high) {
   return svg;
 }
 
-function sortHeader(column, spoken, numeric, className = "") {
+function sortHeader(column, spoken, numeric, className = "", remark = null) {
   const active = sorting.column === column;
   return make("th", { scope: "col", class: `${numeric ? "number " : ""}${className}`, "aria-sort": active ? (sorting.down ? "descending" : "ascending") : null },
     make("button", { type: "button", "data-column": column, on: { click: () => {
       sorting = { column, down: active ? !sorting.down : numeric && column !== "rank" && higherIsBetter(column) };
       showLeaderboard();
       byId("leaderboard").querySelector(`[data-column="${CSS.escape(column)}"]`)?.focus();
-    } } }, spoken));
+    } } }, spoken), remark ? make("span", { class: "beside" }, remark) : null);
 }
 
 function sortedLeaders() {
@@ -41,6 +41,7 @@ function sortedLeaders() {
 }
 
 const PREFERRED = ["neighbours/map_at_r_macro", "neighbours/precision_at_5", "separation/silhouette", "clustering/ami", "hulls/overlap"];
+const SPOKEN = { "hulls/overlap": "hull overlap", "clustering/ami": "AMI", "clustering/ari": "ARI" };
 const FACTS = [["texts_per_second", "texts/s", whole], ["dimension", "dimension", whole], ["parameters", "weights", (v) => (v >= 1e6 ? `${(v / 1e6).toFixed(0)} M` : whole(v))], ["bytes_per_text", "bytes/text", whole]];
 
 function showLeaderboard() {
@@ -50,14 +51,14 @@ function showLeaderboard() {
     return;
   }
   const shown = leaderScores.includes(state.score) ? state.score : leaderScores.includes(firstScore) ? firstScore : leaderScores[0];
-  const others = [...PREFERRED, ...leaderScores].filter((name, i, all) => name !== shown && leaderScores.includes(name) && all.indexOf(name) === i).slice(0, 5);
+  const others = [...PREFERRED, ...leaderScores].filter((name, i, all) => name !== shown && leaderScores.includes(name) && all.indexOf(name) === i).slice(0, 4);
   const facts = FACTS.filter(([name]) => data.leaderboard.some((row) => typeof row[name] === "number"));
   const values = shown ? data.leaderboard.flatMap((row) => [row[shown], row[`${shown}.chance`], row[`${shown}.ci_low`], row[`${shown}.ci_high`]]).filter((v) => typeof v === "number") : [];
   const low = Math.min(0, ...values), high = Math.max(higherIsBetter(shown) ? Math.min(1, Math.max(...values) * 1.15) : 0, ...values);
   const shared = (rank) => rows.filter((row) => row.rank === rank).length > 1;
   const head = make("tr", {}, sortHeader("rank", "Rank", true), sortHeader("model", "Model", false), sortHeader("pooling", "Pooling", false),
     ...(shown ? [sortHeader(shown, shown, true), make("th", { scope: "col", class: "whisker" }, make("div", { class: "ends" }, make("span", {}, number(low)), make("span", {}, "95 % interval, chance dashed"), make("span", {}, number(high))))] : []),
-    ...others.map((name) => sortHeader(name, `${name.split("/").pop().replaceAll("_", " ")}${higherIsBetter(name) ? "" : " (low is good)"}`, true)), ...facts.map(([name, spoken]) => sortHeader(name, spoken, true)));
+    ...others.map((name) => sortHeader(name, SPOKEN[name] ?? name.split("/").pop().replaceAll("_", " "), true, "", higherIsBetter(name) ? null : "low is good")), ...facts.map(([name, spoken]) => sortHeader(name, spoken, true)));
   const body = rows.map((row, i) => {
     const tie = shared(row.rank) || Boolean(row.tied_with), joined = tie && i > 0 && rows[i - 1].rank === row.rank;
     const cell = (name) => make("td", { class: "number" }, number(row[name] ?? null, 3), make("span", { class: "beside" }, `chance ${number(row[`${name}.chance`] ?? null)}`));
