@@ -222,11 +222,12 @@ def jackknife(graph: LabelledGraph, labels: Codes) -> Jackknife:
     delete = _delete_plainly if n <= SMALL else _delete_compiled
     values, totals, squares = delete(graph, labels, np.stack([others, own], axis=2))
     bearer = labels[graph.queries]
-    means = (weights[:, :, bearer] * values).sum(axis=2)
+    sums = np.stack([np.bincount(bearer, weights=row, minlength=graph.sizes.size) for row in values])
+    by_label: Floats = sums / np.maximum(drawn, 1)
+    means = (graph.label_weights(drawn) * by_label).sum(axis=2)
     centres = np.repeat(means[:, :, None], graph.sizes.size, axis=2)
     if not graph.sampled:
-        by_label = np.stack([np.bincount(bearer, weights=row, minlength=graph.sizes.size) for row in values])
-        centres[1] = by_label / np.maximum(drawn, 1)
+        centres[1] = by_label
     gain = -totals
     gain[:, :, graph.queries] += own[:, :, bearer] * (values - centres[:, :, bearer])
     return Jackknife(values, means, means[:, :, None] + (n - 1) * gain, squares)

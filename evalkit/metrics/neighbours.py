@@ -1,9 +1,8 @@
-"""Do a text's nearest neighbours bear its label? Precision at K, R-precision, MAP@R; and hubness.
+"""Do a text's nearest neighbours bear its label? Precision at K, R-precision and MAP@R.
 
 References
 ----------
 Musgrave, Belongie & Lim 2020, "A metric learning reality check", ECCV.
-Radovanović, Nanopoulos & Ivanović 2010, "Hubs in space", JMLR 11.
 """
 
 from __future__ import annotations
@@ -17,9 +16,10 @@ from numpy.typing import NDArray
 
 from evalkit import intervals
 from evalkit.errors import RequestError
-from evalkit.metrics.graph_scores import LabelledGraph, jackknife, label_statistic
+from evalkit.metrics.graph_scores import Jackknife, LabelledGraph, jackknife, label_statistic
+from evalkit.metrics.hubness import hubness_score
 from evalkit.metrics.null_sample import LARGE
-from evalkit.neighbours import nearest, r_places
+from evalkit.neighbours import r_places
 from evalkit.nulls import build_score, permutation_count, permute_scores
 from evalkit.values import Codes, Evaluation, NeighbourGraph, Sample, Score, Space
 
@@ -27,15 +27,12 @@ __all__ = [
     "average_precision_chance",
     "evaluate",
     "evaluate_graph",
-    "hubness",
     "precision_best",
     "precision_chance",
 ]
 
 Floats = NDArray[np.float64]
 
-OCCURRENCES = 10  # of the 10-occurrence counts that hubness is the skewness of
-GAUSSIAN_SAMPLE = 10_000
 BUDGET = 5e9  # places times labellings that a null may cost: a few seconds on two cores
 
 
@@ -49,7 +46,7 @@ def precision_chance(sizes: NDArray[np.int64], *, lone: bool = True) -> tuple[fl
     lone
         Whether labels of one text count, with 0 (precision), or are left out (R-scores).
     """
-    return _averages((sizes - 1) / (sizes.sum() - 1), sizes, lone=lone)
+    return _averages(sizes - 1, sizes, divisor=int(sizes.sum()) - 1, lone=lone)
 
 
 def average_precision_chance(sizes: NDArray[np.int64]) -> tuple[float, float]:
@@ -66,87 +63,16 @@ def average_precision_chance(sizes: NDArray[np.int64]) -> tuple[float, float]:
 
 def precision_best(sizes: NDArray[np.int64], k: int) -> tuple[float, float]:
     """What perfect data would get: the mean of min(1, (n_c − 1)/K), micro and macro."""
-    return _averages(np.minimum(1.0, (sizes - 1) / k), sizes, lone=True)
+    return _averages(np.minimum(sizes - 1, k), sizes, divisor=k, lone=True)
 
 
-def _averages(by_label: Floats, sizes: NDArray[np.int64], *, lone: bool) -> tuple[float, float]:
+def _averages(by_label: NDArray[Any], sizes: NDArray[np.int64], *, divisor: int = 1, lone: bool) -> tuple[float, float]:
+    """Means over texts and over labels; divided last, so that whole numbers lose nothing."""
     used = sizes >= (1 if lone else 2)
     if not used.any():
         return float("nan"), float("nan")
-    return float(np.average(by_label[used], weights=sizes[used])), float(by_label[used].mean())
-
-
-def hubness(graph: NeighbourGraph, k: int = OCCURRENCES) -> float | None:
-    """Skewness of how often each text is among the K nearest of others; a tied place is shared.
-
-    Parameters
-    ----------
-    graph
-        Neighbours of every text.
-    k
-        Clipped to the graph's depth.
-
-    Returns
-    -------
-    float or None
-        0 is symmetric; above 1 a few hubs are everybody's neighbours. None where all counts are equal.
-    """
-    n = graph.size
-    k = min(k, graph.indices.shape[1])
-    indices = np.asarray(graph.indices)
-    last = np.asarray(graph.similarities[:, k - 1])[:, None]
-    sure = np.asarray(graph.similarities) > last
-    tied = np.asarray(graph.similarities) == last
-    unlisted = np.zeros(len(indices), dtype=np.int64)
-    reaches_end = tied[:, -1]
-    ties = graph.ties
-    unlisted[ties.rows] = np.where(reaches_end[ties.rows], ties.counts, 0)
-    share = (k - sure.sum(axis=1)) / (tied.sum(axis=1) + unlisted)
-    counts = np.bincount(indices[sure], minlength=n).astype(np.float64)
-    rows, columns = np.nonzero(tied)
-    counts += np.bincount(indices[rows, columns], weights=share[rows], minlength=n)
-    for row, start, end, complement in zip(ties.rows, ties.starts[:-1], ties.starts[1:], ties.complement, strict=True):
-        if not reaches_end[row]:
-            continue
-        members = ties.members[start:end]
-        if complement:
-            counts += share[row]
-            counts[members] -= share[row]
-            counts[indices[row]] -= share[row]
-            counts[row] -= share[row]
-        else:
-            counts[members] += share[row]
-    spread = counts.std()
-    if spread < 1e-9:
-        return None
-    return float((((counts - counts.mean()) / spread) ** 3).mean())
-
-
-def _hubness_score(sample: Sample, rng: np.random.Generator) -> Score:
-    graph = sample.whole_graph
-    n, d = sample.unit.shape
-    k = min(OCCURRENCES, n - 1)
-    drawn = min(n, GAUSSIAN_SAMPLE)
-    repeats = max(1, min(20, 2_000 // drawn))
-    chances = []
-    for _ in range(repeats):
-        vectors = rng.standard_normal((drawn, d)).astype(np.float32)
-        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-        found = hubness(nearest(vectors, min(k, drawn - 1)), k)
-        chances.append(0.0 if found is None else found)
-    parameters: dict[str, Any] = {"K": k, "gaussian_draws": repeats, "gaussian_texts": drawn, "exact": graph.exact}
-    if graph.recall is not None:
-        parameters["recall"] = graph.recall
-    return build_score(
-        "neighbours/hubness",
-        "embedding",
-        hubness(graph, k),
-        best=None,
-        chance=float(np.mean(chances)),
-        higher_is_better=False,
-        ranks_models=False,
-        parameters=parameters,
-    )
+    total, texts = (by_label * sizes)[used].sum(), sizes[used].sum()
+    return float(total / (divisor * texts)), float(by_label[used].sum() / (divisor * np.count_nonzero(used)))
 
 
 def evaluate_graph(
@@ -201,20 +127,32 @@ def evaluate_graph(
         if k is None:
             per_text[name][sizes[labels] < 2] = np.nan
         for kind, suffix in enumerate(("", "_macro")):
-            value = float(found.means[kind, s])
-            chance, best, parameters = _described(name, k, kind, laid)
-            pseudo = intervals.calibrate(
-                value, found.pseudo[kind, s], float(found.second_order[kind, s]), labels, high=best
-            )
+            score, pseudo = _twin(name + suffix, space, laid, labels, found, (kind, s), null[name + suffix])
+            scores.append(score)
             per_text[f"{name}{suffix}.pseudo"] = pseudo
-            interval = intervals.mean_interval(value, pseudo, high=best, labels=labels if kind else None)
-            scores.append(
-                build_score(
-                    name + suffix, space, value, best=best, chance=chance, null=null[name + suffix],
-                    interval=interval, parameters=parameters,
-                )
-            )  # fmt: skip
     return Evaluation(scores=tuple(scores), per_text=per_text)
+
+
+def _twin(
+    name: str, space: Space, laid: LabelledGraph, labels: Codes, found: Jackknife, where: tuple[int, int], null: Floats
+) -> tuple[Score, Floats]:
+    """The micro (kind 0) or macro (1) score and its calibrated pseudo-values."""
+    kind, s = where
+    k = int(laid.ks[s]) if s < laid.ks.size else None
+    chance, best, parameters = _described(name, k, kind, laid)
+    if best == 0:  # every label has one text: nothing can vary, and R-scores have no meaning
+        value = None if k is None else 0.0
+        score = build_score(
+            name, space, value, best=best, chance=None if k is None else chance, null=null, parameters=parameters
+        )
+        return score, np.full(labels.size, np.nan if value is None else value)
+    value = float(found.means[where])
+    pseudo = intervals.calibrate(value, found.pseudo[where], float(found.second_order[where]), labels, high=best)
+    interval = intervals.mean_interval(value, pseudo, high=best, labels=labels if kind else None)
+    score = build_score(
+        name, space, value, best=best, chance=chance, null=null, interval=interval, parameters=parameters
+    )
+    return score, pseudo
 
 
 def _null(
@@ -247,8 +185,8 @@ def _described(name: str, k: int | None, kind: int, laid: LabelledGraph) -> tupl
         capped = r_places(sizes)[1]
         parameters["R"] = "min(n_c − 1, 1000)" if capped else "n_c − 1"
         parameters["left_out"] = int((sizes == 1).sum())
-        chances = average_precision_chance(sizes) if name.endswith("map_at_r") else precision_chance(sizes, lone=False)
-        chance, best = chances[kind], 1.0
+        chances = average_precision_chance(sizes) if "map_at_r" in name else precision_chance(sizes, lone=False)
+        chance, best = chances[kind], 1.0 if (sizes > 1).any() else 0.0
     if laid.sampled:
         parameters["queries"] = int(laid.queries.size)
     return chance, best, parameters
@@ -284,4 +222,4 @@ def evaluate(sample: Sample, rng: np.random.Generator, *, k: Sequence[int] | Non
         space="embedding",
         r_prefix="neighbours/",
     )
-    return Evaluation(scores=(*found.scores, _hubness_score(sample, rng)), per_text=found.per_text)
+    return Evaluation(scores=(*found.scores, hubness_score(sample, rng)), per_text=found.per_text)

@@ -61,6 +61,8 @@ def score_rows(relevant: NDArray[np.bool_], groups: Numbers, places: Numbers, ks
         (len(ks) + 2, P, Q) float64.
     """
     length = groups.shape[1]
+    if length == 0:
+        return np.zeros((ks.size + 2, *relevant.shape[:2]))
     place = np.arange(length)
     fresh = np.ones(groups.shape, dtype=np.bool_)
     fresh[:, 1:] = groups[:, 1:] != groups[:, :-1]
