@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from hydra.errors import InstantiationException
@@ -27,6 +28,11 @@ DTYPES = ("auto", "float32", "bfloat16")
 THEMES = ("light", "dark")
 CONFLICTS = ("first", "drop", "error")
 SPACES = ("embedding", "map")
+
+OPTIONS = frozenset({"path", "name", "text_column", "label_column"})
+"""What a user must say where its target has no default for it."""
+
+RANDOM_DIMENSION = 768
 
 NOT_IDENTIFYING = frozenset(
     {
@@ -70,7 +76,7 @@ def build(config: DictConfig, *, projection_chosen: bool = True) -> Request:
     return Request(
         load=_loader(config, values),
         encoder=_encoder(config, values),
-        model=str(values["model"]["label"] or values["model"]["name"]),
+        model=_model_label(values),
         pooling=values["pooling"],
         projection=_projection(config, chosen=projection_chosen),
         evaluators=tuple(_evaluator(config, name) for name in values["evaluators"]),
@@ -193,7 +199,25 @@ def _bind(node: DictConfig, available: Mapping[str, Any], where: str) -> functoo
         elif value is not None and value is not False:
             group = where.partition(".")[0]
             raise RequestError(f"{group}.{key}={value} has no meaning for {node['_target_']}: leave it out.")
+    bound = {**partial.keywords, **extra}
+    for key, parameter in signature.parameters.items():
+        if key in OPTIONS and parameter.default is parameter.empty and key not in bound:
+            group = where.partition(".")[0]
+            raise RequestError(f"{group}.{key} has no value: give one on the command line, {group}.{key}=….")
     return functools.partial(partial, **extra)
+
+
+def _model_label(values: Mapping[str, Any]) -> str:
+    """What runs and leaderboards call the model: its label, and the options that make it another model."""
+    model = values["model"]
+    name = model["label"] or (Path(model["path"]).stem if model["path"] else model["name"])
+    label = Path(name).name if Path(name).is_dir() else str(name)
+    options = {key: model[key] for key in ("prompt", "max_length", "truncate_dim") if model[key] is not None}
+    if model["dimension"] not in {None, RANDOM_DIMENSION}:
+        options["dimension"] = model["dimension"]
+    if values["dtype"] == "bfloat16":
+        options["dtype"] = "bfloat16"
+    return label + (f" ({', '.join(f'{key}={value}' for key, value in options.items())})" if options else "")
 
 
 def _deepest(error: BaseException) -> str:
