@@ -1,4 +1,4 @@
-"""Are a few texts everybody's nearest neighbours?
+"""How far a few texts are everybody's nearest neighbours.
 
 References
 ----------
