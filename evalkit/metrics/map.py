@@ -1,0 +1,233 @@
+"""Do labels keep apart on the map? Silhouette, neighbourhood hit and leave-one-out centroids in the plane.
+
+References
+----------
+Rousseeuw 1987, "Silhouettes", J. Comput. Appl. Math. 20. Paulovich et al. 2008, "Least square projection", IEEE
+TVCG 14 (neighbourhood hit). Sips et al. 2009, "Selecting good views of high-dimensional data using class
+consistency", CGF 28 (distance consistency, made leave-one-out here).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evalkit.errors import RequestError
+from evalkit.metrics.mean_intervals import macro_pseudo_values, share_interval
+from evalkit.metrics.neighbours import evaluate_graph
+from evalkit.metrics.null_sample import LARGE, stratified_rows
+from evalkit.nulls import build_score, p_value, permute_scores
+from evalkit.values import Codes, Evaluation, Points, Sample, Score
+
+__all__ = ["centroid_accuracy_samples", "evaluate", "silhouette_samples"]
+
+NULL_QUERIES = 1_000
+"""Texts whose silhouettes make a permuted score; what they are compared with is every text's label."""
+
+MANY_PAIRS = 2e9  # distances that 999 permutations may cost: about a second on two cores
+QUERIES = 20_000  # of a large corpus
+THREADS = 2
+SAME = 1e-12  # of the map's extent: no distance at all
+INTERVALS = {
+    "silhouette": "none: the map is one draw, and texts share their labels' mean distances",
+    "centroid_accuracy": "conditional on the map and the centroids, widened by 4/3",
+    "neighbourhood_hit": "conditional on the map",
+}
+CENTROID_WIDENING = 4 / 3  # as in separation/centroid_accuracy
+
+
+def silhouette_samples(points: Points, labels: Codes, rows: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
+    """Euclidean silhouette of each text on the map, from −1 to 1, higher is better.
+
+    Parameters
+    ----------
+    points
+        (N, 2) coordinates.
+    labels
+        (N,) codes 0 … k − 1.
+    rows
+        (Q,) texts to score against all; None scores every text, in O(N²) time and O(N) memory.
+
+    Returns
+    -------
+    ndarray
+        (Q,) float64; 0 for the only text of a label, and where all distances are 0.
+
+    References
+    ----------
+    Rousseeuw 1987, J. Comput. Appl. Math. 20.
+    """
+    from evalkit.metrics.plane_scores import silhouettes
+
+    points = np.ascontiguousarray(points, dtype=np.float64)
+    labels = np.ascontiguousarray(labels, dtype=np.int32)
+    sizes = np.bincount(labels).astype(np.int64)
+    rows = np.arange(labels.size) if rows is None else np.asarray(rows, dtype=np.int64)
+    nothing = SAME * _extent(points)
+    with ThreadPoolExecutor(THREADS) as pool:
+        parts = pool.map(lambda part: silhouettes(points, labels, sizes, part, nothing), np.array_split(rows, THREADS))
+        return np.concatenate(list(parts))
+
+
+def centroid_accuracy_samples(points: Points, labels: Codes) -> NDArray[np.float64]:
+    """Whether a text's nearest label mean on the map is its own label's, the text itself left out of it.
+
+    Parameters
+    ----------
+    points
+        (N, 2) coordinates.
+    labels
+        (N,) codes 0 … k − 1.
+
+    Returns
+    -------
+    ndarray
+        (N,) float64: 1, 0, or 1/t where the own mean is one of t equally near; 0 for the only text of a label.
+    """
+    from evalkit.metrics.plane_scores import centroid_hits
+
+    points = np.ascontiguousarray(points, dtype=np.float64)
+    labels = np.ascontiguousarray(labels, dtype=np.int32)
+    return centroid_hits(points, labels, np.bincount(labels).astype(np.int64), _same_square(points))
+
+
+def evaluate(sample: Sample, rng: np.random.Generator, *, k: Sequence[int] | None = None) -> Evaluation:
+    """Silhouette, neighbourhood hit at K and centroid accuracy of a map, each with its ``_macro`` twin.
+
+    Parameters
+    ----------
+    sample
+        Its points, labels and the neighbours on the map (``plane``).
+    rng
+        Draws permutations and, in a large corpus, the texts scored.
+    k
+        K of the neighbourhood hit; None takes those of 1, 5, 10 below N.
+
+    Raises
+    ------
+    RequestError
+        There is no map, or a K of N or more.
+    """
+    if sample.points is None or sample.plane is None:
+        raise RequestError("The scores of the map need a projection, and there is none: choose one.")
+    n = sample.labels.size
+    ks = [each for each in (1, 5, 10) if each < n] if k is None else sorted({int(each) for each in k})
+    if not ks or ks[0] < 1 or ks[-1] >= n:
+        raise RequestError(f"k must lie between 1 and {n - 1} for {n} texts, found {list(k or ())}: change k.")
+    points = np.ascontiguousarray(sample.points, dtype=np.float64)
+    labels = np.ascontiguousarray(sample.labels, dtype=np.int32)
+    rows = np.arange(n) if n <= LARGE else stratified_rows(labels, QUERIES, rng)
+    silhouettes = silhouette_samples(points, labels, rows)
+    hits = centroid_accuracy_samples(points, labels)
+    near = evaluate_graph(sample.plane, labels, rng, ks=ks, prefix="map/neighbourhood_hit_at_", space="map")
+    scores = [
+        *_class_scores(points, labels, rows, silhouettes, hits, rng),
+        *(_conditional(score, "neighbourhood_hit") for score in near.scores),
+    ]
+    per_text = {"map/silhouette": np.full(n, np.nan), "map/centroid_accuracy": hits, **near.per_text}
+    per_text["map/silhouette"][rows] = silhouettes
+    micro, macro = hits.mean(), macro_pseudo_values(hits, labels, sample.n_labels)
+    per_text["map/centroid_accuracy.pseudo"] = micro + CENTROID_WIDENING * (hits - micro)
+    per_text["map/centroid_accuracy_macro.pseudo"] = macro.mean() + CENTROID_WIDENING * (macro - macro.mean())
+    return Evaluation(scores=tuple(scores), per_text=per_text)
+
+
+def _class_scores(
+    points: Points,
+    labels: Codes,
+    rows: NDArray[np.int64],
+    silhouettes: NDArray[np.float64],
+    hits: NDArray[np.float64],
+    rng: np.random.Generator,
+) -> list[Score]:
+    """The four scores that see a label through all of its texts, with their nulls."""
+    n_labels = int(labels.max()) + 1
+    values = {
+        "silhouette": float(silhouettes.mean()),
+        "silhouette_macro": _macro(silhouettes, labels[rows]),
+        "centroid_accuracy": float(hits.mean()),
+        "centroid_accuracy_macro": _macro(hits, labels),
+    }
+    intervals = {
+        "centroid_accuracy": share_interval(hits, widen=CENTROID_WIDENING),
+        "centroid_accuracy_macro": share_interval(hits, labels, n_labels, widen=CENTROID_WIDENING),
+    }
+    null, observed, parameters = _null(points, labels, rng)
+    scores = []
+    for name, value in values.items():
+        described: dict[str, Any] = {**parameters[name], "interval": INTERVALS[name.removesuffix("_macro")]}
+        if rows.size < labels.size and name.startswith("silhouette"):
+            described["queries"] = int(rows.size)
+        score = build_score(
+            f"map/{name}",
+            "map",
+            value,
+            best=1.0,
+            null=null[name],
+            interval=intervals.get(name),
+            parameters=described,
+        )
+        scores.append(replace(score, p_value=p_value(observed[name], null[name], higher_is_better=True)))
+    return scores
+
+
+def _null(
+    points: Points, labels: Codes, rng: np.random.Generator
+) -> tuple[dict[str, NDArray[np.float64]], dict[str, float], dict[str, dict[str, Any]]]:
+    """Permuted scores, what they are to be compared with, and how they were made."""
+    from evalkit.metrics.plane_scores import centroid_hits, silhouettes
+
+    said: dict[str, Any] = {}
+    if labels.size > LARGE:
+        kept = stratified_rows(labels, QUERIES, rng)
+        points, labels = np.ascontiguousarray(points[kept]), labels[kept]
+        said["null_texts"] = int(labels.size)
+    rows = stratified_rows(labels, NULL_QUERIES, rng)
+    sizes = np.bincount(labels).astype(np.int64)
+    same, same_square = SAME * _extent(points), _same_square(points)
+
+    def score(labelling: NDArray[np.int32]) -> tuple[float, float, float, float]:
+        far = silhouettes(points, labelling, sizes, rows, same)
+        hits = centroid_hits(points, labelling, sizes, same_square)
+        return float(far.mean()), _macro(far, labelling[rows]), float(hits.mean()), _macro(hits, labelling)
+
+    names = ("silhouette", "silhouette_macro", "centroid_accuracy", "centroid_accuracy_macro")
+    with ThreadPoolExecutor(THREADS) as pool:
+
+        def statistic(labellings: NDArray[np.int32]) -> dict[str, NDArray[np.float64]]:
+            columns = np.array(list(pool.map(score, labellings))).T
+            return dict(zip(names, columns, strict=True))
+
+        observed = {name: float(column[0]) for name, column in statistic(labels[None]).items()}
+        many = not said and labels.size * rows.size * 999.0 <= MANY_PAIRS
+        null = permute_scores(statistic, labels, count=999 if many else 99, rng=rng)
+    for name, values in null.items():
+        # The same partition under other names differs in the last digits: that is a tie.
+        values[np.isclose(values, observed[name], rtol=1e-9, atol=1e-12)] = observed[name]
+    sampled = {**said, "null_queries": int(rows.size)} if rows.size < labels.size else said
+    return null, observed, {name: sampled if name.startswith("silhouette") else said for name in names}
+
+
+def _conditional(score: Score, kind: str) -> Score:
+    return replace(score, parameters={**score.parameters, "interval": INTERVALS[kind]})
+
+
+def _macro(values: NDArray[np.float64], labels: Codes) -> float:
+    """Mean over the labels that bear a value of their mean."""
+    sizes = np.bincount(labels)
+    sums = np.bincount(labels, weights=values)
+    return float((sums[sizes > 0] / sizes[sizes > 0]).mean())
+
+
+def _extent(points: Points) -> float:
+    return float(max(np.ptp(points[:, 0]), np.ptp(points[:, 1])))
+
+
+def _same_square(points: Points) -> float:
+    """Squared distances that differ by no more are equal: rounding, of the extent and of the coordinates."""
+    return SAME * _extent(points) ** 2 + (1e-14 * float(np.abs(points).max())) ** 2

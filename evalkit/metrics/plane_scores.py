@@ -1,0 +1,130 @@
+"""Compiled loops over the points of a map: silhouettes and leave-one-out centroids of one labelling.
+
+A labelling's points are laid out label by label, so that the sum of a text's distances to a label runs over
+consecutive numbers: about a nanosecond a pair, and no N × N matrix.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evalkit.projections.compiled import compiled
+
+__all__ = ["centroid_hits", "silhouettes"]
+
+
+@compiled
+def _by_label(
+    points: NDArray[np.float64], labels: NDArray[np.int32], sizes: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+    """Coordinates in the order of the labels, and where each label starts."""
+    starts = np.zeros(sizes.size + 1, dtype=np.int64)
+    starts[1:] = np.cumsum(sizes)
+    place = starts[:-1].copy()
+    across, up = np.empty(labels.size), np.empty(labels.size)
+    for i in range(labels.size):
+        at = place[labels[i]]
+        across[at], up[at] = points[i, 0], points[i, 1]
+        place[labels[i]] += 1
+    return across, up, starts
+
+
+@compiled
+def silhouettes(
+    points: NDArray[np.float64],
+    labels: NDArray[np.int32],
+    sizes: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    nothing: float,
+) -> NDArray[np.float64]:
+    """Euclidean silhouettes of some texts against all.
+
+    Parameters
+    ----------
+    points
+        (N, 2) float64.
+    labels
+        (N,) codes 0 … k − 1.
+    sizes
+        (k,) their sizes.
+    rows
+        (Q,) texts to score.
+    nothing
+        Mean distances up to this are none: the silhouette is 0 where both are.
+
+    Returns
+    -------
+    ndarray
+        (Q,) float64 in [−1, 1]; 0 for the only text of a label.
+    """
+    across, up, starts = _by_label(points, labels, sizes)
+    values = np.zeros(rows.size)
+    for q in range(rows.size):
+        i = rows[q]
+        x, y, own = points[i, 0], points[i, 1], labels[i]
+        if sizes[own] < 2:
+            continue
+        inner, outer = 0.0, np.finfo(np.float64).max
+        for label in range(sizes.size):
+            if sizes[label] == 0:
+                continue
+            total = 0.0
+            for at in range(starts[label], starts[label + 1]):
+                dx, dy = across[at] - x, up[at] - y
+                total += np.sqrt(dx * dx + dy * dy)
+            if label == own:
+                inner = total / (sizes[label] - 1)
+            else:
+                outer = min(outer, total / sizes[label])
+        larger = max(inner, outer)
+        if larger > nothing:
+            values[q] = (outer - inner) / larger
+    return values
+
+
+@compiled
+def centroid_hits(
+    points: NDArray[np.float64], labels: NDArray[np.int32], sizes: NDArray[np.int64], nothing: float
+) -> NDArray[np.float64]:
+    """Whether the nearest label mean is the text's own, the text left out of it.
+
+    Parameters
+    ----------
+    points, labels, sizes
+        As in `silhouettes`.
+    nothing
+        Squared distances that differ by no more are equal.
+
+    Returns
+    -------
+    ndarray
+        (N,) float64: 1, 0, or 1/t where the own mean is one of t equally near; 0 for the only text of a label.
+    """
+    k = sizes.size
+    sums = np.zeros((k, 2))
+    for i in range(labels.size):
+        sums[labels[i], 0] += points[i, 0]
+        sums[labels[i], 1] += points[i, 1]
+    hits = np.zeros(labels.size)
+    for i in range(labels.size):
+        own = labels[i]
+        if sizes[own] < 2:
+            continue
+        x, y, others = points[i, 0], points[i, 1], sizes[own] - 1.0
+        dx, dy = (sums[own, 0] - x) / others - x, (sums[own, 1] - y) / others - y
+        mine = dx * dx + dy * dy
+        tied, beaten = 1, False
+        for label in range(k):
+            if label == own or sizes[label] == 0:
+                continue
+            dx, dy = sums[label, 0] / sizes[label] - x, sums[label, 1] / sizes[label] - y
+            other = dx * dx + dy * dy
+            if other < mine - nothing:
+                beaten = True
+                break
+            if other <= mine + nothing:
+                tied += 1
+        if not beaten:
+            hits[i] = 1.0 / tied
+    return hits
