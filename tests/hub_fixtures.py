@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from tests.hub import checkpoints as generated
-from tests.hub.hub_server import HubServer
+from hub import checkpoints as generated
+from hub.hub_server import HubServer
 
 FOREIGN = (
     "HF_TOKEN",

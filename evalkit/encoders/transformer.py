@@ -12,8 +12,11 @@ from evalkit.values import EncoderIdentity, Encoding
 
 __all__ = ["TransformerEncoder"]
 
-CPU_BATCH_TOKENS = 2_000
+CPU_BATCH_TOKENS = 1_000
+"""MiniLM on one core: 1,000 padded tokens take 8 to 25 % less time than 2,000, and half that of 8,000, whose
+activations leave the cache; 500 take as long. In bfloat16 the difference is within the noise."""
 GPU_BATCH_TOKENS = 65_536
+"""Not measured: enough to fill a large card with a base-size model."""
 
 
 class TransformerEncoder:
@@ -37,9 +40,10 @@ class TransformerEncoder:
     device
         ``auto`` (CUDA where there is one, else the CPU), or as PyTorch names it.
     dtype
-        ``auto`` and ``float32`` are exact; ``bfloat16`` is faster where the processor has units for it.
+        ``auto`` and ``float32`` are exact, on every device; ``bfloat16`` computes in half precision where
+        PyTorch holds that safe (autocast): 1.7 to 2.5 times as fast on a processor with AVX512-BF16.
     batch_tokens
-        Padded tokens a batch; None is 2,000 on a CPU and 65,536 elsewhere.
+        Padded tokens a batch; None is 1,000 on a CPU and 65,536 elsewhere.
     package
         An installed package that holds one revision of one model, used before the hub
         (see `evalkit.encoders.checkpoints.find`).

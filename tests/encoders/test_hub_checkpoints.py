@@ -10,12 +10,12 @@ import time
 from pathlib import Path
 
 import pytest
+from hub.checkpoints import MODELS, build, lay_in_cache
+from hub.hub_server import Fault, HubServer
 
 from evalkit.encoders import checkpoints, hub
 from evalkit.encoders.transformer import TransformerEncoder
 from evalkit.errors import EvalkitError, EvaluationError, HubUnreachableError, RequestError
-from tests.hub.checkpoints import MODELS, build, lay_in_cache
-from tests.hub.hub_server import Fault, HubServer
 
 BGE = MODELS["bge"]
 BERT = MODELS["bert"]

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hub.checkpoints import MODELS, build
+from hub.hub_server import HubServer
 
 from evalkit.encoders.transformer import TransformerEncoder
 from evalkit.errors import EvaluationError, RequestError
-from tests.hub.checkpoints import MODELS, build
-from tests.hub.hub_server import HubServer
 
 TEXTS = [
     "play my favourite album",
@@ -247,10 +247,9 @@ def test_bfloat16_is_another_identity_and_close(hub_client: HubServer) -> None:
 
 
 def test_a_model_without_tokens_has_its_own_pooling_only(tmp_path: Path) -> None:
+    from hub.checkpoints import WORDS, make_tokenizer
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import StaticEmbedding
-
-    from tests.hub.checkpoints import WORDS, make_tokenizer
 
     tokenizer = make_tokenizer("bert", WORDS).backend_tokenizer
     static = SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_dim=16)], device="cpu")
