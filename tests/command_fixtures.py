@@ -24,7 +24,7 @@ class Outcome:
     @property
     def runs(self) -> list[Path]:
         """Folders of finished runs, in order."""
-        found = (file.parent for file in self.folder.rglob("record.json") if ".evalkit" not in file.parts)
+        found = (file.parent for file in self.folder.rglob("record.json") if "v1" not in file.parts)
         return sorted(found, key=lambda path: [int(p) if p.isdigit() else -1 for p in path.parts])
 
     @property

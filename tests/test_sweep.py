@@ -33,7 +33,7 @@ def test_a_sweep_leaves_a_run_a_combination_and_the_tables(evalkit):
 
 
 def test_combinations_of_one_identity_are_done_once_and_said_once(evalkit):
-    done = evalkit("-m", *QUICK, "model=minilm,tfidf", "pooling=native,mean,cls", "hydra.sweep.dir=sweep")
+    done = evalkit("-m", *QUICK, "model=minilm,tfidf", "pooling=native,mean,cls", "hydra.sweep.dir=sweep", "store=own")
     assert done.status == 0, done.err
     assert len(done.runs) == 6
     assert len(set(identities(done))) == 3  # minilm's native is mean; tf-idf has no tokens to pool
