@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -38,7 +38,12 @@ class TieLists:
         self._counts: list[int] = []
 
     def rank(
-        self, block: NDArray[Any], texts: NDArray[np.int64], k: int, tolerance: float, positions: Iterable[int]
+        self,
+        block: NDArray[Any],
+        texts: NDArray[np.int64],
+        k: int,
+        tolerance: float,
+        positions: Sequence[int] | NDArray[np.int64],
     ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """(B, k) neighbours and shared similarities of (B, N) complete rows."""
         block[np.arange(texts.size), texts] = -np.inf
@@ -49,8 +54,10 @@ class TieLists:
         found, values = np.take_along_axis(found, order, axis=1), np.take_along_axis(values, order, axis=1)
         found, shared = share_ties(found, values, tolerance)
         if n - 1 > k:
-            for row, position in enumerate(positions):
-                self._extend(block[row], int(position), found[row], shared[row], tolerance)
+            near = np.count_nonzero(block >= shared[:, -1:] - tolerance, axis=1)
+            numbers = np.asarray(positions)
+            for row in np.flatnonzero(near > k):
+                self._extend(block[row], int(numbers[row]), found[row], shared[row], tolerance)
         return found.astype(np.int32), shared.astype(np.float32)
 
     def _extend(
@@ -68,8 +75,6 @@ class TieLists:
         near[listed[:first]] = False
         tied = np.flatnonzero(near)
         room = listed.size - first
-        if tied.size == room:
-            return
         listed[first:] = tied[:room]
         farther = np.flatnonzero((similarities < anchor - tolerance) & np.isfinite(similarities))
         complement = farther.size < tied.size - room

@@ -1,0 +1,295 @@
+"""Are chance levels, p-values, intervals and paired tests what they say? Simulated, everything drawn anew.
+
+In every draw, texts are drawn about fixed label centres in 32 dimensions, normalised, graphs and maps built
+anew, and evaluated by evalkit's own evaluators. What is looked at:
+
+- no structure: P(p ≤ α) of the permutation tests, and the mean of `adjusted` (should be 0);
+- structure: how often the 95 % interval covers the score's expectation over draws, and how wide it is
+  beside 3.92 standard deviations, which is what one would take who knew the truth;
+- two equal models (same centres, noise drawn apart, or half shared): how often the paired test rejects;
+- a better model (centres a quarter farther apart): how often it is told apart.
+
+    python benchmarks/calibration.py [--draws 500] [--texts 30 300] [--write docs/calibration.md]
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from unittest import mock
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from evalkit import paired
+from evalkit.metrics import clustering, hulls, neighbours, separation
+from evalkit.metrics import map as mapped
+from evalkit.neighbours import graph_depth, nearest, plane
+from evalkit.values import Codes, Evaluation, Sample, Vectors
+
+FAMILIES = (separation, clustering, mapped, hulls)
+SEPARATIONS = {"none": 0.0, "weak": 2.0, "middling": 4.0, "strong": 6.5}
+SHARES = {"equal": (6, 6, 6, 6, 6), "unequal": (12, 8, 5, 3, 2)}
+DIMENSIONS = 32
+CENTRE_SEED = 5
+MAPS_EVERY = 4  # map scores cost most and have no paired test: every fourth draw
+ALPHAS = (0.01, 0.05, 0.1, 0.5)
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One row of a table: so many texts, label sizes, distance of the label centres from the origin."""
+
+    texts: int
+    labels: str
+    separation: str
+
+    @property
+    def codes(self) -> Codes:
+        sizes = np.array(SHARES[self.labels]) * self.texts // 30
+        return np.repeat(np.arange(sizes.size, dtype=np.int32), sizes)
+
+
+def centres(scale: float) -> NDArray[np.float64]:
+    drawn = np.random.default_rng(CENTRE_SEED).normal(size=(5, DIMENSIONS))
+    scaled: NDArray[np.float64] = scale * drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
+    return scaled
+
+
+def draw(condition: Condition, noise: NDArray[np.float64], *, factor: float = 1.0) -> Vectors:
+    """Unit vectors about the centres."""
+    scattered = centres(SEPARATIONS[condition.separation] * factor)[condition.codes] + noise
+    unit: Vectors = (scattered / np.linalg.norm(scattered, axis=1, keepdims=True)).astype(np.float32)
+    return unit
+
+
+def sample_of(unit: Vectors, labels: Codes) -> Sample:
+    """What the pipeline would hand over, with a PCA map."""
+    graph = nearest(unit, graph_depth(labels, (1, 5, 10)))
+    left, scales, _ = np.linalg.svd((unit - unit.mean(axis=0)).astype(np.float64), full_matrices=False)
+    points = left[:, :2] * scales[:2]
+    return Sample(unit, unit, labels, int(labels.max()) + 1, graph, graph, points, plane(points, 11))
+
+
+def neighbour_scores(sample: Sample, rng: np.random.Generator, count: int) -> Evaluation:
+    """The neighbour scores without hubness, which no labels enter."""
+    return neighbours.evaluate_graph(
+        sample.graph, sample.labels, rng, ks=(1, 5, 10), prefix="neighbours/precision_at_", space="embedding",
+        r_prefix="neighbours/", permutations=count,
+    )  # fmt: skip
+
+
+def evaluate(unit: Vectors, labels: Codes, seed: int, count: int, families: Sequence[ModuleType] = ()) -> Evaluation:
+    """The neighbour scores and those of the families together, with a number of permutations one can afford."""
+    sample = sample_of(unit, labels)
+    found = [neighbour_scores(sample, np.random.default_rng(seed), count)]
+    for number, family in enumerate(families):
+        fewer = mock.patch.object(family, "permutation_count", return_value=count)
+        with fewer if hasattr(family, "permutation_count") else contextlib.nullcontext():
+            found.append(family.evaluate(sample, np.random.default_rng([seed, number])))
+    return Evaluation(
+        scores=tuple(score for each in found for score in each.scores if score.ranks_models),
+        per_text={name: column for each in found for name, column in each.per_text.items()},
+    )
+
+
+def simulate(condition: Condition, draws: int, *, seed: int, permuted: int = 199) -> pd.DataFrame:
+    """A row a draw and score: value, adjusted, p, ci_low, ci_high, false (equal models), shared, power."""
+    labels = condition.codes
+    structured = condition.separation != "none"
+    rows = []
+    for number in range(draws):
+        rng = np.random.default_rng([seed, number])
+        common, own, other = rng.normal(size=(3, labels.size, DIMENSIONS))
+        families = (separation, mapped) if number % MAPS_EVERY == 0 else (separation,)
+        first = evaluate(
+            draw(condition, own), labels, number, 1 if structured else permuted, families if structured else FAMILIES
+        )
+        alike = [
+            evaluate(draw(condition, (common + noise) / np.sqrt(2)), labels, number, 1, (separation,)).per_text
+            for noise in (own, other)
+        ]
+        equal = evaluate(draw(condition, other), labels, number, 1, (separation,)).per_text
+        better = evaluate(draw(condition, other, factor=1.25), labels, number, 1, (separation,)).per_text
+        for score in first.scores:
+            row = {
+                "score": score.name,
+                "value": score.value,
+                "adjusted": score.adjusted,
+                "p": score.p_value,
+                "ci_low": score.ci_low,
+                "ci_high": score.ci_high,
+            }
+            column = f"{score.name}.pseudo"
+            if column in equal:
+                row["false"] = paired.compare(first.per_text[column], equal[column]).p
+                row["shared"] = paired.compare(alike[0][column], alike[1][column]).p
+                row["power"] = paired.compare(better[column], first.per_text[column]).p
+            rows.append(row)
+    frame = pd.DataFrame(rows)
+    numeric = frame.columns.drop("score")
+    frame[numeric] = frame[numeric].astype(float)
+    return frame
+
+
+def summarise(frame: pd.DataFrame) -> pd.DataFrame:
+    """A row a score: what a simulation of one condition shows."""
+    rows = {}
+    for name, part in frame.groupby("score", sort=False):
+        truth = part["value"].mean()
+        row = {
+            "expectation": truth,
+            "sd": part["value"].std(),
+            "adjusted": part["adjusted"].mean(),
+            "adjusted_error": part["adjusted"].std() / np.sqrt(len(part)),
+            "draws": len(part),
+        }
+        for alpha in ALPHAS:
+            row[f"p<={alpha}"] = (part["p"] <= alpha + 1e-12).mean() if part["p"].notna().any() else np.nan
+        if part["ci_low"].notna().any():
+            covers = (part["ci_low"] <= truth + 1e-12) & (part["ci_high"] >= truth - 1e-12)
+            widths = part["ci_high"] - part["ci_low"]
+            row |= {"coverage": covers.mean(), "width": widths.mean(), "least_width": widths.min()}
+        for column in ("false", "shared", "power"):
+            if column in part and part[column].notna().any():
+                row[column] = (part[column] <= 0.05).mean()
+        rows[name] = row
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def run(condition: Condition, draws: int, seed: int) -> tuple[Condition, pd.DataFrame, float]:
+    started = time.perf_counter()
+    return condition, summarise(simulate(condition, draws, seed=seed)), time.perf_counter() - started
+
+
+def _table(rows: list[list[str]], header: list[str]) -> str:
+    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
+
+
+def _show(value: float, digits: int = 3) -> str:
+    return "–" if value is None or not np.isfinite(value) else f"{value:.{digits}f}"
+
+
+def _null_table(results: list[tuple[Condition, pd.DataFrame, float]]) -> str:
+    rows = [
+        [
+            *(str(name), str(c.texts), c.labels, f"{_show(row['adjusted'], 4)} ± {_show(row['adjusted_error'], 4)}"),
+            *(_show(row[f"p<={alpha}"]) for alpha in ALPHAS),
+        ]
+        for c, frame, _ in results
+        if c.separation == "none"
+        for name, row in frame.iterrows()
+    ]
+    return _table(rows, ["score", "texts", "labels", "mean adjusted ± s.e.", *(f"P(p ≤ {a})" for a in ALPHAS)])
+
+
+def _interval_table(results: list[tuple[Condition, pd.DataFrame, float]]) -> str:
+    rows = [
+        [
+            *(str(name), str(c.texts), c.labels, c.separation, _show(row["expectation"]), _show(row["coverage"])),
+            *(_show(row["width"]), _show(3.92 * row["sd"]), _show(row["least_width"], 4)),
+        ]
+        for c, frame, _ in results
+        for name, row in frame.iterrows()
+        if "coverage" in row and np.isfinite(row["coverage"])
+    ]
+    header = [
+        "score",
+        "texts",
+        "labels",
+        "separation",
+        "expectation",
+        "coverage",
+        "mean width",
+        "3.92 sd",
+        "least width",
+    ]
+    return _table(rows, header)
+
+
+def _paired_table(results: list[tuple[Condition, pd.DataFrame, float]]) -> str:
+    rows = [
+        [str(name), str(c.texts), c.labels, c.separation, *(_show(row[x]) for x in ("false", "shared", "power"))]
+        for c, frame, _ in results
+        for name, row in frame.iterrows()
+        if "false" in row and np.isfinite(row["false"])
+    ]
+    header = ["score", "texts", "labels", "separation", "false rejections", "half the noise shared", "power"]
+    return _table(rows, header)
+
+
+def page(results: list[tuple[Condition, pd.DataFrame, float]], command: str, commit: str) -> str:
+    """The Markdown page."""
+    seconds = sum(each[2] for each in results)
+    counts = sorted({(c.texts, int(frame["draws"].iloc[0])) for c, frame, _ in results})
+    drawn = ", ".join(f"{draws} draws of {texts} texts" for texts, draws in counts)
+    return "\n\n".join(
+        [
+            "# Calibration",
+            "Simulated by `benchmarks/calibration.py`: vectors drawn, graphs and maps built anew in every draw; "
+            f"five labels, {DIMENSIONS} dimensions, centres at "
+            + ", ".join(f"{scale:g} ({name})" for name, scale in SEPARATIONS.items())
+            + f" from the origin with unit noise. Label sizes of 30 texts: {SHARES['equal']} or {SHARES['unequal']}; "
+            f"ten times these of 300. {drawn} a condition; the Monte-Carlo standard error of a share of 0.05 is "
+            + ", ".join(f"{np.sqrt(0.05 * 0.95 / draws):.3f} ({texts} texts)" for texts, draws in counts)
+            + f". Command: `{command}`; commit {commit}; {seconds:.0f} s of computing.",
+            "## No structure: p-values and chance levels",
+            "P(p ≤ α) should be at most α (less where few values are possible), mean `adjusted` 0.",
+            _null_table(results),
+            "## Intervals",
+            "Coverage of the score's expectation at this number of texts should be 0.95 (at least 0.93); 3.92 sd is "
+            "the width one would choose who knew the truth.",
+            _interval_table(results),
+            "## Paired comparison",
+            "Share of p ≤ 0.05 for two equal models (noise drawn apart; half of it shared), and for a model whose "
+            "centres stand a quarter farther apart.",
+            _paired_table(results),
+        ]
+    ) + "\n"  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--draws", type=int, default=500, help="draws of 30 texts a condition; a third of 300")
+    parser.add_argument("--texts", type=int, nargs="+", default=[30, 300])
+    parser.add_argument("--labels", nargs="+", choices=SHARES, default=list(SHARES))
+    parser.add_argument("--separations", nargs="+", choices=SEPARATIONS, default=list(SEPARATIONS))
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--write", type=Path, help="Markdown file")
+    arguments = parser.parse_args()
+    jobs = [
+        (Condition(texts, labels, name), arguments.draws if texts < 100 else max(1, arguments.draws // 3))
+        for texts in arguments.texts
+        for labels in arguments.labels
+        for name in arguments.separations
+    ]
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # of the workers: two processes on two cores
+    with ProcessPoolExecutor(2) as pool:
+        futures = [pool.submit(run, condition, draws, arguments.seed) for condition, draws in jobs]
+        results = []
+        for future in futures:
+            results.append(future.result())
+            print(results[-1][0], f"{results[-1][2]:.0f} s", file=sys.stderr, flush=True)
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+    ).stdout.strip()
+    text = page(results, "python " + " ".join(sys.argv), commit or "unknown")
+    if arguments.write:
+        arguments.write.write_text(text, encoding="utf-8")
+    else:
+        print(text)
+
+
+if __name__ == "__main__":
+    main()
