@@ -41,6 +41,7 @@ NOT_IDENTIFYING = frozenset(
         "pooling",  # likewise: native and mean may be one
         "queries",  # the corpus' resolved ones stand for them
         "tracker",
+        "dtype",  # the encoder's identity has the resolved one
         "device",
         "batch_tokens",
         "store",
@@ -215,7 +216,7 @@ def _model_label(values: Mapping[str, Any]) -> str:
     options = {key: model[key] for key in ("prompt", "max_length", "truncate_dim") if model[key] is not None}
     if model["dimension"] not in {None, RANDOM_DIMENSION}:
         options["dimension"] = model["dimension"]
-    if values["dtype"] == "bfloat16":
+    if values["dtype"] == "bfloat16" and str(model["encoder"].get("_target_", "")).endswith("TransformerEncoder"):
         options["dtype"] = "bfloat16"
     return label + (f" ({', '.join(f'{key}={value}' for key, value in options.items())})" if options else "")
 
@@ -247,8 +248,6 @@ def _encoder(config: DictConfig, values: Mapping[str, Any]) -> Any:
     bound = _bind(config.model.encoder, options, "model.encoder")
     known = inspect.signature(bound.func.func if isinstance(bound.func, functools.partial) else bound.func).parameters
     always = {key: values[key] for key in ("device", "dtype", "batch_tokens", "seed")}
-    if values["dtype"] != "auto" and "dtype" not in known:
-        raise RequestError(f"dtype={values['dtype']} has no meaning for model {values['model']['name']}: leave it out.")
     return bound(**{key: value for key, value in always.items() if key in known})
 
 

@@ -11,7 +11,7 @@ from evalkit import schema, settings
 from evalkit.errors import RequestError
 from evalkit.run import conf_folder
 
-IDENTIFYING = {"projection", "evaluators", "seed", "k", "dtype"}
+IDENTIFYING = {"projection", "evaluators", "seed", "k"}
 
 
 def composed(*overrides):
@@ -83,7 +83,6 @@ def test_every_setting_is_classed_as_identifying_or_not():
         (["rank_by=probe/accuracy"], "needs the evaluator 'probe'"),
         (["model=tfidf", "model.prompt=query"], "model.prompt=query has no meaning"),
         (["model=random", "model.max_length=8"], "model.max_length=8 has no meaning"),
-        (["model=tfidf", "dtype=bfloat16"], "dtype=bfloat16 has no meaning"),
         (["dataset.path=a.csv"], "dataset.path=a.csv has no meaning"),
         (["store=' '"], "store is empty"),
         (["dataset=csv"], "dataset.path"),
@@ -126,6 +125,7 @@ def test_the_configuration_prints_whole(tmp_path):
         (("model.truncate_dim=64",), "minilm (truncate_dim=64)"),
         (("dtype=bfloat16",), "minilm (dtype=bfloat16)"),
         (("model=random",), "random"),
+        (("model=tfidf", "dtype=bfloat16"), "tfidf"),
         (("model=random", "model.dimension=8"), "random (dimension=8)"),
         (("model=hf", "model.name=owner/model"), "owner/model"),
         (("model=hf", "model.name=owner/model", "model.label=mine"), "mine"),
