@@ -71,7 +71,9 @@ def test_runs_and_sweep_bear_the_sweeps_id(sweep, store):
     assert {run.data.tags["evalkit.sweep"] for run in runs.values()} == {"5ee9"}
     assert runs["sweep"].info.run_name == "sweep"
     assert runs["sweep"].data.metrics["sweep/neighbours/precision_at_1"] == 0.9
-    assert "- best: bge" in runs["sweep"].data.tags["mlflow.note.content"]
+    assert (
+        "**Best: bge, with neighbours/precision\\_at\\_1 of 0.900.**" in runs["sweep"].data.tags["mlflow.note.content"]
+    )
     assert runs["00000"].data.tags["mlflow.source.git.commit"] == "c" * 40
 
 

@@ -20,7 +20,7 @@ RECORD = "record.json"
 SWEEP_FILES = frozenset(
     {"leaderboard.csv", "leaderboard.md", "comparisons.csv", "agreement.csv", "topics.csv", "gallery.html"}
 )
-TEXTLESS_FILES = frozenset({"labels.csv", "pairs.csv", "confusion.csv", "confusion.png"}) | (
+TEXTLESS_FILES = frozenset({"labels.csv", "pairs.csv", "confusion.csv", "confusion.png", "confusion.svg"}) | (
     SWEEP_FILES - {"gallery.html"}
 )
 """Label names and numbers only. record.json goes as `without_texts`; maps only where they bear no words."""

@@ -90,6 +90,8 @@ def _enter(client: Any, uri: str, name: str, location: str | None) -> Session:
         raise TrackerUnavailable(
             f"experiment {name} was deleted there: restore it, or choose another (tracker.experiment=NAME)"
         )
+    if experiment.tags.get(view.VIEW_TAG) != view.view_state():
+        client.set_experiment_tag(experiment.experiment_id, view.VIEW_TAG, view.view_state())
     return Session(client, str(experiment.experiment_id), _left_open.setdefault(uri, set()))
 
 

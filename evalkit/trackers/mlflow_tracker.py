@@ -86,9 +86,9 @@ class MlflowTracker:
                 own = mlflow_runs.put(session, draft)
                 kept = mlflow_runs.settle(session, own, mlflow_runs.sweeps_of(session, sweep, but=own))
                 return LoggedRun(kept, self.link(kept), new=kept == own)
-            run_id = runs[0].info.run_id
+            run_id, ended = runs[0].info.run_id, runs[0].info.end_time
             mlflow_runs.fill(session, run_id, draft)
-            session.client.set_terminated(run_id, "FINISHED")
+            session.client.set_terminated(run_id, "FINISHED", ended)
             return LoggedRun(run_id, self.link(run_id), new=False)
 
         return self._attempt(work, context.sync_folder or folder)
@@ -122,7 +122,7 @@ class MlflowTracker:
         base = self._base()
         if not base or self._experiment_id is None:
             return base
-        return f"{base}/#/experiments/{self._experiment_id}/runs?{view.QUERY}"
+        return f"{base}/#/experiments/{self._experiment_id}/runs?{view.query()}"
 
     def command(self) -> str:
         """The command that starts MLflow's pages for a local store, on loopback; empty for a server."""
@@ -131,7 +131,7 @@ class MlflowTracker:
     def link(self, run_id: str) -> str:
         """Address of a run's page."""
         base = self._base()
-        return f"{base}/#/experiments/{self._experiment_id}/runs/{run_id}" if base else ""
+        return f"{base}/#/experiments/{self._experiment_id}/runs/{run_id}?{view.MODE}" if base else ""
 
     def _base(self) -> str:
         if mlflow_store.is_local(self._uri):

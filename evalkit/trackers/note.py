@@ -20,6 +20,7 @@ LENGTH = 7900
 
 SIGNIFICANT = 0.05
 
+_BRACKET = re.compile(r"(?<!\\)([\[\]])")
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|~^$-])")
 
 
@@ -76,13 +77,15 @@ def _verdict(record: Record) -> str:
 
 
 def _image(folder: Path, record: Record, run_id: str, context: RunContext) -> list[str]:
-    """The map, served by the tracking server itself; only where it is among the artifacts."""
+    """The map, served by the tracking server itself; only where it is among the artifacts.
+
+    The SVG first: MLflow shows pictures at their own size, and the PNG has twice as many pixels.
+    """
     from evalkit.trackers.artifacts import run_files
 
     names = {file.name for file in run_files(folder, record, log_texts=context.log_texts)}
-    if "map.png" not in names:
-        return []
-    return [f"![The map](get-artifact?path=map.png&run_uuid={run_id})", ""]
+    name = next((name for name in ("map.svg", "map.png") if name in names), None)
+    return [] if name is None else [f"![The map](get-artifact?path={name}&run_uuid={run_id})", ""]
 
 
 def _table(scores: Sequence[Score]) -> list[str]:
@@ -119,13 +122,20 @@ def _overlaps(folder: Path) -> str:
 
 
 def sweep_note(folder: Path, summary: Mapping[str, Any]) -> str:
-    """The sweep's summary and its leaderboard; at most 7,900 characters."""
-    lines = [f"- {escape(str(key))}: {escape(mask(_shown(value)))}" for key, value in summary.items()]
+    """Which model is best, the sweep's summary and its leaderboard; at most 7,900 characters."""
+    rest = dict(summary)
+    head = []
+    if {"best", "rank_by"} <= set(rest) and rest["rank_by"] in rest:
+        best, rank_by = rest.pop("best"), rest.pop("rank_by")
+        head = [f"**Best: {escape(mask(str(best)))}, with {escape(rank_by)} of {_shown(rest.pop(rank_by))}.**", ""]
+    lines = [f"- {escape(str(key))}: {escape(mask(_shown(value)))}" for key, value in rest.items()]
     try:
         board = (folder / "leaderboard.md").read_text(encoding="utf-8").strip()
     except OSError:
         board = ""  # a sweep without a single finished run has none
-    text = "\n".join([*lines, "", board]).strip()
+    # MLflow's markdown takes "[low, high] (chance)" for a link and swallows the chance.
+    board = _BRACKET.sub(r"\\\1", board)
+    text = "\n".join([*head, *lines, "", board, "", "Gallery and tables: under Artifacts."]).strip()
     if len(text) > LENGTH:
         kept = text[: LENGTH - 60].rpartition("\n")[0]
         text = f"{kept}\n\nThe whole table is in leaderboard.md."

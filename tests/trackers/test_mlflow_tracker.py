@@ -204,7 +204,7 @@ def test_the_printed_address_and_command_fit_the_store(tracker, store, run_folde
     logged = tracker.log_run(make_record(), run_folder, RunContext())
     assert tracker.address().startswith("http://127.0.0.1:5000/#/experiments/1/runs?")
     assert "workflowType=machine_learning" in tracker.address()
-    assert logged.link == f"http://127.0.0.1:5000/#/experiments/1/runs/{logged.run_id}"
+    assert logged.link == f"http://127.0.0.1:5000/#/experiments/1/runs/{logged.run_id}?workflowType=machine_learning"
     assert store in tracker.command()
     remote = MlflowTracker("https://anna:geheim@server/mlflow/")
     assert remote.address() == "https://server/mlflow"

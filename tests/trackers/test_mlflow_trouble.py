@@ -296,7 +296,7 @@ def test_a_real_server_gets_whole_runs(store, serve, run_folder):
     assert isinstance(logged, LoggedRun)
     assert logged.new
     assert not tracker.log_run(make_record(), run_folder, RunContext()).new
-    assert logged.link == f"{server.uri}/#/experiments/1/runs/{logged.run_id}"
+    assert logged.link == f"{server.uri}/#/experiments/1/runs/{logged.run_id}?workflowType=machine_learning"
     assert tracker.command() == ""
     client = MlflowClient(server.uri, server.uri)
     copied = Path(client.download_artifacts(logged.run_id, "record.json"))

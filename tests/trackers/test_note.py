@@ -52,8 +52,8 @@ def test_no_overlap_is_said_and_no_hulls_are_not(tmp_path):
 
 
 def test_the_map_is_shown_where_it_was_logged(tmp_path):
-    assert "![The map](get-artifact?path=map.png&run_uuid=r1)" in note_of(tmp_path, make_record())
-    assert "map.png" not in note_of(tmp_path, make_record(), log_texts=False)
+    assert "![The map](get-artifact?path=map.svg&run_uuid=r1)" in note_of(tmp_path, make_record())
+    assert "get-artifact" not in note_of(tmp_path, make_record(), log_texts=False)
 
 
 def test_warnings_may_quote_texts_and_go_with_them(tmp_path):
@@ -83,12 +83,11 @@ def test_a_long_note_keeps_the_verdict_and_fits(tmp_path):
 
 
 def test_the_sweeps_note_holds_the_leaderboard(tmp_path):
-    (tmp_path / "leaderboard.md").write_text("| model |\n|:--|\n| bge |\n")
-    note = sweep_note(tmp_path, {"best": "bge", "value": 0.87654})
-    assert "- best&#58; bge" not in note
-    assert "- best: bge" in note
-    assert "- value: 0.877" in note
-    assert note.endswith("| bge |")
+    (tmp_path / "leaderboard.md").write_text("| model | f |\n|:--|--:|\n| bge \\[x] | 0.8 [0.7, 0.9] (0.1) |\n")
+    note = sweep_note(tmp_path, {"runs": 3, "best": "bge", "rank_by": "f_1", "f_1": 0.87654})
+    assert note.splitlines()[0] == "**Best: bge, with f\\_1 of 0.877.**"
+    assert "- runs: 3" in note
+    assert "| bge \\[x\\] | 0.8 \\[0.7, 0.9\\] (0.1) |" in note
     (tmp_path / "leaderboard.md").write_text("| model |\n" * 2000)
     assert len(sweep_note(tmp_path, {})) <= 7900
 
