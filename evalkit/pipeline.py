@@ -204,7 +204,7 @@ def evaluate(
         confusion = tables.confusion_table(parts)
         labels = tables.label_table(parts, confusion)
         pairs = tables.pair_table(parts)
-        topics = tables.topic_rows(parts, request.seed)
+        topics = tables.topic_rows(parts)
     record = _record(prepared, embedded, projection, evaluations, graphs, queries, topics, clock, store)
     _check_rank_by(record, request.rank_by)
     return Result(record=record, texts=texts, labels=labels, pairs=pairs, confusion=confusion)
@@ -227,7 +227,7 @@ def _evaluate_all(
     split = None if corpus.split is None else corpus.fingerprint
     where = digest({"choice": prepared.projection.described, "points": projection.name, "seed": request.seed})
     done: dict[str, Evaluation] = {}
-    for choice in request.evaluators:
+    for choice in (*request.evaluators, _topics()):
         key = evaluation_key(
             choice,
             vectors=embedded.embedding.key,
@@ -247,6 +247,13 @@ def _evaluate_all(
                         found = run_evaluator(choice, sample, k=prepared.k, seed=request.seed, store=store, key=key)
         done[choice.name] = found
     return done
+
+
+def _topics() -> EvaluatorChoice:
+    """Which topics are neighbours: no score that one could leave out, but kept and shared like one."""
+    from evalkit.metrics import topics
+
+    return EvaluatorChoice(name="topics", space="embedding", evaluate=topics.evaluate, described={})
 
 
 def _sample(

@@ -11,7 +11,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from evalkit.embedding import Embedded
-from evalkit.evaluations import evaluator_generator
 from evalkit.metrics.confusion import neighbour_confusion
 from evalkit.values import Corpus, Evaluation, NeighbourGraph, Projection
 
@@ -82,7 +81,8 @@ def label_table(parts: Parts, confusion: pd.DataFrame) -> pd.DataFrame:
     table["confused_share"] = np.maximum(share, 0.0)
     for part in parts.evaluations.values():
         for name, column in part.per_label.items():
-            table[name] = column
+            coded = np.issubdtype(column.dtype, np.integer)
+            table[name] = [corpus.label_names[code] if code >= 0 else "" for code in column] if coded else column
     return table
 
 
@@ -131,23 +131,19 @@ def query_neighbours(parts: Parts, k: int) -> list[dict[str, Any]]:
     return listed
 
 
-def topic_rows(parts: Parts, seed: int) -> list[dict[str, Any]]:
+def topic_rows(parts: Parts) -> list[dict[str, Any]]:
     """Each label's nearest other label by centroid, whether that is mutual, and how likely by chance."""
-    from evalkit.metrics import topics
-
-    corpus = parts.corpus
-    found = topics.nearest_topics(
-        parts.embedded.embedding.unit, corpus.labels, len(corpus.label_names), evaluator_generator(seed, "topics")
-    )
-    names = corpus.label_names
+    columns = parts.evaluations["topics"].per_label
+    names = parts.corpus.label_names
     return [
         {
-            "label": names[row.label],
-            "nearest": names[row.nearest],
-            "similarity": row.similarity,
-            "mutual": row.mutual,
-            "chance": row.chance,
-            "p_value": row.p_value,
+            "label": names[label],
+            "nearest": names[nearest],
+            "similarity": float(columns["nearest_topic.similarity"][label]),
+            "mutual": bool(columns["nearest_topic.mutual"][label] == 1),
+            "chance": float(columns["nearest_topic.chance"][label]),
+            "p_value": float(columns["nearest_topic.p_value"][label]),
         }
-        for row in found
+        for label, nearest in enumerate(columns["nearest_topic"])
+        if nearest >= 0
     ]

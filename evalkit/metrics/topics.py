@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from evalkit.metrics.class_sums import centre, label_means
 from evalkit.metrics.null_sample import LARGE, stratified_rows
 from evalkit.nulls import permutation_count, permute_scores
-from evalkit.values import Codes, Vectors
+from evalkit.values import Codes, Evaluation, Sample, Vectors
 
-__all__ = ["TopicNeighbour", "mutual_over_embeddings", "nearest_centroids", "nearest_topics"]
+__all__ = ["TopicNeighbour", "evaluate", "mutual_over_embeddings", "nearest_centroids", "nearest_topics"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,3 +192,24 @@ def _permuted_hits(
     count = permutation_count(cost)
     drawn = permute_scores(statistic, labels, count=count, rng=rng, block=16)
     return np.stack([drawn[str(number)] > 0 for number in range(len(embeddings))]), count
+
+
+def evaluate(sample: Sample, rng: np.random.Generator) -> Evaluation:
+    """`nearest_topics` as columns a label: no score, and the same for every map of the embedding.
+
+    Returns
+    -------
+    Evaluation
+        per_label ``nearest_topic`` (codes, −1 for none), ``nearest_topic.similarity``, ``.mutual`` (0 or 1),
+        ``.chance`` and ``.p_value`` (NaN where the two are not mutually nearest).
+    """
+    nearest = np.full(sample.n_labels, -1, dtype=np.int64)
+    columns = {name: np.full(sample.n_labels, np.nan) for name in ("similarity", "mutual", "chance", "p_value")}
+    for row in nearest_topics(sample.unit, sample.labels, sample.n_labels, rng):
+        nearest[row.label] = row.nearest
+        for name, column in columns.items():
+            value = getattr(row, name)
+            column[row.label] = np.nan if value is None else float(value)
+    return Evaluation(
+        scores=(), per_label={"nearest_topic": nearest, **{f"nearest_topic.{n}": c for n, c in columns.items()}}
+    )
