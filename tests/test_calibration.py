@@ -11,7 +11,8 @@ import pytest
 from scipy import stats
 
 from evalkit import intervals, paired
-from evalkit.metrics.graph_scores import LabelledGraph, jackknife, label_statistic
+from evalkit.metrics.graph_scores import LabelledGraph, label_statistic
+from evalkit.metrics.jackknife import jackknife
 from evalkit.metrics.neighbours import precision_best
 from evalkit.neighbours import graph_depth, nearest
 from evalkit.nulls import p_value, permute_scores

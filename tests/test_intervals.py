@@ -9,7 +9,8 @@ from scipy import stats
 from evalkit import intervals
 from evalkit.intervals import calibrate, mean_interval
 from evalkit.metrics import graph_scores
-from evalkit.metrics.graph_scores import LabelledGraph, jackknife
+from evalkit.metrics.graph_scores import LabelledGraph
+from evalkit.metrics.jackknife import jackknife
 from evalkit.neighbours import nearest
 
 PATHS = pytest.mark.parametrize("small", [10**6, 0], ids=["arrays", "compiled"])

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from evalkit import intervals
 from evalkit.errors import RequestError
-from evalkit.metrics.graph_scores import Jackknife, LabelledGraph, jackknife, label_statistic
+from evalkit.metrics.graph_scores import LabelledGraph, label_statistic
 from evalkit.metrics.hubness import hubness_score
+from evalkit.metrics.jackknife import Jackknife, jackknife
 from evalkit.metrics.null_sample import LARGE
 from evalkit.neighbours import r_places
 from evalkit.nulls import build_score, permutation_count, permute_scores

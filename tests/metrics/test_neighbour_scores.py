@@ -10,8 +10,9 @@ from scipy import stats
 from evalkit import neighbours as graphs
 from evalkit.errors import EvaluationError, RequestError
 from evalkit.metrics import graph_scores
-from evalkit.metrics.graph_scores import LabelledGraph, jackknife, label_statistic
+from evalkit.metrics.graph_scores import LabelledGraph, label_statistic
 from evalkit.metrics.hubness import hubness
+from evalkit.metrics.jackknife import jackknife
 from evalkit.metrics.neighbours import (
     average_precision_chance,
     evaluate,
