@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 __all__ = ["Plan", "aligned", "arrange", "hull", "quantised", "title"]
 
 
+NO_POOLING = "none"
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Rows and columns of the small multiples.
@@ -55,12 +58,22 @@ def arrange(runs: Sequence[RunView], leaderboard: pd.DataFrame) -> Plan:
     for run in runs:
         poolings[run.model].add(run.pooling)
     by_pooling = any(len(found) > 1 for found in poolings.values())
-    keys = [((run.pooling if by_pooling else ""), *_drawn_by(run, runs)) for run in runs]
-    unique = sorted(set(keys), key=lambda key: (key[0], _place(key[1]), *key[1:]))
+    best_first = _poolings(runs, leaderboard)
+    # A model without tokens to pool stands beside the best pooling of the others, not in columns of its own.
+    own = [best_first[0] if run.pooling == NO_POOLING else run.pooling for run in runs]
+    keys = [((pooling if by_pooling else ""), *_drawn_by(run, runs)) for run, pooling in zip(runs, own, strict=True)]
+    unique = sorted(set(keys), key=lambda key: (best_first.index(key[0]) if key[0] else 0, _place(key[1]), *key[1:]))
     columns = [" · ".join(str(part) for part in (key[0], key[1], f"seed {key[2]}") if part) for key in unique]
     column = [unique.index(key) for key in keys]
     order = sorted(range(len(runs)), key=lambda i: (models.index(runs[i].model), column[i], str(runs[i].folder)))
     return Plan(order, models, columns, column)
+
+
+def _poolings(runs: Sequence[RunView], leaderboard: pd.DataFrame) -> list[str]:
+    """Return the poolings there are, the leaderboard's first first; that of models without tokens only if alone."""
+    ranked = list(leaderboard["pooling"].astype(str)) if "pooling" in leaderboard.columns else []
+    named = [name for name in dict.fromkeys([*ranked, *sorted({run.pooling for run in runs})]) if name != NO_POOLING]
+    return named or [NO_POOLING]
 
 
 def _place(drawn_by: str) -> int:

@@ -247,6 +247,11 @@ function modelOrder(models) {
   return [...models].sort((a, b) => best(a) - best(b) || models.indexOf(a) - models.indexOf(b));
 }
 
+// A model whose texts have one vector each (tf-idf, random, precomputed) is the same under every pooling.
+function unpooled(model) {
+  return data.runs.every((run) => run.model !== model || run.pooling === "none");
+}
+
 function layMaps() {
   const host = byId("maps"), runs = data.runs.filter(shownRun);
   const columns = data.columns.filter((column) => runs.some((run) => run.column === column));
@@ -260,7 +265,7 @@ function layMaps() {
     if (!single) children.push(make("div", { class: "model" }, make("h3", {}, model)));
     for (const column of columns) {
       const here = runs.filter((run) => run.model === model && run.column === column);
-      if (!here.length) { if (!single) children.push(make("div", { class: "missing" }, "not run")); continue; }
+      if (!here.length) { if (!single) children.push(make("div", { class: "missing" }, unpooled(model) ? "nothing to pool: as at the left" : "not run")); continue; }
       const laid = here.map((run) => figureOf(run, single ? make("h3", {}, model, make("span", { class: "beside" }, `${run.pooling === "none" ? "" : run.pooling + " · "}${column}`))
         : `${run.pooling === "none" ? "" : run.pooling + " · "}${run.projection} · seed ${run.seed}${here.length > 1 ? " · " + run.folder : ""}`));
       maps.push(...laid);
