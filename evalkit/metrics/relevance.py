@@ -26,9 +26,9 @@ __all__ = ["compiled", "sum_labellings"]
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile, keeping the machine code on disk where there is a place for it (not in a read-only install)."""
     try:
-        kept: Callable[..., Any] = numba.njit(cache=True, nogil=True)(function)
+        kept: Callable[..., Any] = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
     except RuntimeError:  # numba found no folder that it may write to
-        kept = numba.njit(nogil=True)(function)
+        kept = numba.njit(nogil=True, error_model="numpy")(function)
     return kept
 
 
