@@ -63,7 +63,7 @@ def project(
     perplexity
         Effective number of neighbours; None means min(30, (N − 1)/3), and more than that third is lowered to it.
     exaggeration
-        Factor on the attraction in the first `early_iterations`.
+        Factor on the attraction in the first `early_iterations`; 1 where it would only contract the map.
     early_iterations, iterations
         Steps with and without exaggeration.
 
@@ -102,10 +102,17 @@ def project(
             "neighbours of a text, and three times the perplexity are needed.",
         )
     small = len(unit) <= TREE_TEXTS
-    embedding = _prepare(indices, distances, chosen, start(unit, seed), small)
-    shared: dict[str, Any] = {"learning_rate": "auto", "inplace": True}
-    embedding.optimize(early_iterations, exaggeration=exaggeration, momentum=0.5, **shared)
-    embedding.optimize(iterations, exaggeration=1, momentum=0.8, **shared)
+    begin = start(unit, seed)
+    embedding = _prepare(indices, distances, chosen, begin, small)
+    shared: dict[str, Any] = {"learning_rate": "auto", "momentum": 0.8, "inplace": True}
+    embedding.optimize(early_iterations, exaggeration=exaggeration, **shared)
+    if early_iterations and np.std(embedding) < np.std(begin):
+        # Few texts without distinct neighbourhoods: exaggerated attraction pulls all of them into one point, from
+        # which nothing but rounding leads back. The map is drawn without it.
+        exaggeration = 1.0
+        embedding = _prepare(indices, distances, chosen, begin, small)
+        embedding.optimize(early_iterations, exaggeration=1, **shared)
+    embedding.optimize(iterations, exaggeration=1, **shared)
     points = np.array(embedding, dtype=np.float64)
     if not np.isfinite(points).all():
         raise EvaluationError(

@@ -127,6 +127,16 @@ def test_degenerate_vectors_have_finite_points(make, n):
     assert np.isfinite(projection.points).all()
 
 
+def test_noise_is_spread_out_although_exaggeration_would_contract_it():
+    vectors = unit(np.random.default_rng(5).normal(size=(30, 768)))
+    for seed in range(3):
+        projection = draw(vectors, seed)
+        assert projection.parameters["exaggeration"] == 1
+        assert projection.parameters["kl_divergence"] == pytest.approx(0.37, abs=0.02)  # openTSNE: 0.373 to 0.386
+        assert np.ptp(projection.points, axis=0).min() > 1
+    assert draw(clusters(30)[0]).parameters["exaggeration"] == 12
+
+
 def test_few_texts_get_a_pca_that_says_so():
     projection = draw(clusters(9)[0])
     assert projection.name == "pca"
