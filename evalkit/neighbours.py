@@ -258,8 +258,10 @@ def _from_search(
             tied = np.flatnonzero(grouped[:, k] == grouped[:, k - 1])
             for start in range(0, tied.size, max(1, BLOCK_VALUES // n)):
                 part = tied[start : start + max(1, BLOCK_VALUES // n)]
-                listed, again = ties.rank(similarities(rows[part]), rows[part], k, tolerance, done + part)
-                indices[done + part], shared[done + part] = listed, again
+                block = similarities(rows[part])
+                block[np.arange(part.size), rows[part]] = -np.inf
+                for row, complete in zip(part, block, strict=True):
+                    ties.extend(complete, done + row, indices[done + row], grouped[row, :k], tolerance)
         done += rows.size
     return NeighbourGraph(indices, shared, n, queries, ties.freeze())
 

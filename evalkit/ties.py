@@ -57,24 +57,36 @@ class TieLists:
             near = np.count_nonzero(block >= shared[:, -1:] - tolerance, axis=1)
             numbers = np.asarray(positions)
             for row in np.flatnonzero(near > k):
-                self._extend(block[row], int(numbers[row]), found[row], shared[row], tolerance)
+                self.extend(block[row], int(numbers[row]), found[row], shared[row], tolerance)
         return found.astype(np.int32), shared.astype(np.float32)
 
-    def _extend(
+    def extend(
         self,
         similarities: NDArray[Any],
         position: int,
-        listed: NDArray[np.int64],
+        listed: NDArray[Any],
         shared: NDArray[Any],
         tolerance: float,
     ) -> None:
-        """Record the row's ties, and list the tied with the lowest numbers."""
+        """Record the row's ties across the last place, and list the tied with the lowest numbers.
+
+        Parameters
+        ----------
+        similarities
+            (N,) complete row, the text itself at −inf.
+        position
+            Of the row in the graph.
+        listed, shared
+            (K,) neighbours (re-ordered here) and shared similarities.
+        """
         anchor = shared[-1]
         first = int(np.searchsorted(-shared, -anchor))
         near = similarities >= anchor - tolerance
         near[listed[:first]] = False
         tied = np.flatnonzero(near)
         room = listed.size - first
+        if tied.size <= room:
+            return
         listed[first:] = tied[:room]
         farther = np.flatnonzero((similarities < anchor - tolerance) & np.isfinite(similarities))
         complement = farther.size < tied.size - room
