@@ -161,7 +161,8 @@ def put(session: Session, draft: Draft) -> str:
     session.left_open.add(run_id)
     try:
         fill(session, run_id, draft)
-        session.client.set_terminated(run_id, "FINISHED")
+        # The duration shown is the evaluation's, not the logging's.
+        session.client.set_terminated(run_id, "FINISHED", now if draft.seconds else None)
     except BaseException as error:
         if not _is_waiting(error):
             discard(session, run_id, "FAILED" if isinstance(error, Exception) else "KILLED")
@@ -189,9 +190,11 @@ def discard(session: Session, run_id: str, status: str) -> None:
 
 
 def fill(session: Session, run_id: str, draft: Draft) -> None:
-    """Metrics, params and tags in as few calls as MLflow takes; files; the data set."""
+    """Files; metrics, params and tags in as few calls as MLflow takes; the data set."""
     from mlflow.entities import Metric, Param, RunTag
 
+    # Before the metrics: MLflow reads the whole run back to learn where its files go.
+    _log_files(session, run_id, draft)
     now = int(time.time() * 1000)
     metrics = [Metric(name, value, now, 0) for name, value in draft.metrics.items()]
     params = [Param(name, value) for name, value in draft.params.items()]
@@ -201,7 +204,6 @@ def fill(session: Session, run_id: str, draft: Draft) -> None:
         metrics, params, tags = metrics[METRICS_A_BATCH:], params[OTHERS_A_BATCH:], tags[OTHERS_A_BATCH:]
     if draft.dataset is not None:
         _log_dataset(session, run_id, draft.dataset)
-    _log_files(session, run_id, draft)
 
 
 def _log_dataset(session: Session, run_id: str, fields: Mapping[str, str]) -> None:
