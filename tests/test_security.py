@@ -1,0 +1,88 @@
+"""What docs/security.md promises and no other test shows: hostile data and secrets through the whole command."""
+
+from __future__ import annotations
+
+import csv
+from xml.etree import ElementTree
+
+import pytest
+
+QUICK = ("model=random", "projection=pca", "evaluators=[neighbours,hulls]")
+HOSTILE = {
+    '=HYPERLINK("http://h")': ["=1+1", "@SUM(A1)", "+cmd|' /C calc'!A0"],
+    "../../up": ["-2+3", "<img src=x onerror=alert(1)>", "</script><script>alert(1)</script>"],
+    "<script>alert(1)</script>": ["a|b", "[a](javascript:alert(1))", "/etc/passwd"],
+}
+
+
+@pytest.fixture
+def hostile(tmp_path):
+    file = tmp_path / "hostile.csv"
+    with file.open("w", encoding="utf-8", newline="") as stream:
+        rows = csv.writer(stream)
+        rows.writerow(["text", "label"])
+        rows.writerows((text, label) for label, texts in HOSTILE.items() for text in texts)
+    return ("dataset=csv", f"dataset.path={file}", "queries=['=2+2']")
+
+
+def test_names_from_data_are_no_paths(evalkit, hostile, tmp_path):
+    ordinary = evalkit(*QUICK, "queries=[kiwi]", "hydra.run.dir=ordinary")
+    outside = set(tmp_path.rglob("*")) - set(ordinary.folder.rglob("*"))
+    done = evalkit(*QUICK, *hostile, "hydra.run.dir=hostile")
+    assert done.status == 0, done.err
+    files = {name: {file.name for file in (done.folder / name).iterdir()} for name in ("ordinary", "hostile")}
+    assert files["hostile"] == files["ordinary"]
+    assert set(tmp_path.rglob("*")) - set(done.folder.rglob("*")) == outside
+
+
+def test_no_cell_is_a_formula(evalkit, hostile):
+    done = evalkit("-m", *QUICK, *hostile, "model=random,tfidf", "hydra.sweep.dir=sweep")
+    assert done.status == 0, done.err
+    tables = sorted(file for file in done.folder.rglob("*.csv"))
+    assert {file.name for file in tables} >= {"labels.csv", "neighbours.csv", "pairs.csv", "topics.csv"}
+    texts = 0
+    for file in tables:
+        with file.open(encoding="utf-8", newline="") as stream:
+            for cell in (cell for row in csv.reader(stream) for cell in row):
+                if cell and not _is_number(cell):
+                    texts += 1
+                    assert cell[0] not in "=+-@\t\r", (file.name, cell)
+    assert texts > 100
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def test_pictures_hold_no_markup_from_data(evalkit, hostile):
+    done = evalkit(*QUICK, *hostile, "hydra.run.dir=run")
+    for name in ("map.svg", "confusion.svg", "neighbours.svg"):
+        elements = list(ElementTree.parse(done.folder / "run" / name).iter())
+        assert not {element.tag.rpartition("}")[2] for element in elements} & {"script", "img", "foreignObject", "a"}
+        links = [value for element in elements for key, value in element.attrib.items() if key.endswith("href")]
+        assert all(link.startswith(("#", "data:image/png;base64,")) for link in links), name
+
+
+def test_a_models_name_is_no_markup_in_the_leaderboard(evalkit):
+    done = evalkit("-m", *QUICK, "model.label='<b>|x'", "hydra.sweep.dir=sweep")
+    assert done.status == 0, done.err
+    board = (done.folder / "sweep" / "leaderboard.md").read_text(encoding="utf-8")
+    assert "&lt;b>\\|x" in board
+
+
+def test_no_file_and_no_message_holds_a_secret_of_the_command_line(evalkit, monkeypatch):
+    for number in range(12):
+        monkeypatch.setenv(f"EVALKIT_SECRET_{number}", "")  # so that what the command sets is taken back
+    uri = "http://anna:geheim@127.0.0.1:9"
+    for flags in (["hydra.run.dir=run"], ["-m", "hydra.sweep.dir=sweep"]):
+        done = evalkit(*QUICK, *flags, "tracker=mlflow", f"tracker.uri='{uri}'", tracked=True)
+        assert done.status == 0, done.err
+        assert "sync" in done.err  # the tracker is away, and the uri did reach it
+        assert "geheim" not in done.out + done.err
+    kept = [file for file in done.folder.rglob("*") if file.is_file()]
+    assert {"overrides.yaml", "config.yaml", "hydra.yaml", "multirun.yaml", "record.json"} <= {f.name for f in kept}
+    assert not [file for file in kept if b"geheim" in file.read_bytes()]
