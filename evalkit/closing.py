@@ -103,7 +103,7 @@ def _track(folder: Path, config: DictConfig, reports: Sequence[Report]) -> Track
     report = reports[0]
     best = report.board.iloc[0]
     summary = {
-        "models": len(report.board),
+        "rows": len(report.board),
         "runs": sum(len(entry.views) for entry in reports),
         "best": str(best["model"]),
         "rank_by": report.rank_by,

@@ -327,7 +327,7 @@ def markdown(board: pd.DataFrame, rank_by: str) -> str:
         speed = row["texts_per_second"]
         cells += ["–" if pd.isna(speed) else f"{speed:,.0f}", str(row["dimension"])]
         lines.append("| " + " | ".join(cells) + " |")
-    legend = "Cells: value [95 % interval] (chance). `=`: tied with another model, see comparisons.csv."
+    legend = "Cells: value [95 % interval], chance level. `=`: tied with another model, see comparisons.csv."
     lines += ["", legend + " ↓: lower is better."]
     return "\n".join(lines) + "\n"
 
@@ -345,4 +345,5 @@ def _cell(row: pd.Series[Any], name: str) -> str:
     if pd.isna(value):
         return "–"
     interval = "" if pd.isna(low) or pd.isna(high) else f" [{low:.3f}, {high:.3f}]"
-    return f"{value:.3f}{interval}" + ("" if pd.isna(chance) else f" ({chance:.3f})")
+    # No "[…] (…)": markdown would take that for a link and swallow the chance level.
+    return f"{value:.3f}{interval}" + ("" if pd.isna(chance) else f", chance {chance:.3f}")

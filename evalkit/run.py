@@ -45,9 +45,10 @@ def job(config: DictConfig) -> float:
     many = hydra.mode == RunMode.MULTIRUN
     for stale in ("record.json", "error.json"):
         (folder / stale).unlink(missing_ok=True)
-    plan = read_plan(Path(str(hydra.sweep.dir)).absolute()) if many else None
+    sweep_folder = Path(str(hydra.sweep.dir)).absolute()
+    plan = read_plan(sweep_folder) if many else None
     try:
-        return _perform(config, folder, plan, sweep.is_chosen(hydra, "projection"))
+        return _perform(config, folder, sweep_folder, plan, sweep.is_chosen(hydra, "projection"))
     except Exception as error:  # noqa: BLE001  # whatever it is, the sweep's other jobs go on
         if not many:
             # Kept for main: Hydra would print a line of its own above ours.
@@ -59,7 +60,7 @@ def job(config: DictConfig) -> float:
         return float("nan")
 
 
-def _perform(config: DictConfig, folder: Path, plan: Any, chosen: bool) -> float:
+def _perform(config: DictConfig, folder: Path, sweep_folder: Path, plan: Any, chosen: bool) -> float:
     from evalkit.job import Plan, perform, prepare_job, rank, run_context
     from evalkit.trackers import TrackerTrouble
 
@@ -67,7 +68,8 @@ def _perform(config: DictConfig, folder: Path, plan: Any, chosen: bool) -> float
     request = prepared.request
     finished = perform(prepared, folder, plan or Plan())
     tracker = request.tracker.create()
-    around = run_context(plan or Plan(), log_texts=request.tracker.log_texts, folder=folder if plan is None else None)
+    whole = folder if plan is None else sweep_folder
+    around = run_context(plan or Plan(), log_texts=request.tracker.log_texts, folder=whole)
     logged = tracker.log_run(finished.record, folder, around)
     if plan is not None:
         terminal.say(terminal.run_line(finished.record, request.rank_by, finished.seconds, reused=finished.reused))

@@ -22,7 +22,8 @@ def test_a_sweep_leaves_a_run_a_combination_and_the_tables(evalkit):
     assert len(done.runs) == 6
     assert len(set(identities(done))) == 6
     names = {file.name for file in folder.iterdir() if file.is_file()}
-    assert names >= {"leaderboard.csv", "leaderboard.md", "comparisons.csv", "agreement.csv", "topics.csv", "gallery.html"}
+    tables = {"leaderboard.csv", "leaderboard.md", "comparisons.csv", "agreement.csv", "topics.csv"}
+    assert names >= tables | {"gallery.html"}
     board = pd.read_csv(folder / "leaderboard.csv")
     assert board["model"].tolist()[0] == "minilm"
     assert board["rank"].tolist() == [1, 2, 2]
@@ -112,12 +113,6 @@ def test_a_sweep_that_cannot_be_is_refused_before_its_first_job(evalkit, overrid
     assert words in done.err
     assert done.err.count("\n") == 1
     assert done.tree == []
-
-
-def test_one_failing_model_leaves_the_others_and_status_1(evalkit, monkeypatch):
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    done = evalkit("-m", *QUICK, "model=hf,random", "model.name=nobody/nothing", "hydra.sweep.dir=sweep")
-    assert done.status in {1, 2}
 
 
 def test_failures_are_listed_and_their_folders_hold_error_json_alone(evalkit, tmp_path, monkeypatch):

@@ -1,0 +1,90 @@
+"""What holds the house together: floors, rooms, the wheel, and the files that must not stand in it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+FORBIDDEN_NAMES = {"utils", "helpers", "common", "base", "core"}
+
+
+def tracked(repository: Path) -> list[Path]:
+    done = subprocess.run(["git", "ls-files", "-z"], cwd=repository, capture_output=True, text=True, check=True)
+    return [repository / name for name in done.stdout.split("\0") if name and (repository / name).is_file()]
+
+
+def test_no_room_is_called_after_nothing(repository):
+    stems = {file.stem for file in (repository / "evalkit").rglob("*.py")} | {
+        folder.name for folder in (repository / "evalkit").rglob("*") if folder.is_dir()
+    }
+    assert stems & FORBIDDEN_NAMES == set()
+
+
+def test_nothing_is_pickled(repository):
+    for file in (repository / "evalkit").rglob("*.py"):
+        text = file.read_text(encoding="utf-8")
+        assert not re.search(r"^\s*(import|from) (pickle|dill|cloudpickle|shelve|marshal)\b", text, re.MULTILINE), file
+        assert "allow_pickle=True" not in text, file
+
+
+def test_one_spelling_of_neighbour_in_our_own_words(repository):
+    # Other libraries' names, and a paper's title.
+    foreign = re.compile(r"n_neighbors|nearest_neighbors|NearestNeighbors|PrecomputedNeighbors|minimal neighborhood")
+    for file in (repository / "evalkit").rglob("*.py"):
+        own = foreign.sub("", file.read_text(encoding="utf-8"))
+        assert "neighbor" not in own.replace("neighbour", ""), file
+
+
+def test_no_path_of_the_machine_it_was_made_on(repository):
+    here = str(repository.parent) + "/"
+    for file in tracked(repository):
+        if file.suffix in {".py", ".md", ".yaml", ".toml", ".json", ".csv", ".lock"}:
+            assert here not in file.read_text(encoding="utf-8"), file
+
+
+def test_the_import_contract_is_kept_and_can_fail(repository, tmp_path):
+    lint = shutil.which("lint-imports", path=str(Path(sys.executable).parent))
+    if lint is None:
+        pytest.skip("import-linter is not installed")
+    copy = tmp_path / "copy"
+    shutil.copytree(repository / "evalkit", copy / "evalkit", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copyfile(repository / "pyproject.toml", copy / "pyproject.toml")
+
+    def check() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [lint, "--no-cache"], cwd=copy, capture_output=True, text=True, check=False, env={"PYTHONPATH": str(copy)}
+        )
+
+    kept = check()
+    assert kept.returncode == 0, kept.stdout + kept.stderr
+    with (copy / "evalkit" / "neighbours.py").open("a", encoding="utf-8") as kernel:
+        kernel.write("\nfrom evalkit import pipeline\n")
+    assert check().returncode == 1
+
+
+@pytest.mark.slow
+def test_the_wheel_brings_conf_and_all_data_files(repository, tmp_path):
+    subprocess.run(
+        [sys.executable, "-m", "pip", "wheel", "--no-deps", "-q", "-w", str(tmp_path), str(repository)], check=True
+    )
+    (wheel,) = tmp_path.glob("evalkit-*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    for file in (repository / "conf").rglob("*.yaml"):
+        assert f"evalkit/conf/{file.relative_to(repository / 'conf')}" in names
+    for file in (repository / "evalkit").rglob("*"):
+        if file.is_file() and "__pycache__" not in file.parts and file.suffix != ".nbi":
+            assert str(file.relative_to(repository)) in names or file.suffix in {".pyc", ".nbc"}, file
+    site = tmp_path / "site"
+    zipfile.ZipFile(wheel).extractall(site)
+    done = subprocess.run(
+        [sys.executable, "-m", "evalkit.run", "--cfg", "job", "model=bge"],
+        cwd=tmp_path, capture_output=True, text=True, check=False, env={"PYTHONPATH": str(site), "PATH": ""},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "BAAI/bge-base-en-v1.5" in done.stdout
