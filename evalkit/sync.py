@@ -180,7 +180,7 @@ def _summary_of(sweep: Path) -> dict[str, Any]:
     with _leaderboards(sweep)[0].open(encoding="utf-8", newline="") as stream:
         board = list(csv.DictReader(stream))
     rank_by = _plan(sweep).get("rank_by")
-    summary: dict[str, Any] = {"models": len(board), "runs": len(find_records([sweep]))}
+    summary: dict[str, Any] = {"rows": len(board), "runs": len(find_records([sweep]))}
     if board and rank_by in board[0]:
         summary |= {"best": board[0].get("model"), "rank_by": rank_by, rank_by: float(board[0][rank_by])}
     return summary
