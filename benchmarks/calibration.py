@@ -249,7 +249,8 @@ def page(results: list[tuple[Condition, pd.DataFrame, float]], command: str, com
             _null_table(results),
             "## Intervals",
             "Coverage of the score's expectation at this number of texts should be 0.95 (at least 0.93); 3.92 sd is "
-            "the width one would choose who knew the truth.",
+            "the width one would choose who knew the truth. The intervals of silhouette, centroid_accuracy and the map "
+            "scores hold the centroids or the map for given; here these are drawn anew as well.",
             _interval_table(results),
             "## Paired comparison",
             "Share of p ≤ 0.05 for two equal models (noise drawn apart; half of it shared), and for a model whose "
