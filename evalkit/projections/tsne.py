@@ -63,7 +63,7 @@ def project(
     perplexity
         Effective number of neighbours; None means min(30, (N − 1)/3), and more than that third is lowered to it.
     exaggeration
-        Factor on the attraction in the first `early_iterations`; 1 where it would only contract the map.
+        Factor on the attraction in the first `early_iterations`; halved while it would only contract the map.
     early_iterations, iterations
         Steps with and without exaggeration.
 
@@ -103,15 +103,15 @@ def project(
         )
     small = len(unit) <= TREE_TEXTS
     begin = start(unit, seed)
-    embedding = _prepare(indices, distances, chosen, begin, small)
     shared: dict[str, Any] = {"learning_rate": "auto", "momentum": 0.8, "inplace": True}
-    embedding.optimize(early_iterations, exaggeration=exaggeration, **shared)
-    if early_iterations and np.std(embedding) < np.std(begin):
-        # Few texts without distinct neighbourhoods: exaggerated attraction pulls all of them into one point, from
-        # which nothing but rounding leads back. The map is drawn without it.
-        exaggeration = 1.0
+    while True:
         embedding = _prepare(indices, distances, chosen, begin, small)
-        embedding.optimize(early_iterations, exaggeration=1, **shared)
+        embedding.optimize(early_iterations, exaggeration=exaggeration, **shared)
+        if exaggeration <= 1 or early_iterations == 0 or np.std(embedding) >= np.std(begin):
+            break
+        # Neighbourhoods so little distinct that the exaggerated attraction outweighs all repulsion: it pulls every
+        # text into one point, from which nothing but rounding leads back.
+        exaggeration = max(exaggeration / 2, 1.0)
     embedding.optimize(iterations, exaggeration=1, **shared)
     points = np.array(embedding, dtype=np.float64)
     if not np.isfinite(points).all():

@@ -131,10 +131,10 @@ def test_noise_is_spread_out_although_exaggeration_would_contract_it():
     vectors = unit(np.random.default_rng(5).normal(size=(30, 768)))
     for seed in range(3):
         projection = draw(vectors, seed)
-        assert projection.parameters["exaggeration"] == 1
+        assert projection.parameters["exaggeration"] < 12
         assert projection.parameters["kl_divergence"] == pytest.approx(0.37, abs=0.02)  # openTSNE: 0.373 to 0.386
         assert np.ptp(projection.points, axis=0).min() > 1
-    assert draw(clusters(30)[0]).parameters["exaggeration"] == 12
+    assert draw(clusters(200)[0]).parameters["exaggeration"] == 12
 
 
 def test_few_texts_get_a_pca_that_says_so():
