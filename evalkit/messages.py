@@ -21,23 +21,23 @@ def sentence(error: BaseException) -> str:
         line.strip() for line in lines if line.startswith("\t") and not line.strip().startswith(("provider", "["))
     ]
     first = lines[0].strip().rstrip(".") if lines else type(error).__name__
-    if "Could not find" in " ".join(lines[:2]) and choices:
-        found = re.search(r"Could not find '([^']+)'", " ".join(lines[:2]))
-        group, _, choice = (found.group(1) if found else "?").rpartition("/")
-        return f"{group} has no choice {choice!r}: choose one of {', '.join(choices)}."
+    absent = re.search(r"Could not (?:find|load) '([^']+/[^']+)'", " ".join(lines))
+    if absent:
+        group, _, choice = absent.group(1).rpartition("/")
+        listed = f"choose one of {', '.join(choices)}" if choices else f"conf/{group} has none of that name"
+        return f"{group} has no choice {choice!r}: {listed}."
     missing = re.search(r"Key '([^']+)' (?:is not in struct|not in '(\w+)')", " ".join(lines))
     if missing:
         full = re.search(r"full_key: (\S+)", " ".join(lines))
         key = full.group(1) if full else missing.group(1)
         return f"there is no option {key!r}: check its spelling (`--cfg job` prints all options)."
-    wrong = re.search(r"Value '(.*?)' of type '(\w+)' could not be converted to (\w+)", " ".join(lines))
+    wrong = re.search(
+        r"Value '(.*?)' (?:of type '\w+' could not be converted to|is not a valid) (\w+)", " ".join(lines)
+    )
     if wrong:
-        full = re.search(r"full_key: (\S+)", " ".join(lines))
+        full = re.search(r"full_key: (\S+)", " ".join(lines)) or re.search(r"override ([\w.]+)=", first)
         where = full.group(1) if full else "an option"
-        return f"{where} cannot be {wrong.group(1)!r}: give {_kind(wrong.group(3))}."
-    if "Could not load" in first:
-        group, _, choice = first.partition("'")[2].partition("'")[0].rpartition("/")
-        return f"{group} has no choice {choice!r}: see conf/{group} for those that there are."
+        return f"{where} cannot be {wrong.group(1)!r}: give {_kind(wrong.group(2))}."
     details = [
         line.strip() for line in lines[1:] if line.strip() and not line.strip().startswith(("full_key", "object_type"))
     ]
@@ -48,6 +48,7 @@ def sentence(error: BaseException) -> str:
 def _kind(name: str) -> str:
     return {
         "Integer": "a whole number",
+        "bool": "true or false",
         "Float": "a number",
         "Boolean": "true or false",
         "Bool": "true or false",

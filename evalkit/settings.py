@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,8 @@ def _check(values: Mapping[str, Any]) -> None:
     _one_of("dtype", values["dtype"], DTYPES)
     _one_of("theme", values["theme"], THEMES)
     _one_of("dataset.conflicts", values["dataset"]["conflicts"], CONFLICTS)
+    if not re.fullmatch(r"auto|cpu|(cuda|xpu)(:\d+)?|mps", values["device"]):
+        raise RequestError(f"device cannot be {values['device']!r}: choose auto, cpu, cuda, or one of several, cuda:1.")
     if not 0 <= values["seed"] < 2**32:
         raise RequestError(f"seed must be from 0 to 4294967295, and {values['seed']} was given: choose another.")
     for key in ("batch_tokens", "model.max_length", "model.truncate_dim", "model.dimension", "dataset.limit"):
