@@ -97,6 +97,8 @@ def embed(
         return _precomputed(encoder, identity, corpus)
     fingerprint = texts_fingerprint(texts)
     key = _key(identity, fingerprint)
+    if corpus.split is not None:
+        poolings = (*poolings, "native")  # MTEB's protocol asks for the model's own, whatever the run pools by
     encoding, made = _fetch(encoder, identity, texts, fingerprint, store, pooling, poolings, advance)
     queries = None
     if corpus.queries:
@@ -105,6 +107,10 @@ def embed(
     whole = own.size == len(texts) and train is None
     raw = encoding.vectors if whole else encoding.vectors[own]
     split = _split(corpus, encoding.vectors, train, test)
+    if split is not None and identity.pooling != identity.native_pooling:
+        native_identity = encoder.identify("native")
+        native, _ = _fetch(encoder, native_identity, texts, fingerprint, store, "native", (), advance)
+        split = dataclasses.replace(split, native_train=native.vectors[train], native_test=native.vectors[test])
     chosen = key if whole else _select(store, key, own)
     embedding = Embedding(raw=raw, unit=unit_rows(raw), encoder=identity, key=chosen)
     return Embedded(

@@ -72,9 +72,15 @@ def encoder_material(encoder: EncoderIdentity) -> dict[str, Any]:
     return fields
 
 
-@functools.lru_cache(maxsize=1)
-def source_digest() -> str:
-    """Hex SHA-256 of the sources that evaluate: a changed score is a changed identity."""
+@functools.lru_cache(maxsize=8)
+def source_digest(rooms: tuple[str, ...] = ()) -> str:
+    """Hex SHA-256 of the sources that evaluate: a changed score is a changed identity.
+
+    Parameters
+    ----------
+    rooms
+        Only these folders and modules of evalkit (``projections``, ``neighbours.py``); all by default.
+    """
     root = Path(__file__).resolve().parent
     state = hashlib.sha256()
     for file in sorted(root.rglob("*.py")):
@@ -82,6 +88,8 @@ def source_digest() -> str:
         if relative.name in NOT_EVALUATING and len(relative.parts) == 1:
             continue
         if relative.parts[0] in NOT_EVALUATING_ROOMS or "__pycache__" in relative.parts:
+            continue
+        if rooms and relative.parts[0] not in rooms:
             continue
         state.update(str(relative).encode())
         state.update(file.read_bytes())

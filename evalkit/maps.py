@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from evalkit.graphs import Graphs
-from evalkit.identity import foreign_digests
+from evalkit.identity import foreign_digests, source_digest
 from evalkit.records import plain
 from evalkit.request import ProjectionChoice
 from evalkit.store import Entry, Store, digest
@@ -22,6 +22,9 @@ __all__ = ["neighbours_needed", "project", "projection_key"]
 
 FORMAT = 1
 KIND = "projections"
+
+DRAWING = ("projections", "neighbours.py", "ties.py")
+"""The sources that a map depends on: after an upgrade that changes them it is drawn again."""
 
 UNKNOWN_NEED = 15
 """Neighbours handed to a user's own projection that does not say how many it needs."""
@@ -36,6 +39,7 @@ def projection_key(choice: ProjectionChoice, embedding: Embedding, seed: int) ->
             "vectors": embedding.key,
             "projection": described,
             "seed": seed,
+            "source": source_digest(DRAWING),
             "foreign": foreign_digests(described),
         }
     )

@@ -23,8 +23,8 @@ __all__ = ["copy_run", "harmless", "write_csv", "write_failure", "write_run", "w
 DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
 """First characters that spreadsheets take for a formula."""
 
-ROUNDED = 6
-"""Decimals in CSV files; the parquet and JSON files hold all digits."""
+FIGURES = "%.9g"
+"""Figures in CSV files have nine significant digits; the parquet and JSON files hold all."""
 
 
 def harmless(text: str) -> str:
@@ -41,7 +41,7 @@ def write_csv(table: pd.DataFrame, path: Path) -> None:
         if not pd.api.types.is_numeric_dtype(safe[name]):
             safe[name] = [harmless(cell) if isinstance(cell, str) else cell for cell in safe[name]]
     safe.columns = [harmless(str(name)) for name in safe.columns]
-    _whole(path, lambda target: safe.round(ROUNDED).to_csv(target, index=False, lineterminator="\n"))
+    _whole(path, lambda target: safe.to_csv(target, index=False, lineterminator="\n", float_format=FIGURES))
 
 
 def write_text(text: str, path: Path) -> None:

@@ -17,7 +17,7 @@ from evalkit.errors import RequestError
 from evalkit.evaluations import evaluation_key, recall_evaluation, run_evaluator
 from evalkit.graphs import Graphs
 from evalkit.identity import encoder_material, environment, labels_digest, run_identity
-from evalkit.maps import project
+from evalkit.maps import project, projection_key
 from evalkit.request import EvaluatorChoice, ProjectionChoice, Request
 from evalkit.store import Store, digest
 from evalkit.values import Corpus, EncoderIdentity, Evaluation, Projection, Record, Sample
@@ -225,7 +225,7 @@ def _evaluate_all(
     labels = labels_digest(corpus.labels, n_labels)
     # The probe reads the train and test rows as well, which the scored texts do not determine.
     split = None if corpus.split is None else corpus.fingerprint
-    where = digest({"choice": prepared.projection.described, "points": projection.name, "seed": request.seed})
+    where = projection_key(prepared.projection, embedded.embedding, request.seed)
     done: dict[str, Evaluation] = {}
     for choice in (*request.evaluators, _topics()):
         key = evaluation_key(
@@ -285,7 +285,13 @@ def _record(
     store: Store,
 ) -> Record:
     corpus = prepared.corpus
-    warnings = [*corpus.warnings, *prepared.warnings, *_encoding_warnings(prepared, embedded), *graphs.warnings]
+    warnings = [
+        *_dropped_warnings(corpus),
+        *corpus.warnings,
+        *prepared.warnings,
+        *_encoding_warnings(prepared, embedded),
+        *graphs.warnings,
+    ]
     warnings += projection.warnings
     for evaluation in evaluations.values():
         warnings += evaluation.warnings
@@ -348,6 +354,13 @@ def _encoder_entry(identity: EncoderIdentity, embedded: Embedded) -> dict[str, A
     }
 
 
+def _dropped_warnings(corpus: Corpus) -> list[str]:
+    repeated = corpus.dropped.get("duplicates", 0)
+    if not repeated:
+        return []
+    return [f"{repeated} of {corpus.source_rows} rows repeat an earlier row's text and label, and count once."]
+
+
 def _encoding_warnings(prepared: Prepared, embedded: Embedded) -> list[str]:
     share = embedded.encoding.truncated / max(embedded.encoded, 1)
     if share <= 0.01:
@@ -359,9 +372,12 @@ def _encoding_warnings(prepared: Prepared, embedded: Embedded) -> list[str]:
 
 
 def _check_rank_by(record: Record, rank_by: str) -> None:
-    names = [score.name for score in record.scores]
-    if rank_by not in names:
+    names = [score.name for score in record.scores if score.ranks_models]
+    if rank_by not in {score.name for score in record.scores}:
         raise RequestError(f"rank_by={rank_by} is no score of this run: choose one of {', '.join(names)}.")
+    if not next(score.ranks_models for score in record.scores if score.name == rank_by):
+        able = ", ".join(score.name for score in record.scores if score.ranks_models)
+        raise RequestError(f"rank_by={rank_by} is a diagnostic, which ranks no models: choose one of {able}.")
 
 
 def rank_value(record: Record, rank_by: str) -> float:

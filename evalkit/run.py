@@ -122,12 +122,12 @@ def _guard_secrets(arguments: Sequence[str]) -> list[str]:
     Hydra writes every override in clear into .hydra/*.yaml and multirun.yaml; an ``oc.env`` reference
     keeps the secret out of them and still reaches the jobs, which inherit the environment.
     """
-    from evalkit.secrets import mask
+    from evalkit.secrets import mask, names_secret
 
     guarded = []
     for number, argument in enumerate(arguments):
         key, equals, value = argument.partition("=")
-        if equals and not argument.startswith("-") and mask(value) != value:
+        if equals and not argument.startswith("-") and (mask(value) != value or names_secret(key.rpartition(".")[2])):
             name = f"EVALKIT_SECRET_{number}"
             os.environ[name] = value.strip("'\"")
             argument = f"{key}=${{oc.env:{name}}}"  # noqa: PLW2901

@@ -35,6 +35,9 @@ OPTIONS = frozenset({"path", "name", "text_column", "label_column"})
 
 RANDOM_DIMENSION = 768
 
+DIAGNOSTIC_FAMILIES = frozenset({"geometry", "faithfulness"})
+"""Families that describe an embedding or a map, and rank nothing (their scores' ``ranks_models`` says so)."""
+
 NOT_IDENTIFYING = frozenset(
     {
         "dataset",  # the corpus fingerprint stands for it
@@ -142,6 +145,11 @@ def _check(values: Mapping[str, Any]) -> None:
         raise RequestError(
             f"rank_by={values['rank_by']} needs the evaluator {family!r}, and the run has "
             f"{', '.join(values['evaluators'])}: add it to evaluators, or rank by one of their scores."
+        )
+    if family in DIAGNOSTIC_FAMILIES or values["rank_by"] == "neighbours/hubness":
+        raise RequestError(
+            f"rank_by={values['rank_by']} is a diagnostic, which ranks no models: "
+            "choose for example neighbours/map_at_r_macro or separation/silhouette."
         )
     if not values["store"].strip():
         raise RequestError("store is empty: name a folder, store=.evalkit.")

@@ -156,7 +156,8 @@ def leaderboard_table(board: pd.DataFrame, columns: Sequence[tuple[str, str]], t
 
     table = Table(box=None, pad_edge=False, title=title, title_justify="left", title_style="bold")
     for name, heading in columns:
-        table.add_column(heading, justify="left" if board[name].dtype == object else "right")
+        worded = name in {"model", "pooling", "tied_with"}
+        table.add_column(heading, justify="left" if worded else "right", no_wrap=name == "model")
     for _, row in board.iterrows():
         table.add_row(*(_cell(row[name]) for name, _ in columns))
     _console(error=False).print(table)

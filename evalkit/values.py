@@ -284,12 +284,18 @@ class Projection:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SplitVectors:
-    """Raw vectors of the train and test rows as they stand, with label names' codes (shared coding)."""
+    """Raw vectors of the train and test rows as they stand, with label names' codes (shared coding).
+
+    ``native_train`` and ``native_test`` are those of the model's own pooling, which MTEB's protocol is
+    about, where the run's pooling is another; None where it is not.
+    """
 
     train: Vectors
     test: Vectors
     train_labels: Codes
     test_labels: Codes
+    native_train: Vectors | None = None
+    native_test: Vectors | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -37,7 +37,7 @@ def shoot(page: Path, picture: Path) -> None:
         browser = driver.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
         )
-        view = browser.new_page(viewport={"width": 1200, "height": 1120}, color_scheme="light")
+        view = browser.new_page(viewport={"width": 1400, "height": 1180}, color_scheme="light")
         view.goto(page.as_uri())
         view.wait_for_selector("#maps figure")
         view.wait_for_timeout(500)

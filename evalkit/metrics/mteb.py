@@ -97,7 +97,9 @@ def mteb_score(split: SplitVectors, rng: np.random.Generator) -> Score:
     Chance is the largest label's share of the test split. The p-value permutes the test labels against
     the fitted probes' predictions, which is exact given the probes.
     """
-    predictions, stopped = mteb_predictions(split.train, split.train_labels, split.test)
+    train = split.train if split.native_train is None else split.native_train
+    test = split.test if split.native_test is None else split.native_test
+    predictions, stopped = mteb_predictions(train, split.train_labels, test)
     per_draw = (predictions == split.test_labels).mean(axis=1)
     size = split.test_labels.size
 
