@@ -1,0 +1,149 @@
+"""The DVC pipeline as a newcomer meets it: in a fresh clone, without a network."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+DVC = shutil.which("dvc", path=str(Path(sys.executable).parent))
+
+pytestmark = pytest.mark.slow
+
+STAGES = [f"{part}-{name}" for name in ("offline", "poolings", "seeds") for part in ("evaluate", "report")]
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory):
+    """A clone of what is committed, whose `python` is this one; its own sources come before installed ones."""
+    if DVC is None:
+        pytest.skip("dvc is not installed: pip install 'evalkit[dvc]'")
+    repository = Path(__file__).resolve().parent.parent
+    folder = tmp_path_factory.mktemp("fresh") / "clone"
+    subprocess.run(["git", "clone", "-q", str(repository), str(folder)], check=True)
+    return folder
+
+
+def call(clone, *command):
+    dirty = {"MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "DVC_ROOT", "DVC_EXP_NAME"}
+    environment = {key: value for key, value in os.environ.items() if key not in dirty}
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    environment |= {"PYTHONPATH": str(clone), "HF_HUB_OFFLINE": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    environment |= {f"GIT_{who}_{what}": "a@b.c" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    return subprocess.run(
+        command, cwd=clone, env=environment, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+    )
+
+
+def dvc(clone, *arguments):
+    done = call(clone, DVC, *arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def changed(clone):
+    """The stages of the top pipeline that `dvc repro` would run, by what has changed."""
+    status = json.loads(dvc(clone, "status", "--json"))
+    return sorted(name for name in status if name in STAGES)
+
+
+@pytest.fixture(scope="module")
+def repeated(clone):
+    """The clone after `dvc repro`."""
+    dvc(clone, "repro")
+    return clone
+
+
+def test_a_fresh_clone_reproduces_without_a_network_and_stays_clean(repeated):
+    assert call(repeated, "git", "status", "--porcelain").stdout == ""
+    for name in ("offline", "poolings", "seeds"):
+        assert (repeated / "experiments" / name / "gallery.html").is_file()
+    again = dvc(repeated, "repro")
+    assert "Running stage" not in again
+    assert "up to date" in again
+
+
+def test_metrics_and_maps_are_shown(repeated, tmp_path):
+    shown = json.loads(dvc(repeated, "metrics", "show", "--json"))
+    board = shown[""]["data"]["experiments/offline/results/leaderboard.json"]["data"]
+    assert board["minilm"]["mean"]["separation/silhouette"] == 0.3013
+    assert board["minilm"]["mean"]["rank"] == 1
+    dvc(repeated, "plots", "show", "-o", str(tmp_path / "plots"))
+    names = {file.name for file in (tmp_path / "plots").rglob("*.png")}
+    assert any("minilm-mean-tsne" in name for name in names), names
+    assert "No changes" in dvc(repeated, "metrics", "diff") or dvc(repeated, "metrics", "diff").strip() == ""
+
+
+@pytest.mark.parametrize(
+    ("file", "stages"),
+    [
+        ("evalkit/metrics/separation.py", ["evaluate-offline", "evaluate-poolings"]),
+        ("evalkit/metrics/hulls.py", ["evaluate-offline", "evaluate-seeds"]),
+        ("evalkit/metrics/geometry.py", ["evaluate-offline"]),
+        ("evalkit/metrics/probe.py", []),
+        ("conf/projection/umap.yaml", ["evaluate-seeds"]),
+        ("conf/model/tfidf.yaml", ["evaluate-offline"]),
+        ("conf/model/bge.yaml", []),
+        ("conf/pooling/cls.yaml", ["evaluate-poolings"]),
+        ("evalkit/trackers/note.py", []),
+        ("evalkit/leaderboard.py", ["report-offline", "report-poolings", "report-seeds"]),
+        ("experiments/offline/claims.csv", ["report-offline"]),
+    ],
+)
+def test_a_change_reaches_what_depends_on_it_and_nothing_else(repeated, file, stages):
+    path = repeated / file
+    before = path.read_bytes()
+    path.write_bytes(before + b"\n# changed\n")
+    try:
+        assert changed(repeated) == stages
+    finally:
+        path.write_bytes(before)
+    assert changed(repeated) == []
+
+
+def test_one_word_reaches_every_study(repeated):
+    path = repeated / "evalkit" / "datasets" / "topics.csv"
+    before = path.read_text(encoding="utf-8")
+    path.write_text(before.replace("zebra", "camel"), encoding="utf-8")
+    try:
+        assert changed(repeated) == ["evaluate-offline", "evaluate-poolings", "evaluate-seeds"]
+    finally:
+        path.write_text(before, encoding="utf-8")
+
+
+def test_an_experiment_varies_a_study_and_its_runs_bear_its_name(repeated):
+    setting = 'conf/experiment/poolings.yaml:hydra.sweeper.params.pooling="mean,cls"'
+    dvc(repeated, "exp", "run", "-q", "-n", "two-poolings", "-S", setting, "report-poolings")
+    try:
+        board = json.loads((repeated / "experiments/poolings/results/leaderboard.json").read_text(encoding="utf-8"))
+        assert set(board["minilm"]) == {"mean", "cls"}
+        from mlflow.tracking import MlflowClient
+
+        client = MlflowClient(f"sqlite:///{repeated / 'mlflow.db'}")
+        (experiment,) = (e for e in client.search_experiments() if e.name == "evalkit")
+        runs = client.search_runs([experiment.experiment_id], "tags.`evalkit.dvc_experiment` = 'two-poolings'")
+        assert "sweep" in {run.info.run_name for run in runs}
+    finally:
+        call(repeated, "git", "checkout", "-q", ".")
+        dvc(repeated, "checkout", "-q")
+    assert changed(repeated) == []
+
+
+def test_telemetry_is_off_and_the_ignore_rules_are_committed(clone):
+    assert call(clone, DVC, "config", "core.analytics").stdout.strip() == "false"
+    for path in (
+        "experiments/offline/runs",
+        "experiments/seeds/gallery.html",
+        "experiments/article/sweep",
+        "mlflow.db",
+    ):
+        assert call(clone, "git", "check-ignore", "-q", f"experiments/{path}").returncode == 0, path
+    assert call(clone, "git", "check-ignore", "-q", "mlflow.db").returncode == 0
+    lock = yaml.safe_load((clone / "dvc.lock").read_text(encoding="utf-8"))
+    assert sorted(lock["stages"]) == sorted(STAGES)

@@ -1,0 +1,240 @@
+"""The studies: their names, their sweeps, and their committed results, computed again and compared."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from hydra import compose, initialize_config_dir
+from hydra.types import RunMode
+
+from evalkit import claims, schema, settings
+from evalkit.errors import RequestError
+from evalkit.records import read_record
+from evalkit.run import conf_folder
+from evalkit.study import freeze
+from evalkit.views import collect, unique
+
+STUDIES = ("article", "mteb_check", "offline", "own_data", "poolings", "seeds")
+OFFLINE = ("offline", "poolings", "seeds")
+
+LOADED = """
+import sys
+from evalkit.run import main
+try:
+    main(sys.argv[1:])
+except SystemExit as end:
+    assert not end.code
+for name, module in sorted(sys.modules.items()):
+    if name.startswith("evalkit") and getattr(module, "__file__", None):
+        print("@", module.__file__)
+"""
+
+
+def stage(repository, name):
+    pipeline = yaml.safe_load((repository / "dvc.yaml").read_text(encoding="utf-8"))
+    return pipeline["stages"][name]
+
+
+def study(folder, *arguments, environment=None):
+    return subprocess.run(
+        [sys.executable, "-m", "evalkit.study", *arguments],
+        cwd=folder, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def room(repository, tmp_path):
+    """A folder with the studies' texts and claims, and no results."""
+    for name in STUDIES:
+        folder = tmp_path / "experiments" / name
+        folder.mkdir(parents=True)
+        for file in (repository / "experiments" / name).iterdir():
+            if file.suffix in {".md", ".csv"}:
+                (folder / file.name).write_bytes(file.read_bytes())
+    return tmp_path
+
+
+def test_every_study_has_a_folder_a_readme_and_a_sweep_of_its_name(repository):
+    sweeps = sorted(file.stem for file in (repository / "conf" / "experiment").glob("*.yaml"))
+    folders = sorted(path.parent.name for path in (repository / "experiments").glob("*/README.md"))
+    assert sweeps == folders == list(STUDIES)
+    for name in STUDIES:
+        readme = (repository / "experiments" / name / "README.md").read_text(encoding="utf-8")
+        for word in ("**Question.**", "**Command.**", "**Expectation.**", "**Finding.**"):
+            assert word in readme, (name, word)
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_every_study_is_a_sweep_whose_combinations_compose_and_bind(name):
+    schema.register()
+    with initialize_config_dir(str(conf_folder()), version_base="1.3"):
+        hydra = compose("config", [f"experiment={name}"], return_hydra_config=True).hydra
+        assert hydra.mode == RunMode.MULTIRUN
+        sweeps = {key: str(value).split(",") for key, value in hydra.sweeper.params.items()}
+        for key, choices in sweeps.items():
+            for choice in {choices[0], choices[-1]}:
+                request = settings.build(compose("config", [f"experiment={name}", f"{key}={choice}"]))
+                assert request.rank_by.partition("/")[0] in {evaluator.name for evaluator in request.evaluators}
+
+
+def test_the_offline_studies_are_in_the_top_pipeline_and_no_other(repository):
+    top = yaml.safe_load((repository / "dvc.yaml").read_text(encoding="utf-8"))
+    assert sorted(top["stages"]) == sorted(f"{part}-{name}" for part in ("evaluate", "report") for name in OFFLINE)
+    for name in ("article", "mteb_check"):
+        own = yaml.safe_load((repository / "experiments" / name / "dvc.yaml").read_text(encoding="utf-8"))
+        assert sorted(own["stages"]) == ["evaluate", "report"]
+
+
+def test_committed_results_hold_no_time_no_machine_and_four_decimals(repository):
+    for file in sorted((repository / "experiments").glob("*/results/*")):
+        if file.suffix == ".csv":
+            table = pd.read_csv(file)
+            assert "texts_per_second" not in table
+            for column in table.select_dtypes("number"):
+                assert (table[column].dropna().round(4) == table[column].dropna()).all(), (file, column)
+        if file.suffix == ".json":
+            assert "seconds" not in file.read_text(encoding="utf-8")
+
+
+def test_an_unknown_study_is_a_wrong_request(room):
+    done = study(room, "report", "nothing")
+    assert done.returncode == 2
+    assert "is no study" in done.stderr
+    assert "Traceback" not in done.stderr
+    done = study(room, "report", "offline")
+    assert done.returncode == 2
+    assert "evaluate first" in done.stderr
+
+
+@pytest.fixture
+def views(evalkit, tmp_path):
+    """A small sweep, as a study keeps it."""
+    done = evalkit("-m", "model=random", "seed=0,1", "evaluators=[neighbours,hulls]", "hydra.sweep.dir=sweep")
+    assert done.status == 0, done.err
+    freeze(done.folder / "sweep", tmp_path / "runs")
+    return unique(collect([tmp_path / "runs"]))
+
+
+def test_what_is_kept_of_a_run_says_nothing_of_when_and_where(views):
+    assert len(views) == 2
+    for view in views:
+        data = json.loads((view.folder / "record.json").read_text(encoding="utf-8"))
+        assert data["timings"] == {}
+        assert data["environment"] == {}
+        assert data["encoder"]["texts_per_second"] is None
+        assert not {"store", "tracker", "device"} & set(data["settings"])
+
+
+def test_claims_are_checked_and_what_has_not_run_stays_open(views, tmp_path):
+    pairs = {  # what the maps show, read from pairs.csv by other means
+        frozenset(line.split(",")[:2]) for line in (views[0].folder / "pairs.csv").read_text().splitlines()[1:]
+    }
+    words = [near["text"] for near in views[0].record.queries[0]["neighbours"]]
+    value = views[0].score("neighbours/precision_at_1").value
+    table = pd.DataFrame(
+        [
+            ("bert", "overlapping topics", "maps", "none"),
+            ("random", "overlapping topics", "maps", "none"),
+            ("random", "nearest words", "bitcoin", ", ".join(words)),
+            ("random", "nearest words", "bitcoin", ", ".join(reversed(words))),
+            ("random", "nearest words", "bitcoin", "one, two, three, four, five"),
+            ("random", "score", "neighbours/precision_at_1", f"{value:.4f}"),
+            ("random", "score", "neighbours/precision_at_1", f"{value + 0.1:.4f}"),
+        ],
+        columns=claims.COLUMNS,
+    )
+    checked = claims.check(table, views)
+    assert pairs
+    assert checked["holds"].tolist() == ["open", "no", "yes", "another order", "0 of 5", "yes", "no"]
+    assert checked["measured"][0] == ""
+    table.loc[0, "about"] = "the weather"
+    table.to_csv(tmp_path / "claims.csv", index=False)
+    with pytest.raises(RequestError, match="the weather"):
+        claims.read(tmp_path / "claims.csv")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OFFLINE)
+def test_the_offline_studies_give_their_committed_results_again(repository, room, name):
+    done = study(room, "evaluate", name, "tracker=none")
+    assert done.returncode == 0, done.stderr
+    done = study(room, "report", name)
+    assert done.returncode == 0, done.stderr
+    committed = repository / "experiments" / name / "results"
+    again = room / "experiments" / name / "results"
+    assert sorted(file.name for file in again.iterdir()) == sorted(file.name for file in committed.iterdir())
+    for file in sorted(committed.glob("*.csv")):
+        # Another processor may differ in the last digits of a vector, and so in the fourth of a score.
+        pd.testing.assert_frame_equal(pd.read_csv(again / file.name), pd.read_csv(file), atol=0.002, rtol=0.01)
+    assert len((room / "experiments" / name / "gallery.html").read_text(encoding="utf-8")) > 50_000
+
+
+@pytest.mark.slow
+def test_every_source_that_a_study_imports_is_a_dependency_of_its_stage(repository, tmp_path):
+    """Only what words, draws on the screen or logs may be missing: nothing of it can change a result."""
+    script = tmp_path / "loaded.py"
+    script.write_text(LOADED, encoding="utf-8")
+    for name in OFFLINE:
+        done = subprocess.run(
+            [sys.executable, str(script), f"experiment={name}", "tracker=none", "hydra.sweep.dir=sweep"],
+            cwd=tmp_path, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        files = [Path(line[2:]) for line in done.stdout.splitlines() if line.startswith("@ ")]
+        loaded = {str(file.relative_to(repository)) for file in files}
+        evaluate = set(stage(repository, f"evaluate-{name}")["deps"])
+        report = set(stage(repository, f"report-{name}")["deps"])
+        missing = {file for file in loaded - evaluate if not file.endswith("__init__.py")}
+        missing -= report | {"evalkit/report.py", "evalkit/closing.py"}
+        assert {file for file in missing if not file.startswith(("evalkit/gallery/", "evalkit/trackers/"))} <= {
+            "evalkit/terminal.py", "evalkit/messages.py", "evalkit/secrets.py", "evalkit/errors.py",
+            "evalkit/encoders/quiet.py", "evalkit/encoders/refusals.py",
+        }  # fmt: skip
+        unused = {file for file in evaluate - loaded if file.endswith(".py") and "__init__" not in file}
+        assert unused <= {"evalkit/study.py"}
+
+
+@pytest.mark.slow
+def test_the_article_comes_from_the_hub_and_fills_its_table(room, hub_environment):
+    done = study(room, "evaluate", "article", "tracker=none", "seed=0", environment=hub_environment)
+    assert done.returncode == 0, done.stderr
+    done = study(room, "report", "article", environment=hub_environment)
+    assert done.returncode == 0, done.stderr
+    folder = room / "experiments" / "article"
+    checked = pd.read_csv(folder / "results" / "claims.csv", keep_default_na=False)
+    assert len(checked) == 14
+    assert (checked["measured"] != "").all()
+    assert "open" not in set(checked["holds"])
+    readme = (folder / "README.md").read_text(encoding="utf-8")
+    assert checked["measured"][9] in readme
+
+
+@pytest.mark.slow
+def test_where_the_hub_is_out_of_reach_the_table_stays_open(room, hub_environment):
+    environment = {**hub_environment, "HF_ENDPOINT": "http://127.0.0.1:9"}
+    done = study(room, "evaluate", "article", "tracker=none", "seed=0", environment=environment)
+    assert done.returncode == 1
+    assert "cannot be reached" in done.stderr
+    assert study(room, "report", "article").returncode == 0
+    checked = pd.read_csv(room / "experiments" / "article" / "results" / "claims.csv", keep_default_na=False)
+    assert set(checked.loc[checked["model"] != "random", "holds"]) == {"open"}
+    assert checked.loc[checked["model"] == "random", "measured"].item() != ""
+
+
+def test_a_record_of_the_first_version_is_still_read(repository, tmp_path):
+    file = repository / "tests" / "data" / "record_v0.1.0.json"
+    record = read_record(file)
+    assert record.evalkit_version == "0.1.0"
+    assert record.encoder["name"] == "tfidf"
+    assert {score.name: score.value for score in record.scores}["neighbours/precision_at_1"] == 0.2666666666666667
+    assert len(record.queries) == 5
+    newer = {**json.loads(file.read_text(encoding="utf-8")), "format": 99, "evalkit_version": "9.0"}
+    (tmp_path / "record.json").write_text(json.dumps(newer), encoding="utf-8")
+    with pytest.raises(RequestError, match=r"use evalkit 9\.0"):
+        read_record(tmp_path)
