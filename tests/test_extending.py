@@ -115,6 +115,7 @@ def test_a_reader_makes_a_dataset(evalkit, examples, tmp_path):
     assert "empty.txt" in done.err
 
 
+@pytest.mark.slow
 def test_a_yaml_makes_a_study(evalkit, examples):
     done = evalkit(
         f"--config-dir={examples / 'conf'}", "experiment=tickets", f"dataset.path={examples / 'tickets.csv'}",

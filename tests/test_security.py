@@ -74,6 +74,7 @@ def test_a_models_name_is_no_markup_in_the_leaderboard(evalkit):
     assert "&lt;b>\\|x" in board
 
 
+@pytest.mark.slow
 def test_no_file_and_no_message_holds_a_secret_of_the_command_line(evalkit, monkeypatch):
     for number in range(12):
         monkeypatch.setenv(f"EVALKIT_SECRET_{number}", "")  # so that what the command sets is taken back

@@ -42,6 +42,7 @@ def test_combinations_of_one_identity_are_done_once_and_said_once(evalkit):
     assert done.out.count("found finished") == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("processes", [1, 2])
 def test_seven_poolings_cost_one_forward_pass(evalkit_process, tmp_path, processes):
     """Counted by a wrapper around the model's forward, in whichever process calls it."""
