@@ -2,7 +2,7 @@
 
 openTSNE takes any gradient as ``negative_gradient_method``. Its own two find the repulsion by a quadtree, or by an
 interpolation on a grid of a third of a unit that is transformed nine times an iteration. Here charges are spread by
-cubic splines over cells of half a unit (the kernel's width is 1), and three transforms suffice: one for the charges,
+cubic splines over cells of a third of a unit (the kernel is 1 wide), and three transforms suffice: one for the charges,
 one for each component of the force; the normalisation is an inner product in the Fourier domain.
 
 References
@@ -25,7 +25,7 @@ from evalkit.projections.compiled import compiled
 
 __all__ = ["GridGradient"]
 
-WIDEST_CELL = 0.5  # the Cauchy kernel is 1 wide: the forces' error is then half the quadtree's (docs/projections.md)
+WIDEST_CELL = 1 / 3  # the Cauchy kernel is 1 wide: the forces err by 0.005, a third of the quadtree (docs/projections.md)
 FEWEST_CELLS = 40  # on a map smaller than that many widest cells the cells shrink with it
 MARGIN = 4  # cells beside the map: the splines reach over its edge, and ring for some cells where the grid wraps
 

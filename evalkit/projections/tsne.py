@@ -103,16 +103,16 @@ def project(
         )
     small = len(unit) <= TREE_TEXTS
     begin = start(unit, seed)
-    shared: dict[str, Any] = {"learning_rate": "auto", "momentum": 0.8, "inplace": True}
+    shared: dict[str, Any] = {"learning_rate": "auto", "inplace": True}
     while True:
         embedding = _prepare(indices, distances, chosen, begin, small)
-        embedding.optimize(early_iterations, exaggeration=exaggeration, **shared)
+        embedding.optimize(early_iterations, exaggeration=exaggeration, momentum=0.5, **shared)
         if exaggeration <= 1 or early_iterations == 0 or np.std(embedding) >= np.std(begin):
             break
         # Neighbourhoods so little distinct that the exaggerated attraction outweighs all repulsion: it pulls every
         # text into one point, from which nothing but rounding leads back.
         exaggeration = max(exaggeration / 2, 1.0)
-    embedding.optimize(iterations, exaggeration=1, **shared)
+    embedding.optimize(iterations, exaggeration=1, momentum=0.8, **shared)
     points = np.array(embedding, dtype=np.float64)
     if not np.isfinite(points).all():
         raise EvaluationError(

@@ -75,9 +75,9 @@ def test_repulsion_is_near_the_exact_sum(extent):
     points = np.random.default_rng(3).normal(size=(800, 2)) * extent / 4
     forces, normaliser = GridGradient(1).repulsion(points)
     expected, total = exact_repulsion(points)
-    assert normaliser == pytest.approx(total, rel=0.01)
+    assert normaliser == pytest.approx(total, rel=0.002)
     error = np.sqrt(np.square(forces - expected).sum() / np.square(expected).sum())
-    assert error < 0.05
+    assert error < 0.01  # openTSNE: 0.018 by quadtree, 0.044 on its grid
 
 
 def test_gradient_and_divergence_equal_the_definition():
