@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import evalkit
+from evalkit.errors import RequestError
+from evalkit.records import read_record
+
+
+@pytest.fixture
+def clusters():
+    rng = np.random.default_rng(3)
+    centres = rng.normal(size=(3, 8)) * 3
+    labels = np.repeat(["a", "b", "c"], 10)
+    return centres[np.repeat(np.arange(3), 10)] + rng.normal(size=(30, 8)), labels
+
+
+def test_two_labels_of_three_orthogonal_texts():
+    scores = evalkit.evaluate(np.repeat(np.eye(2), 3, axis=0), list("aaabbb"), evaluators=["neighbours", "separation"])
+    assert scores["neighbours/precision_at_1"].value == 1
+    assert scores["neighbours/precision_at_1"].chance == pytest.approx(0.4)
+    assert scores["separation/silhouette"].value == 1
+
+
+def test_lengths_and_names_do_not_matter(clusters):
+    vectors, labels = clusters
+    scaled = vectors * np.linspace(0.5, 9, 30)[:, None]
+    renamed = np.where(labels == "a", "zebra", labels)
+    one = evalkit.evaluate(vectors, labels, evaluators=["neighbours"])
+    two = evalkit.evaluate(scaled, renamed, evaluators=["neighbours"])
+    assert one["neighbours/precision_at_5"].value == pytest.approx(two["neighbours/precision_at_5"].value)
+
+
+def test_the_same_numbers_as_a_run(evalkit, tmp_path):
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(20, 6)).astype(np.float32)
+    labels = ["x", "y"] * 10
+    np.save(tmp_path / "v.npy", vectors)
+    rows = [f"text {n},{label}" for n, label in enumerate(labels)]
+    (tmp_path / "t.csv").write_text("\n".join(["text,label", *rows]))
+    done = evalkit(
+        "model=precomputed", f"model.path={tmp_path}/v.npy", "dataset=csv", f"dataset.path={tmp_path}/t.csv",
+        "projection=pca",
+    )  # fmt: skip
+    assert done.status == 0, done.err
+    import evalkit as package
+
+    mine = {score.name: score for score in package.evaluate(vectors, labels, projection="pca")}
+    for score in read_record(done.runs[0]).scores:
+        assert mine[score.name].value == pytest.approx(score.value), score.name
+        assert mine[score.name].p_value == pytest.approx(score.p_value), score.name
+
+
+def test_a_projection_adds_the_map_scores(clusters):
+    scores = evalkit.evaluate(*clusters, projection="pca")
+    assert {"map/silhouette", "hulls/overlap", "faithfulness/label_continuity"} <= {score.name for score in scores}
+    assert scores.projection.points.shape == (30, 2)
+    assert len(scores.table()) == len(scores)
+
+
+@pytest.mark.parametrize(
+    ("vectors", "labels", "options", "words"),
+    [
+        (np.ones(5), list("aabbb"), {}, "one row a text"),
+        (np.ones((5, 2), dtype=complex), list("aabbb"), {}, "complex"),
+        ([["a"]] * 5, list("aabbb"), {}, "a table of numbers"),
+        (np.ones((5, 2)), list("aabb"), {}, "5 vectors and 4 labels"),
+        (np.ones((5, 2)), list("aaaaa"), {}, "all texts bear the label 'a'"),
+        (np.ones((3, 2)), list("aab"), {}, "at least 4 texts"),
+        (np.array([[1, 2], [1, np.nan], [1, 1], [2, 2]]), list("aabb"), {}, "first in row 1"),
+        (np.array([[1, 2], [1, 3], [np.inf, 1], [2, 2]]), list("aabb"), {}, "first in row 2"),
+        (np.ones((4, 2)), list("aabb"), {"k": [4]}, "K can be at most 3"),
+        (np.ones((4, 2)), list("aabb"), {"projection": "isomap"}, "choose tsne, umap or pca"),
+        (np.ones((4, 2)), list("aabb"), {"evaluators": []}, "evaluators is empty"),
+        (np.ones((4, 2)), list("aabb"), {"evaluators": ["nothing"]}, "there is no evaluator 'nothing'"),
+        (np.ones((4, 2)), list("aabb"), {"evaluators": ["hulls"]}, "scores a map, and there is none"),
+    ],
+)
+def test_what_cannot_be_scored_is_refused_in_one_sentence(vectors, labels, options, words):
+    with pytest.raises(RequestError, match=words) as caught:
+        evalkit.evaluate(vectors, labels, **options)
+    assert "\n" not in str(caught.value)
