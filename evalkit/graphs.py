@@ -179,12 +179,16 @@ def _save(graph: NeighbourGraph, folder: Path) -> None:
 
 
 def _load(entry: Entry) -> NeighbourGraph:
+    # Copies: the store's arrays are read-only maps, and some libraries (scipy's sparse matrices) write where they read.
+    def array(name: str) -> NDArray[Any]:
+        return np.array(entry.array(name))
+
     return NeighbourGraph(
-        indices=entry.array("indices"),
-        similarities=entry.array("similarities"),
+        indices=array("indices"),
+        similarities=array("similarities"),
         size=int(entry.meta["size"]),
-        queries=entry.array("queries") if entry.meta["sampled"] else None,
-        ties=Ties(**{field.name: entry.array(f"ties_{field.name}") for field in dataclasses.fields(Ties)}),
+        queries=array("queries") if entry.meta["sampled"] else None,
+        ties=Ties(**{field.name: array(f"ties_{field.name}") for field in dataclasses.fields(Ties)}),
         exact=bool(entry.meta["exact"]),
         recall=entry.meta["recall"],
     )

@@ -59,3 +59,18 @@ def test_a_large_corpus_gets_sampled_queries_and_an_approximate_graph(embedding,
     assert graphs.whole().queries is None
     assert graphs.whole().indices.shape[0] == 2100
     assert "approximate neighbour graph" in graphs.warnings[0]
+
+
+@pytest.mark.parametrize("projection", ["tsne", "umap"])
+def test_a_map_is_drawn_from_a_graph_that_came_from_the_store(embedding, tmp_path, projection):
+    import importlib
+
+    module = importlib.import_module(f"evalkit.projections.{projection}")
+    labels = (np.arange(2100) % 30).astype(np.int32)
+    options = {"epochs": 5} if projection == "umap" else {"early_iterations": 5, "iterations": 5}
+    drawn = []
+    for _ in range(2):  # built, then found
+        graphs = Graphs(embedding, labels, (1, 5), Store(tmp_path), seed=0, large=50_000)
+        graphs.want(90)
+        drawn.append(module.project(embedding.unit, graphs.whole(), seed=0, **options).points)
+    assert np.array_equal(*drawn)
