@@ -25,7 +25,7 @@ from evalkit.projections.compiled import compiled
 
 __all__ = ["GridGradient"]
 
-WIDEST_CELL = 1 / 3  # the Cauchy kernel is 1 wide: the forces err by 0.005, a third of the quadtree (docs/projections.md)
+WIDEST_CELL = 1 / 3  # the Cauchy kernel is 1 wide: forces err by 0.005, a third of the quadtree (docs/projections.md)
 FEWEST_CELLS = 40  # on a map smaller than that many widest cells the cells shrink with it
 MARGIN = 4  # cells beside the map: the splines reach over its edge, and ring for some cells where the grid wraps
 
