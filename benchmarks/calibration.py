@@ -275,6 +275,9 @@ def main() -> None:
         for labels in arguments.labels
         for name in arguments.separations
     ]
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+    ).stdout.strip()  # now: the tree may have moved on when the simulation ends
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # of the workers: two processes on two cores
     with ProcessPoolExecutor(2) as pool:
         futures = [pool.submit(run, condition, draws, arguments.seed) for condition, draws in jobs]
@@ -282,9 +285,6 @@ def main() -> None:
         for future in futures:
             results.append(future.result())
             print(results[-1][0], f"{results[-1][2]:.0f} s", file=sys.stderr, flush=True)
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    ).stdout.strip()
     text = page(results, "python " + " ".join(sys.argv), commit or "unknown")
     if arguments.write:
         arguments.write.write_text(text, encoding="utf-8")
