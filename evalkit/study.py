@@ -95,9 +95,19 @@ def _lasting(data: dict[str, Any]) -> dict[str, Any]:
     encoder = {**data["encoder"], "texts_per_second": None}
     asked = {key: value for key, value in settings.items() if key not in NAMED_ELSEWHERE}
     identity = digest({"asked": asked, "encoder": encoder.get("key"), "corpus": data["corpus"]["fingerprint"]})
-    return {
+    lasting = {
         **data, "identity": identity, "settings": settings, "encoder": encoder, "timings": {}, "environment": {},
     }  # fmt: skip
+    return {key: _steady(value) for key, value in lasting.items()}
+
+
+def _steady(value: Any) -> Any:
+    """The same value, figures cut at ten decimals: sums taken in parallel may differ in their last bit."""
+    if isinstance(value, float):
+        return round(value, 10)
+    if isinstance(value, dict):
+        return {key: _steady(entry) for key, entry in value.items()}
+    return [_steady(entry) for entry in value] if isinstance(value, list) else value
 
 
 def _folder(name: str, studies: Path) -> Path:
