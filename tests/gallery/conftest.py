@@ -1,7 +1,6 @@
 import importlib.util
 import itertools
 import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -93,20 +92,6 @@ def tables(models, names):
         for a, b in itertools.pairwise(names)
     ]
     return tuple(pd.DataFrame(rows) for rows in (board, comparisons, agreement, topics))
-
-
-@pytest.fixture(scope="session")
-def browser():
-    sync_api = pytest.importorskip(
-        "playwright.sync_api", reason="playwright is not installed, so no page can be opened"
-    )
-    chromium = shutil.which("chromium") or "/usr/bin/chromium"
-    if not Path(chromium).exists():
-        pytest.skip("no Chromium is installed (Debian: apt-get install chromium), so the page cannot be looked at")
-    with sync_api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="session")

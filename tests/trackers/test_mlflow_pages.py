@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from pathlib import Path
 
 import pytest
@@ -23,20 +22,12 @@ PICTURE = '<svg xmlns="http://www.w3.org/2000/svg" width="400" height="300"><rec
 
 
 @pytest.fixture
-def page(tmp_path):
-    playwright = pytest.importorskip("playwright.sync_api")
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip(
-            "no Chromium is installed (Debian: apt-get install chromium), so MLflow's pages cannot be looked at"
-        )
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-        opened = browser.new_page(viewport={"width": 1680, "height": 950})
-        opened.set_default_timeout(PATIENCE)
-        opened.set_default_navigation_timeout(PATIENCE)
-        yield opened
-        browser.close()
+def page(browser):
+    opened = browser.new_page(viewport={"width": 1680, "height": 950})
+    opened.set_default_timeout(PATIENCE)
+    opened.set_default_navigation_timeout(PATIENCE)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture
