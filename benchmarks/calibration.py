@@ -9,7 +9,7 @@ anew, and evaluated by evalkit's own evaluators. What is looked at:
 - two equal models (same centres, noise drawn apart, or half shared): how often the paired test rejects;
 - a better model (centres a quarter farther apart): how often it is told apart.
 
-    python benchmarks/calibration.py [--draws 500] [--texts 30 300] [--write docs/calibration.md]
+    python benchmarks/calibration.py [--draws 500] [--texts 30 300] [--centres 5] [--write docs/calibration.md]
 """
 
 from __future__ import annotations
@@ -32,17 +32,18 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from evalkit import paired
-from evalkit.metrics import clustering, hulls, neighbours, separation
+from evalkit.metrics import clustering, hulls, neighbours, probe, separation
 from evalkit.metrics import map as mapped
 from evalkit.neighbours import graph_depth, nearest, plane
 from evalkit.values import Codes, Evaluation, Sample, Vectors
 
-FAMILIES = (separation, clustering, mapped, hulls)
+FAMILIES = (separation, clustering, mapped, hulls, probe)
 SEPARATIONS = {"none": 0.0, "weak": 2.0, "middling": 4.0, "strong": 6.5}
 SHARES = {"equal": (6, 6, 6, 6, 6), "unequal": (12, 8, 5, 3, 2)}
 DIMENSIONS = 32
 CENTRE_SEED = 5
-MAPS_EVERY = 4  # map scores cost most and have no paired test: every fourth draw
+PROBE_PERMUTATIONS = 19  # the evaluator's own number
+COSTLY_EVERY = 4  # map scores and the probe cost most: every fourth draw
 ALPHAS = (0.01, 0.05, 0.1, 0.5)
 
 
@@ -53,6 +54,7 @@ class Condition:
     texts: int
     labels: str
     separation: str
+    centre_seed: int = CENTRE_SEED
 
     @property
     def codes(self) -> Codes:
@@ -60,15 +62,15 @@ class Condition:
         return np.repeat(np.arange(sizes.size, dtype=np.int32), sizes)
 
 
-def centres(scale: float) -> NDArray[np.float64]:
-    drawn = np.random.default_rng(CENTRE_SEED).normal(size=(5, DIMENSIONS))
+def centres(scale: float, seed: int) -> NDArray[np.float64]:
+    drawn = np.random.default_rng(seed).normal(size=(5, DIMENSIONS))
     scaled: NDArray[np.float64] = scale * drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
     return scaled
 
 
 def draw(condition: Condition, noise: NDArray[np.float64], *, factor: float = 1.0) -> Vectors:
     """Unit vectors about the centres."""
-    scattered = centres(SEPARATIONS[condition.separation] * factor)[condition.codes] + noise
+    scattered = centres(SEPARATIONS[condition.separation] * factor, condition.centre_seed)[condition.codes] + noise
     unit: Vectors = (scattered / np.linalg.norm(scattered, axis=1, keepdims=True)).astype(np.float32)
     return unit
 
@@ -95,8 +97,9 @@ def evaluate(unit: Vectors, labels: Codes, seed: int, count: int, families: Sequ
     found = [neighbour_scores(sample, np.random.default_rng(seed), count)]
     for number, family in enumerate(families):
         fewer = mock.patch.object(family, "permutation_count", return_value=count)
+        options = {"permutations": min(count, PROBE_PERMUTATIONS)} if family is probe else {}
         with fewer if hasattr(family, "permutation_count") else contextlib.nullcontext():
-            found.append(family.evaluate(sample, np.random.default_rng([seed, number])))
+            found.append(family.evaluate(sample, np.random.default_rng([seed, number]), **options))
     return Evaluation(
         scores=tuple(score for each in found for score in each.scores if score.ranks_models),
         per_text={name: column for each in found for name, column in each.per_text.items()},
@@ -111,16 +114,18 @@ def simulate(condition: Condition, draws: int, *, seed: int, permuted: int = 199
     for number in range(draws):
         rng = np.random.default_rng([seed, number])
         common, own, other = rng.normal(size=(3, labels.size, DIMENSIONS))
-        families = (separation, mapped) if number % MAPS_EVERY == 0 else (separation,)
+        costly = number % COSTLY_EVERY == 0
+        paired_families = (separation, probe) if costly else (separation,)
+        families = (*paired_families, mapped) if costly else paired_families
         first = evaluate(
             draw(condition, own), labels, number, 1 if structured else permuted, families if structured else FAMILIES
         )
         alike = [
-            evaluate(draw(condition, (common + noise) / np.sqrt(2)), labels, number, 1, (separation,)).per_text
+            evaluate(draw(condition, (common + noise) / np.sqrt(2)), labels, number, 1, paired_families).per_text
             for noise in (own, other)
         ]
-        equal = evaluate(draw(condition, other), labels, number, 1, (separation,)).per_text
-        better = evaluate(draw(condition, other, factor=1.25), labels, number, 1, (separation,)).per_text
+        equal = evaluate(draw(condition, other), labels, number, 1, paired_families).per_text
+        better = evaluate(draw(condition, other, factor=1.25), labels, number, 1, paired_families).per_text
         for score in first.scores:
             row = {
                 "score": score.name,
@@ -232,8 +237,12 @@ def _paired_table(results: list[tuple[Condition, pd.DataFrame, float]]) -> str:
 def page(results: list[tuple[Condition, pd.DataFrame, float]], command: str, commit: str) -> str:
     """The Markdown page."""
     seconds = sum(each[2] for each in results)
-    counts = sorted({(c.texts, int(frame["draws"].iloc[0])) for c, frame, _ in results})
-    drawn = ", ".join(f"{draws} draws of {texts} texts" for texts, draws in counts)
+    counts = sorted({int(frame["draws"].iloc[0]) for _, frame, _ in results})
+    drawn = ", ".join(
+        f"{int(frame['draws'].iloc[0])} draws of {c.texts} texts, {c.separation}"
+        for c, frame, _ in results
+        if c.labels == results[0][0].labels
+    )
     return "\n\n".join(
         [
             "# Calibration",
@@ -241,16 +250,19 @@ def page(results: list[tuple[Condition, pd.DataFrame, float]], command: str, com
             f"five labels, {DIMENSIONS} dimensions, centres at "
             + ", ".join(f"{scale:g} ({name})" for name, scale in SEPARATIONS.items())
             + f" from the origin with unit noise. Label sizes of 30 texts: {SHARES['equal']} or {SHARES['unequal']}; "
-            f"ten times these of 300. {drawn} a condition; the Monte-Carlo standard error of a share of 0.05 is "
-            + ", ".join(f"{np.sqrt(0.05 * 0.95 / draws):.3f} ({texts} texts)" for texts, draws in counts)
+            f"ten times these of 300. {drawn}; map scores and the probe in every fourth. The Monte-Carlo standard error "
+            "of a share of 0.05 is "
+            + ", ".join(f"{np.sqrt(0.05 * 0.95 / draws):.3f} ({draws} draws)" for draws in counts)
             + f". Command: `{command}`; commit {commit}; {seconds:.0f} s of computing.",
             "## No structure: p-values and chance levels",
             "P(p ≤ α) should be at most α (less where few values are possible), mean `adjusted` 0.",
             _null_table(results),
             "## Intervals",
             "Coverage of the score's expectation at this number of texts should be 0.95 (at least 0.93); 3.92 sd is "
-            "the width one would choose who knew the truth. The intervals of silhouette, centroid_accuracy and the map "
-            "scores hold the centroids or the map for given; here these are drawn anew as well.",
+            "the width one would choose who knew the truth. The intervals of centroid_accuracy, of the map scores and of the "
+            "probe hold the centroids, the map or the fitted probes for given and say so; here these are drawn anew as "
+            "well, so that for them the table shows what the condition hides. Macro scores have no interval and no paired "
+            "test where more than a tenth of the labels have fewer than five texts: 30 texts, unequal.",
             _interval_table(results),
             "## Paired comparison",
             "Share of p ≤ 0.05 for two equal models (noise drawn apart; half of it shared), and for a model whose "
@@ -262,15 +274,21 @@ def page(results: list[tuple[Condition, pd.DataFrame, float]], command: str, com
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--draws", type=int, default=500, help="draws of 30 texts a condition; a third of 300")
+    parser.add_argument(
+        "--draws", type=int, default=500, help="draws a condition; a third of 300 texts without structure"
+    )
     parser.add_argument("--texts", type=int, nargs="+", default=[30, 300])
     parser.add_argument("--labels", nargs="+", choices=SHARES, default=list(SHARES))
     parser.add_argument("--separations", nargs="+", choices=SEPARATIONS, default=list(SEPARATIONS))
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--centres", type=int, default=CENTRE_SEED, help="seed of the label centres")
     parser.add_argument("--write", type=Path, help="Markdown file")
     arguments = parser.parse_args()
     jobs = [
-        (Condition(texts, labels, name), arguments.draws if texts < 100 else max(1, arguments.draws // 3))
+        (
+            Condition(texts, labels, name, arguments.centres),
+            arguments.draws if texts < 100 or name != "none" else max(1, arguments.draws // 3),
+        )
         for texts in arguments.texts
         for labels in arguments.labels
         for name in arguments.separations

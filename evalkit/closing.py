@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 
 from evalkit import settings, terminal
 from evalkit.job import read_plan, run_context
-from evalkit.leaderboard import shown_columns
+from evalkit.leaderboard_text import shown_columns, untested
 from evalkit.report import Report, write_report
 from evalkit.trackers import Tracker, TrackerTrouble
 from evalkit.views import RunView, collect
@@ -65,7 +65,7 @@ def _show(report: Report) -> None:
         shown_columns(report.board, report.rank_by),
         title=f"{corpus['name']}: {corpus['texts']} texts, {corpus['labels']} labels, ranked by {report.rank_by}",
     )
-    for verdict in _verdicts(report):
+    for verdict in filter(None, _verdicts(report)):
         terminal.say(f"  {verdict}")
     warnings: dict[str, list[str]] = {}
     for view in report.views:
@@ -90,7 +90,7 @@ def _verdicts(report: Report, most: int = 6) -> Sequence[str]:
         where = f"pooling {row['pooling']}: " if chosen["pooling"].nunique() > 1 else ""
         who = f"{row['model_a']} and {row['model_b']} are " if str(row["verdict"]).startswith("tied") else ""
         told.append(where + who + str(row["verdict"]))
-    return list(dict.fromkeys(told))[:most]
+    return list(dict.fromkeys(told))[:most] or [untested(report.board, report.rank_by)]
 
 
 def _track(folder: Path, config: DictConfig, reports: Sequence[Report]) -> Tracker | None:

@@ -31,7 +31,7 @@ def write_findings(folder: Path) -> list[Path]:
     RequestError
         Where the study has not been evaluated.
     """
-    from evalkit import claims, gallery, leaderboard, replicates
+    from evalkit import claims, gallery, leaderboard, leaderboard_text, replicates
     from evalkit.outputs import write_csv
     from evalkit.views import collect, one_corpus, unique
 
@@ -54,7 +54,7 @@ def write_findings(folder: Path) -> list[Path]:
     shutil.rmtree(results, ignore_errors=True)
     results.mkdir(parents=True)
     write_json(_metrics(board, rank_by), results / "leaderboard.json")
-    written = {"leaderboard": leaderboard.markdown(board.assign(texts_per_second=float("nan")), rank_by)}
+    written = {"leaderboard": leaderboard_text.markdown(board.assign(texts_per_second=float("nan")), rank_by)}
     if (folder / "claims.csv").is_file():
         tables["claims"] = claims.check(claims.read(folder / "claims.csv"), views)
     for title, table in tables.items():

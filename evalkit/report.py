@@ -53,7 +53,7 @@ def write_report(folders: Sequence[Path], out: Path, *, rank_by: str | None = No
     RequestError
         Where there is no run, or the runs are of different corpora.
     """
-    from evalkit import gallery, leaderboard
+    from evalkit import gallery, leaderboard, leaderboard_text
     from evalkit.outputs import write_csv, write_text
 
     every = collect(folders)
@@ -68,7 +68,7 @@ def write_report(folders: Sequence[Path], out: Path, *, rank_by: str | None = No
     tables = {"leaderboard.csv": board, "comparisons.csv": compared, "agreement.csv": agreement, "topics.csv": topics}
     for name, table in tables.items():
         write_csv(table, out / name)
-    write_text(leaderboard.markdown(board, ranked), out / "leaderboard.md")
+    write_text(leaderboard_text.markdown(board, ranked), out / "leaderboard.md")
     look: Literal["auto", "light", "dark"] = "dark" if theme == "dark" else "auto"
     gallery.write(views, board, compared, agreement, topics, out=out / "gallery.html", theme=look, rank_by=ranked)
     files = [out / name for name in (*tables, "leaderboard.md", "gallery.html")]
@@ -117,7 +117,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command; exits 0, 1 or 2 as docs say."""
     from evalkit import terminal
-    from evalkit.leaderboard import shown_columns
+    from evalkit.leaderboard_text import shown_columns
 
     arguments = _arguments(argv)
     out = arguments.out or (arguments.folders[0] if len(arguments.folders) == 1 else Path("report"))

@@ -99,11 +99,15 @@ def test_thirty_texts_intervals_cover_and_equal_models_are_let_be(calibration, s
             assert (high - low).mean() < 1.35 * 3.92 * values.std()
 
 
-def check(frame: pd.DataFrame, separation: str) -> None:
+def check(frame: pd.DataFrame, separation: str, *, few: bool) -> None:
     graph_scores = frame[frame.index.str.startswith("neighbours/")]
     assert len(graph_scores) == 10
     for name, row in graph_scores.iterrows():
         draws = int(row["draws"])
+        if few and name.endswith("_macro"):
+            assert np.isnan(row["coverage"])
+            assert np.isnan(row["false"])
+            continue
         assert row["coverage"] >= at_least(0.93, draws), name
         assert row["least_width"] > 0, name
         assert row["false"] <= at_most(0.06, draws), name
@@ -123,7 +127,11 @@ def check(frame: pd.DataFrame, separation: str) -> None:
 @pytest.mark.parametrize(("texts", "draws"), [(30, 150), (300, 50)])
 def test_every_score_is_calibrated(calibration, texts, draws, separation, labels):
     condition = calibration.Condition(texts, labels, separation)
-    check(calibration.summarise(calibration.simulate(condition, draws, seed=7)), separation)
+    check(
+        calibration.summarise(calibration.simulate(condition, draws, seed=7)),
+        separation,
+        few=labels == "unequal" and texts == 30,
+    )
 
 
 @pytest.mark.slow
@@ -141,7 +149,7 @@ def test_power_grows_with_the_texts(calibration):
 def test_the_page_tells_what_was_simulated(calibration):
     conditions = [calibration.Condition(30, "equal", name) for name in ("none", "weak")]
     text = calibration.page([calibration.run(condition, 2, 0) for condition in conditions], "python x", "abc1234")
-    assert "2 draws of 30 texts" in text
+    assert "2 draws of 30 texts, none, 2 draws of 30 texts, weak;" in text
     assert "commit abc1234" in text
     for name in ("neighbours/map_at_r_macro", "separation/silhouette", "hulls/overlap", "map/neighbourhood_hit_at_5"):
         assert f"| {name} | 30 | equal | " in text

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -30,19 +31,21 @@ def clone(tmp_path_factory):
     return folder
 
 
-def call(clone, *command):
+def call(clone, *command, network=None):
+    """Run a command in the clone: without a network, or with what `network` says of one."""
     dirty = {"MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "DVC_ROOT", "DVC_EXP_NAME"}
     environment = {key: value for key, value in os.environ.items() if key not in dirty}
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
-    environment |= {"PYTHONPATH": str(clone), "HF_HUB_OFFLINE": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    environment |= {"PYTHONPATH": str(clone), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment |= network or {"HF_HUB_OFFLINE": "1"}
     environment |= {f"GIT_{who}_{what}": "a@b.c" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
     return subprocess.run(
         command, cwd=clone, env=environment, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
     )
 
 
-def dvc(clone, *arguments):
-    done = call(clone, DVC, *arguments)
+def dvc(clone, *arguments, network=None):
+    done = call(clone, DVC, *arguments, network=network)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -132,6 +135,58 @@ def test_an_experiment_varies_a_study_and_its_runs_bear_its_name(clone):
         assert "sweep" in {run.info.run_name for run in runs}
     finally:
         call(clone, "git", "checkout", "-q", ".")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # SQLAlchemy, of how MLflow uses it
+def test_an_experiment_in_a_copy_leaves_its_runs_in_this_repository_and_the_files_alone(clone):
+    setting = 'conf/experiment/poolings.yaml:hydra.sweeper.params.pooling="mean,max"'
+    dvc(clone, "exp", "run", "-q", "--temp", "-n", "thrown-away", "-S", setting, "report-poolings")
+    assert call(clone, "git", "status", "--porcelain").stdout == ""
+    shown = json.loads(dvc(clone, "exp", "show", "--json"))
+    names = {entry.get("name") for rev in shown for each in rev.get("experiments") or [] for entry in each["revs"]}
+    assert "thrown-away" in names
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{clone / 'mlflow.db'}")
+    (experiment,) = (e for e in client.search_experiments() if e.name == "evalkit")
+    runs = client.search_runs([experiment.experiment_id], "tags.`evalkit.dvc_experiment` = 'thrown-away'")
+    assert "sweep" in {run.info.run_name for run in runs}
+
+
+def test_the_article_says_so_where_the_hub_is_out_of_reach(clone, tmp_path):
+    network = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
+    done = call(clone, DVC, "repro", "experiments/article/dvc.yaml", network=network)
+    try:
+        assert done.returncode == 0, done.stderr
+        assert "HF_HUB_OFFLINE" in done.stdout + done.stderr
+        claims = pd.read_csv(clone / "experiments/article/results/claims.csv", keep_default_na=False)
+        assert set(claims.loc[claims["model"] != "random", "holds"]) == {"open"}
+        assert set(claims.loc[claims["model"] != "random", "measured"]) == {""}
+    finally:
+        call(clone, "git", "checkout", "-q", ".")
+
+
+def test_the_article_is_reproduced_where_the_hub_is_reachable(clone, hub, hub_environment):
+    """Small generated models bear the four names: the pipeline is shown here, not the article's findings."""
+    network = {key: value for key, value in hub_environment.items() if key.startswith(("HF_", "NO_", "no_"))}
+    dvc(clone, "repro", "experiments/article/dvc.yaml", network=network)
+    try:
+        asked = len(hub.requests)
+        assert asked > 4
+        results = clone / "experiments" / "article" / "results"
+        board = json.loads((results / "leaderboard.json").read_text(encoding="utf-8"))
+        assert set(board) == {"bert", "distilbert", "mpnet", "bge", "random"}
+        claims = pd.read_csv(results / "claims.csv", keep_default_na=False)
+        assert len(claims) == 14
+        assert "open" not in set(claims["holds"])
+        assert (claims["measured"] != "").all()
+        assert len(list((results / "maps").glob("*.png"))) == 5
+        again = dvc(clone, "repro", "experiments/article/dvc.yaml", network=network)
+        assert "Running stage" not in again
+        assert len(hub.requests) == asked
+    finally:
+        call(clone, "git", "checkout", "-q", ".")
+        call(clone, "git", "clean", "-fdq", "experiments")
 
 
 def test_telemetry_is_off_and_the_ignore_rules_are_committed(clone):

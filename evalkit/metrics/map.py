@@ -21,6 +21,7 @@ from evalkit.errors import RequestError
 from evalkit.metrics.mean_intervals import macro_pseudo_values, share_interval
 from evalkit.metrics.neighbours import evaluate_graph
 from evalkit.metrics.null_sample import LARGE, stratified_rows
+from evalkit.metrics.small_labels import without_macro_tests
 from evalkit.nulls import build_score, p_value, permute_scores
 from evalkit.values import Codes, Evaluation, Points, Sample, Score
 
@@ -134,7 +135,7 @@ def evaluate(sample: Sample, rng: np.random.Generator, *, k: Sequence[int] | Non
     micro, macro = hits.mean(), macro_pseudo_values(hits, labels, sample.n_labels)
     per_text["map/centroid_accuracy.pseudo"] = micro + CENTROID_WIDENING * (hits - micro)
     per_text["map/centroid_accuracy_macro.pseudo"] = macro.mean() + CENTROID_WIDENING * (macro - macro.mean())
-    return Evaluation(scores=tuple(scores), per_text=per_text)
+    return without_macro_tests(Evaluation(scores=tuple(scores), per_text=per_text), np.bincount(labels))
 
 
 def _class_scores(

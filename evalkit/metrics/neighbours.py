@@ -20,6 +20,7 @@ from evalkit.metrics.graph_scores import LabelledGraph, label_statistic
 from evalkit.metrics.hubness import hubness_score
 from evalkit.metrics.jackknife import Jackknife, jackknife
 from evalkit.metrics.null_sample import LARGE
+from evalkit.metrics.small_labels import without_macro_tests
 from evalkit.neighbours import r_places
 from evalkit.nulls import build_score, permutation_count, permute_scores
 from evalkit.values import Codes, Evaluation, NeighbourGraph, Sample, Score, Space
@@ -111,7 +112,8 @@ def evaluate_graph(
     Returns
     -------
     Evaluation
-        Scores (each with its ``_macro`` twin), per-text values and pseudo-values.
+        Scores (each with its ``_macro`` twin), per-text values and pseudo-values; no interval and no
+        pseudo-values of the twins where too many labels are small (`evalkit.metrics.small_labels`).
     """
     sizes = np.bincount(labels).astype(np.int64)
     laid = LabelledGraph.of(graph, sizes, ks, r_scores=r_prefix is not None)
@@ -131,7 +133,7 @@ def evaluate_graph(
             score, pseudo = _twin(name + suffix, space, laid, labels, found, (kind, s), null[name + suffix])
             scores.append(score)
             per_text[f"{name}{suffix}.pseudo"] = pseudo
-    return Evaluation(scores=tuple(scores), per_text=per_text)
+    return without_macro_tests(Evaluation(scores=tuple(scores), per_text=per_text), sizes)
 
 
 def _twin(

@@ -19,6 +19,7 @@ from evalkit.errors import EvaluationError, RequestError
 from evalkit.metrics.mean_intervals import macro_pseudo_values, mean_by_label, share_interval
 from evalkit.metrics.mteb import mteb_score
 from evalkit.metrics.null_sample import LARGE, stratified_rows
+from evalkit.metrics.small_labels import without_macro_tests
 from evalkit.nulls import build_score, p_value
 from evalkit.values import Codes, Evaluation, Sample, Score, SplitVectors, Vectors
 
@@ -174,7 +175,8 @@ def _evaluate(sample: Sample, rng: np.random.Generator, permutations: int, null_
         "probe/accuracy.pseudo": hits,
         "probe/accuracy_macro.pseudo": macro_pseudo_values(hits, sample.labels, sample.n_labels),
     }
-    return Evaluation(scores=scores, per_text=per_text, warnings=said)
+    found = Evaluation(scores=scores, per_text=per_text, warnings=said)
+    return without_macro_tests(found, np.bincount(sample.labels))
 
 
 def _task(sample: Sample, seed: int, rows: NDArray[np.int64] | None) -> _Task:

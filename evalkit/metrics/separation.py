@@ -19,6 +19,7 @@ from evalkit.metrics.centroid_scores import CentroidScores, score_labellings, si
 from evalkit.metrics.class_sums import BLOCK_VALUES, CentredVectors, centre
 from evalkit.metrics.mean_intervals import macro_pseudo_values, pseudo_value_interval, share_interval
 from evalkit.metrics.null_sample import LARGE, stratified_rows
+from evalkit.metrics.small_labels import without_macro_tests
 from evalkit.nulls import build_score, p_value, permutation_count, permute_scores
 from evalkit.values import Codes, Evaluation, Sample, Vectors
 
@@ -38,10 +39,6 @@ INTERVALS = {
     "silhouette": "infinitesimal jackknife",
     "centroid_accuracy": "conditional on centroids, widened by 4/3",
 }
-FEWEST_FOR_MACRO = 5
-"""A mean over labels hangs on its smallest label: with two texts in one, the macro intervals covered 82 % and the
-paired test of equal models rejected 16 % (docs/calibration.md), so below this size there are none."""
-
 CENTROID_WIDENING = 4 / 3
 """Texts share their centroids: in simulations (N = 30 and 300) the true standard error of centroid_accuracy
 is 1.03 to 1.28 times the one that takes the centroids as given."""
@@ -193,9 +190,6 @@ def _intervals(
     columns["separation/centroid_accuracy_macro.pseudo"] = macro.mean() + CENTROID_WIDENING * (macro - macro.mean())
     intervals["centroid_accuracy"] = share_interval(hits, widen=CENTROID_WIDENING)
     intervals["centroid_accuracy_macro"] = share_interval(hits, codes, k, widen=CENTROID_WIDENING)
-    if sizes.min() < FEWEST_FOR_MACRO:
-        for name in ("silhouette_macro", "centroid_accuracy_macro"):
-            del columns[f"separation/{name}.pseudo"], intervals[name]
     return columns, intervals
 
 
@@ -222,8 +216,6 @@ def evaluate(sample: Sample, rng: np.random.Generator, *, null_sample: int = 20_
         described: dict[str, Any] = dict(null.parameters)
         if name in intervals:
             described["interval"] = INTERVALS[name.removesuffix("_macro")]
-        elif name.endswith("_macro"):
-            described["interval"] = f"none: a label has fewer than {FEWEST_FOR_MACRO} texts"
         score = build_score(
             f"separation/{name}",
             "embedding",
@@ -239,4 +231,5 @@ def evaluate(sample: Sample, rng: np.random.Generator, *, null_sample: int = 20_
         scores.append(replace(score, p_value=p_value(observed, null.values[name], higher_is_better=better)))
     alone = int((sizes == 1).sum())
     warnings = (f"{alone} labels have one text: it has silhouette 0 and counts as wrong in centroid accuracy.",)
-    return Evaluation(scores=tuple(scores), per_text=per_text, warnings=warnings if alone else ())
+    found_all = Evaluation(scores=tuple(scores), per_text=per_text, warnings=warnings if alone else ())
+    return without_macro_tests(found_all, sizes)
