@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from evalkit.leaderboard import MAIN_SCORES
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["markdown", "shown_columns", "untested"]
 
