@@ -29,8 +29,9 @@ def close_sweep(folder: Path, config: DictConfig) -> int:
         terminal.say(f"MLflow: {tracker.command()}\n        then open {tracker.address()}")
     if failures:
         terminal.warn(f"{len(failures)} of the sweep's evaluations failed; the others are done:")
-        for run, message in failures:
-            terminal.note(f"  {run}: {message}")
+        for message, runs in _by_message(failures).items():
+            more = f" and {len(runs) - 1} more" if runs[1:] else ""
+            terminal.note(f"  {runs[0]}{more}: {message}")
     return 1 if failures else 0
 
 
@@ -40,6 +41,14 @@ def _failures(folder: Path) -> list[tuple[str, str]]:
         data = json.loads(file.read_text(encoding="utf-8"))
         found.append((f"{file.parent.relative_to(folder)} ({data.get('name', '?')})", str(data.get("message"))))
     return found
+
+
+def _by_message(failures: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
+    """What went wrong → the runs it went wrong in: a model that is not there fails at every seed alike."""
+    grouped: dict[str, list[str]] = {}
+    for run, message in failures:
+        grouped.setdefault(message, []).append(run)
+    return grouped
 
 
 def _reports(folder: Path, config: DictConfig) -> list[Report]:
