@@ -250,8 +250,8 @@ def page(results: list[tuple[Condition, pd.DataFrame, float]], command: str, com
             f"five labels, {DIMENSIONS} dimensions, centres at "
             + ", ".join(f"{scale:g} ({name})" for name, scale in SEPARATIONS.items())
             + f" from the origin with unit noise. Label sizes of 30 texts: {SHARES['equal']} or {SHARES['unequal']}; "
-            f"ten times these of 300. {drawn}; map scores and the probe in every fourth. The Monte-Carlo standard error "
-            "of a share of 0.05 is "
+            f"ten times these of 300. {drawn}; map scores and the probe in every fourth. The Monte-Carlo standard "
+            "error of a share of 0.05 is "
             + ", ".join(f"{np.sqrt(0.05 * 0.95 / draws):.3f} ({draws} draws)" for draws in counts)
             + f". Command: `{command}`; commit {commit}; {seconds:.0f} s of computing.",
             "## No structure: p-values and chance levels",
@@ -259,10 +259,10 @@ def page(results: list[tuple[Condition, pd.DataFrame, float]], command: str, com
             _null_table(results),
             "## Intervals",
             "Coverage of the score's expectation at this number of texts should be 0.95 (at least 0.93); 3.92 sd is "
-            "the width one would choose who knew the truth. The intervals of centroid_accuracy, of the map scores and of the "
-            "probe hold the centroids, the map or the fitted probes for given and say so; here these are drawn anew as "
-            "well, so that for them the table shows what the condition hides. Macro scores have no interval and no paired "
-            "test where more than a tenth of the labels have fewer than five texts: 30 texts, unequal.",
+            "the width one would choose who knew the truth. The intervals of centroid_accuracy, of the map scores and "
+            "of the probe hold the centroids, the map or the fitted probes for given and say so; here these are drawn "
+            "anew as well, so that for them the table shows what the condition hides. Macro scores have no interval "
+            "and no paired test where more than a tenth of the labels have fewer than five texts: 30 texts, unequal.",
             _interval_table(results),
             "## Paired comparison",
             "Share of p ≤ 0.05 for two equal models (noise drawn apart; half of it shared), and for a model whose "
