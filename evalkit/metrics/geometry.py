@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import hyp0f1
 
-from evalkit.metrics.class_sums import centre, label_means
+from evalkit.metrics.class_sums import BLOCK_VALUES, centre, label_means
 from evalkit.metrics.null_sample import LARGE, stratified_rows
 from evalkit.metrics.two_nn import gaussian_intrinsic_dimension, intrinsic_dimension, neighbour_distances
 from evalkit.nulls import build_score, permutation_count, permute_scores
@@ -117,13 +117,15 @@ def uniformity(unit: Vectors, rng: np.random.Generator, *, pairs: int = 1_000_00
         first, second = np.triu_indices(n, 1)
         squared = lengths[first] + lengths[second] - 2 * (double @ double.T)[first, second]
         return float(np.log(np.exp(-2 * np.maximum(squared, 0.0)).mean()))
-    total = 0.0
-    for start in range(0, pairs, BLOCK_ROWS * 8):
-        count = min(BLOCK_ROWS * 8, pairs - start)
-        first = rng.integers(n, size=count)
-        second = (first + rng.integers(1, n, size=count)) % n
-        apart = unit[first].astype(np.float64) - unit[second]
-        total += float(np.exp(-2 * np.einsum("ij,ij->i", apart, apart)).sum())
+    drawn = rng.integers(n, size=pairs)
+    others = (drawn + rng.integers(1, n, size=pairs)) % n
+    squares = np.einsum("ij,ij->i", unit, unit)
+    total, step = 0.0, max(1, BLOCK_VALUES // unit.shape[1])
+    for start in range(0, pairs, step):
+        first, second = drawn[start : start + step], others[start : start + step]
+        cosines = np.einsum("ij,ij->i", unit[first], unit[second])
+        squared = np.maximum(squares[first] + squares[second] - 2 * cosines, 0.0)
+        total += float(np.exp(-2 * squared.astype(np.float64)).sum())
     return float(np.log(total / pairs))
 
 

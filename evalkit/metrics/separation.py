@@ -35,6 +35,8 @@ __all__ = [
 NULL_BUDGET = 2e10
 """Multiplications that all permutations together may cost before 99 are taken instead of 999: about a second."""
 
+MEANS_A_PASS = 256
+
 INTERVALS = {
     "silhouette": "infinitesimal jackknife",
     "centroid_accuracy": "conditional on centroids, widened by 4/3",
@@ -164,7 +166,8 @@ def _null(unit: Vectors, codes: Codes, values: dict[str, float], rng: np.random.
         observed = {name: float(column[0]) for name, column in statistic(codes[None, :]).items()}
     work = codes.size * sizes.size
     count = 99 if parameters else permutation_count(work * (vectors.vectors.shape[1] + 64), budget=NULL_BUDGET)
-    block = int(np.clip(BLOCK_VALUES // work, 1, count))
+    # Long vectors are read once for some 256 label means: with a few, a pass over them only waits for memory.
+    block = int(np.clip(max(BLOCK_VALUES // work, MEANS_A_PASS // sizes.size), 1, count))
     drawn = permute_scores(statistic, codes, count=count, rng=rng, block=block)
     for name, null in drawn.items():
         # The same partition under other names differs in the last digits: that is a tie.
