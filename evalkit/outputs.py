@@ -109,14 +109,28 @@ def draw(record: Record, texts: pd.DataFrame, confusion: pd.DataFrame, folder: P
     from evalkit.plots import confusion as confusion_plot
     from evalkit.plots import map as map_plot
     from evalkit.plots import neighbours as neighbours_plot
+    from evalkit.plots.kept import drawn_once
+    from evalkit.store import digest
 
     def files(name: str) -> dict[str, Path]:
         return {"out_png": folder / f"{name}.png", "out_svg": folder / f"{name}.svg"}
 
     map_plot.draw(record, texts, theme=theme, **files("map"))
-    confusion_plot.draw(record, confusion, meaning="share of the 10 nearest texts", theme=theme, **files("confusion"))
+    topics = list(confusion.columns)
+    shown = {"theme": theme, "encoder": record.encoder, "topics": topics}
+    shares, meaning = files("confusion"), "share of the 10 nearest texts"
+    drawn_once(
+        digest({**shown, "shares": confusion.to_numpy().tolist()}),
+        *shares.values(),
+        lambda: confusion_plot.draw(record, confusion, meaning=meaning, theme=theme, **shares),
+    )
     if record.queries:
-        neighbours_plot.draw(record, list(confusion.columns), theme=theme, **files("neighbours"))
+        nearest = files("neighbours")
+        drawn_once(
+            digest({**shown, "queries": record.queries}),
+            *nearest.values(),
+            lambda: neighbours_plot.draw(record, topics, theme=theme, **nearest),
+        )
 
 
 def copy_run(source: Path, folder: Path, *, record: Record | None = None) -> Record:
