@@ -9,7 +9,7 @@ anew, and evaluated by evalkit's own evaluators. What is looked at:
 - two equal models (same centres, noise drawn apart, or half shared): how often the paired test rejects;
 - a better model (centres a quarter farther apart): how often it is told apart.
 
-    python benchmarks/calibration.py [--draws 500] [--texts 30 300] [--centres 5] [--write docs/calibration.md]
+    python benchmarks/calibration.py --draws 500 --write docs/calibration.md --sum-up docs/metrics.md
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ CENTRE_SEED = 5
 PROBE_PERMUTATIONS = 19  # the evaluator's own number
 COSTLY_EVERY = 4  # map scores and the probe cost most: every fourth draw
 ALPHAS = (0.01, 0.05, 0.1, 0.5)
+OPENING, CLOSING = "<!-- calibration -->", "<!-- /calibration -->"
 
 
 @dataclass(frozen=True)
@@ -272,6 +273,42 @@ def page(results: list[tuple[Condition, pd.DataFrame, float]], command: str, com
     ) + "\n"  # fmt: skip
 
 
+def summary(results: list[tuple[Condition, pd.DataFrame, float]]) -> str:
+    """A row a score: the range of its coverage, its width, and the highest shares of the paired test."""
+    names = dict.fromkeys(str(name) for _, frame, _ in results for name in frame.index if "false" in frame)
+    texts = sorted({c.texts for c, _, _ in results})
+    rows = []
+    for name in names:
+        cells = [name]
+        for count in texts:
+            found = [frame.loc[name] for c, frame, _ in results if c.texts == count and name in frame.index]
+            table = pd.DataFrame([row for row in found if np.isfinite(row.get("false", np.nan))])
+            if name.startswith("map/") or table.empty:
+                break
+            least = 3.92 * table["sd"]
+            cells += [
+                f"{table['coverage'].min():.3f}–{table['coverage'].max():.3f}",
+                f"{table['width'].mean():.3f} ({(table['width'].mean() / least.mean()):.2f} ×)",
+                f"{table[['false', 'shared']].mean(axis=1).max():.3f} (of one condition: "
+                f"{table[['false', 'shared']].max().max():.3f})",
+                f"{table['power'].max():.2f}",
+            ]
+        else:
+            rows.append(cells)
+    header = ["score"]
+    for count in texts:
+        header += [f"coverage, {count} texts", "mean width (× the least possible)", "false rejections", "power"]
+    return _table(rows, header)
+
+
+def write_summary(text: str, path: Path) -> None:
+    """Put the summary between the page's two marks."""
+    page = path.read_text(encoding="utf-8")
+    before, rest = page.split(OPENING, 1)
+    after = rest.split(CLOSING, 1)[1]
+    path.write_text(f"{before}{OPENING}\n{text}\n{CLOSING}{after}", encoding="utf-8")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
@@ -282,7 +319,8 @@ def main() -> None:
     parser.add_argument("--separations", nargs="+", choices=SEPARATIONS, default=list(SEPARATIONS))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--centres", type=int, default=CENTRE_SEED, help="seed of the label centres")
-    parser.add_argument("--write", type=Path, help="Markdown file")
+    parser.add_argument("--write", type=Path, help="Markdown file for all conditions")
+    parser.add_argument("--sum-up", type=Path, help="Markdown page whose summary is renewed")
     arguments = parser.parse_args()
     jobs = [
         (
@@ -304,6 +342,8 @@ def main() -> None:
             results.append(future.result())
             print(results[-1][0], f"{results[-1][2]:.0f} s", file=sys.stderr, flush=True)
     text = page(results, "python " + " ".join(sys.argv), commit or "unknown")
+    if arguments.sum_up:
+        write_summary(summary(results), arguments.sum_up)
     if arguments.write:
         arguments.write.write_text(text, encoding="utf-8")
     else:

@@ -153,3 +153,18 @@ def test_the_page_tells_what_was_simulated(calibration):
     assert "commit abc1234" in text
     for name in ("neighbours/map_at_r_macro", "separation/silhouette", "hulls/overlap", "map/neighbourhood_hit_at_5"):
         assert f"| {name} | 30 | equal | " in text
+
+
+def test_the_summary_takes_its_place_on_the_page(calibration, tmp_path):
+    results = [calibration.run(calibration.Condition(30, "equal", name), 2, 0) for name in ("none", "weak")]
+    text = calibration.summary(results)
+    names = [line.split(" | ")[0].strip("| ") for line in text.splitlines()[2:]]
+    assert "neighbours/map_at_r_macro" in names
+    assert "probe/accuracy" in names
+    assert not any(name.startswith(("map/", "hulls/")) for name in names)
+    page = tmp_path / "metrics.md"
+    page.write_text(f"before\n{calibration.OPENING}\nold\n{calibration.CLOSING}\nafter\n", encoding="utf-8")
+    calibration.write_summary(text, page)
+    assert page.read_text(encoding="utf-8") == (
+        f"before\n{calibration.OPENING}\n{text}\n{calibration.CLOSING}\nafter\n"
+    )
