@@ -17,6 +17,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from evalkit import terminal
+from evalkit.composing import compose_once
 from evalkit.errors import EvalkitError, EvaluationError, RequestError
 from evalkit.job import PLAN, encoding_group, prepare_job
 from evalkit.records import write_json
@@ -127,6 +128,7 @@ def _combinations(config: DictConfig) -> Iterator[DictConfig]:
     if not str(config.hydra.sweeper._target_).endswith(".BasicSweeper"):
         return
     loader = GlobalHydra.instance().config_loader()
+    compose_once(loader)
     params = config.hydra.sweeper.params
     arguments = [] if params is None else [f"{key}={value}" for key, value in params.items()]
     arguments += list(config.hydra.overrides.task)
