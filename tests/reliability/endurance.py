@@ -1,0 +1,169 @@
+"""Many runs in one process: memory, open files and figures, sampled as the runs go by.
+
+    PYTHONPATH=tests python -m reliability.endurance [--runs 500] [--tracked 100] [--folder DIR]
+
+A sweep over seeds in one process, with a Hydra callback that looks at that process after every so many runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra.experimental.callback import Callback
+from reliability.notes import NOTHING, note
+
+MEMORY_BOUND = 0.1
+"""Megabytes a run that memory may grow by after the first runs, which load libraries and fill caches."""
+
+WARM = 0.2
+"""Share of the runs that counts as the first."""
+
+
+SHOWN = {"megabytes": "MB of memory", "handles": "open files", "threads": "threads", "figures": "open figures"}
+
+
+class Sampler(Callback):
+    """Writes a line about this process after every `every` runs."""
+
+    def __init__(self, out: str, every: int) -> None:
+        self.out, self.every, self.runs = Path(out), every, 0
+
+    def on_job_end(self, config: Any, job_return: Any, **_: Any) -> None:
+        import gc
+
+        import matplotlib.pyplot
+        import psutil
+
+        self.runs += 1
+        if self.runs % self.every:
+            return
+        gc.collect()
+        process = psutil.Process()
+        line = {
+            "runs": self.runs,
+            "megabytes": process.memory_info().rss / 2**20,
+            "handles": process.num_fds(),
+            "threads": process.num_threads(),
+            "figures": len(matplotlib.pyplot.get_fignums()),
+            "objects": len(gc.get_objects()),
+        }
+        with self.out.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(line) + "\n")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The samples of one process, oldest first, and how the command ended."""
+
+    samples: list[dict[str, float]]
+    status: int
+    records: int
+    seconds: float
+    err: str
+
+    @property
+    def warm(self) -> dict[str, float]:
+        """The first sample after the first runs."""
+        last = self.samples[-1]["runs"]
+        return next(sample for sample in self.samples if sample["runs"] >= WARM * last)
+
+    def growth(self, what: str) -> float:
+        """How much more there is at the end than after the first runs."""
+        return self.samples[-1][what] - self.warm[what]
+
+    @property
+    def megabytes_a_run(self) -> float:
+        return self.growth("megabytes") / (self.samples[-1]["runs"] - self.warm["runs"])
+
+    def complaints(self) -> list[str]:
+        """What is not as it should be."""
+        found = []
+        if self.status != 0 or self.records != self.samples[-1]["runs"]:
+            found.append(f"status {self.status}, {self.records} records")
+        if self.megabytes_a_run > MEMORY_BOUND:
+            found.append(f"memory grew by {self.megabytes_a_run:.2f} MB a run")
+        found += [
+            f"{self.growth(name):+.0f} {name}" for name in ("handles", "threads", "figures") if self.growth(name) > 0
+        ]
+        return found
+
+
+def run(folder: Path, runs: int, *options: str, every: int = 25) -> Outcome:
+    """Sweep over `runs` seeds in a process of its own."""
+    out = folder / "samples.jsonl"
+    command = [
+        sys.executable, "-m", "evalkit.run", "-m", "model=random", "projection=pca", f"seed=range(0,{runs})",
+        "hydra.sweep.dir=sweep", "store=store", *options,
+        "+hydra.callbacks.endurance._target_=reliability.endurance.Sampler",
+        f"+hydra.callbacks.endurance.out={out}", f"+hydra.callbacks.endurance.every={every}",
+    ]  # fmt: skip
+    tests = str(Path(__file__).resolve().parents[1])
+    path = os.pathsep.join(filter(None, [tests, os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, "PYTHONPATH": path, "MPLBACKEND": "agg"}
+    environment.pop("PYTEST_CURRENT_TEST", None)
+    start = time.monotonic()
+    done = subprocess.run(
+        command, check=False, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    samples = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    records = len(list((folder / "sweep").glob("*/record.json")))
+    return Outcome(samples, done.returncode, records, time.monotonic() - start, done.stderr)
+
+
+def report(outcome: Outcome, kind: str, by: str) -> list[str]:
+    """Note the outcome; its complaints."""
+    warm, last = outcome.warm, outcome.samples[-1]
+    complaints = outcome.complaints()
+    note(
+        "endurance",
+        f"many runs in one process, {kind}",
+        made=f"a sweep over {last['runs']} seeds; the process is looked at every {outcome.samples[0]['runs']} runs",
+        tried=int(last["runs"]),
+        lost="; ".join(complaints) or NOTHING,
+        found=f"from run {warm['runs']} to {last['runs']}: "
+        + ", ".join(f"{name} {warm[key]:.0f} → {last[key]:.0f}" for key, name in SHOWN.items()),
+        by=by,
+        seconds=outcome.seconds,
+    )
+    return complaints
+
+
+def main() -> None:
+    """Run both sweeps and print their samples."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=500, help="without a tracker")
+    parser.add_argument("--tracked", type=int, default=100, help="with MLflow on sqlite")
+    parser.add_argument("--folder", type=Path, help="where to work (default: a temporary folder)")
+    asked = parser.parse_args()
+    failed = False
+    with tempfile.TemporaryDirectory() as temporary:
+        root = asked.folder or Path(temporary)
+        for kind, runs, options in (
+            ("no tracker", asked.runs, ["tracker=none"]),
+            ("MLflow on sqlite", asked.tracked, ["tracker.uri=sqlite:///mlflow.db"]),
+        ):
+            if not runs:
+                continue
+            folder = root / kind.split()[0]
+            folder.mkdir(parents=True)
+            outcome = run(folder, runs, *options)
+            print(f"{kind}: {runs} runs in {outcome.seconds:.0f} s, status {outcome.status}")
+            for sample in outcome.samples:
+                print("  " + "  ".join(f"{name} {value:.0f}" for name, value in sample.items()))
+            complaints = report(outcome, kind, f"tests/reliability/endurance.py --runs {runs}")
+            print("  " + ("; ".join(complaints) or "as it should be"), outcome.err, sep="\n")
+            failed |= bool(complaints)
+    sys.exit(failed)
+
+
+if __name__ == "__main__":
+    main()
