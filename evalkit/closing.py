@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 from evalkit import settings, terminal
 from evalkit.job import read_plan, run_context
 from evalkit.leaderboard_text import shown_columns, untested
+from evalkit.outputs import remove_pending
 from evalkit.report import Report, write_report
 from evalkit.trackers import Tracker, TrackerTrouble
 from evalkit.views import RunView, collect
@@ -20,6 +21,7 @@ __all__ = ["close_sweep"]
 
 def close_sweep(folder: Path, config: DictConfig) -> int:
     """Sum up the sweep in `folder`; the exit status: 0, or 1 where an evaluation failed."""
+    remove_pending(folder)
     failures = _failures(folder)
     reports = _reports(folder, config) if any(folder.rglob("record.json")) else []
     for report in reports:
@@ -122,6 +124,6 @@ def _track(folder: Path, config: DictConfig, reports: Sequence[Report]) -> Track
         plan.sweep, folder, summary, run_context(plan, log_texts=choice.log_texts, folder=folder)
     )
     if isinstance(logged, TrackerTrouble):
-        terminal.warn(logged.sentence)
+        terminal.warn_once(logged.sentence)
         return None
     return tracker if logged is not None else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import uuid
 from collections.abc import Callable
@@ -18,10 +19,13 @@ if TYPE_CHECKING:
     from evalkit.pipeline import Result
     from evalkit.plots.palette import Theme
 
-__all__ = ["copy_run", "harmless", "write_csv", "write_failure", "write_run", "write_text"]
+__all__ = ["copy_run", "harmless", "remove_pending", "write_csv", "write_failure", "write_run", "write_text"]
 
 DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
 """First characters that spreadsheets take for a formula."""
+
+PENDING = re.compile(r"\.(.+\.)?[0-9a-f]{32}(\..+)?")
+"""Names of what is being written and not yet renamed (here and by `records.write_json`)."""
 
 FIGURES = "%.9g"
 """Figures in CSV files have nine significant digits; the parquet and JSON files hold all."""
@@ -60,6 +64,17 @@ def _whole(path: Path, write: Callable[[Path], object]) -> None:
         raise EvaluationError(
             f"{path} cannot be written ({error.strerror or error}): free some space or choose another folder."
         ) from error
+
+
+def remove_pending(folder: Path) -> None:
+    """Remove what a process that was killed had begun to write in `folder`: nobody reads it, nor ever will."""
+    for left in folder.iterdir():
+        if PENDING.fullmatch(left.name) is None:
+            continue
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
 
 
 def write_run(result: Result, folder: Path, *, theme: Theme) -> None:

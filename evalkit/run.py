@@ -39,12 +39,14 @@ def job(config: DictConfig) -> float:
 
     from evalkit import sweep
     from evalkit.job import read_plan
+    from evalkit.outputs import remove_pending
 
     hydra = HydraConfig.get()
     folder = Path(str(hydra.runtime.output_dir))
     many = hydra.mode == RunMode.MULTIRUN
     for stale in ("record.json", "error.json"):
         (folder / stale).unlink(missing_ok=True)
+    remove_pending(folder)
     sweep_folder = Path(str(hydra.sweep.dir)).absolute()
     plan = read_plan(sweep_folder) if many else None
     try:
@@ -76,8 +78,7 @@ def _perform(config: DictConfig, folder: Path, sweep_folder: Path, plan: Any, ch
     else:
         terminal.record_table(finished.record, folder)
     if isinstance(logged, TrackerTrouble):
-        if not logged.repeated:
-            terminal.warn(logged.sentence)
+        terminal.warn_once(logged.sentence)
     elif logged is not None and plan is None:
         terminal.say(f"MLflow: {tracker.command()}\n        then open {logged.link}")
     return rank(finished, request)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from evalkit.values import Record, Score
 
-__all__ = ["Progress", "leaderboard_table", "note", "record_table", "run_line", "say", "warn"]
+__all__ = ["Progress", "leaderboard_table", "note", "record_table", "run_line", "say", "warn", "warn_once"]
 
 SHOWN = (
     "neighbours/map_at_r_macro",
@@ -35,6 +35,8 @@ SHOWN = (
 """The end-of-run table: what one reads first, in order; all scores are in record.json."""
 
 WIDE = 160
+
+_warned: set[str] = set()
 
 LABELS = {"encode": "encoding", "project": "drawing the map"}
 
@@ -61,6 +63,13 @@ def note(text: str) -> None:
 def warn(text: str) -> None:
     """Print a warning (stderr)."""
     _console(error=True).print(f"evalkit: {text}", style="yellow", soft_wrap=True)
+
+
+def warn_once(text: str) -> None:
+    """Print a warning that this process has not printed yet: a sweep's jobs and its end meet the same trouble."""
+    if text not in _warned:
+        _warned.add(text)
+        warn(text)
 
 
 class Progress:

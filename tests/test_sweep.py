@@ -166,3 +166,16 @@ def test_a_sweep_over_corpora_gets_a_leaderboard_each(evalkit, tmp_path):
     done = evalkit("-m", *QUICK, "dataset=csv", f"dataset.path={paths}", "model=random,tfidf", "hydra.sweep.dir=sweep")
     assert done.status == 0, done.err
     assert len(list(Path(done.folder, "sweep").glob("corpus-*/leaderboard.csv"))) == 2
+
+
+def test_what_a_killed_sweep_had_begun_to_write_is_removed_by_the_next(evalkit):
+    done = evalkit("-m", *QUICK, "model=random", "hydra.sweep.dir=sweep")
+    run = done.runs[0]
+    (run / f".{'ab' * 16}").mkdir()
+    (run / f".{'ab' * 16}" / "map.png").write_bytes(b"half")
+    for file in (run / f".record.json.{'cd' * 16}", run.parent / f".{'ef' * 16}.leaderboard.csv"):
+        file.write_bytes(b"half")
+    (run / ".mine").write_text("kept")
+    assert evalkit("-m", *QUICK, "model=random", "hydra.sweep.dir=sweep").status == 0
+    left = {path.name for folder in (run, run.parent) for path in folder.iterdir() if path.name.startswith(".")}
+    assert left == {".hydra", ".mine"}
