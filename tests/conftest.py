@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["browser_fixtures", "command_fixtures", "hub_fixtures"]
+pytest_plugins = ["browser_fixtures", "command_fixtures", "hub_fixtures", "reliability_fixtures"]
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

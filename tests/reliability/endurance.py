@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra.experimental.callback import Callback
-from reliability.notes import NOTHING, note
+from reliability.notes import NOTHING, commit, note
 
 MEMORY_BOUND = 0.1
 """Megabytes a run that memory may grow by after the first runs, which load libraries and fill caches."""
@@ -144,6 +144,7 @@ def main() -> None:
     parser.add_argument("--tracked", type=int, default=100, help="with MLflow on sqlite")
     parser.add_argument("--folder", type=Path, help="where to work (default: a temporary folder)")
     asked = parser.parse_args()
+    commit()  # the one that it began at
     failed = False
     with tempfile.TemporaryDirectory() as temporary:
         root = asked.folder or Path(temporary)

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import contextlib
-import http.server
 import shlex
 import shutil
-import socket
 import subprocess
 import threading
 import time
 from pathlib import Path
 
 import pytest
-from tracker_fixtures import fill_folder, free_port, make_record, start_writers
+from tracker_fixtures import (
+    answering_server,
+    fill_folder,
+    free_port,
+    hanging_server,
+    make_record,
+    small_disk,
+    start_writers,
+)
 
 from evalkit.trackers import LoggedRun, RunContext, TrackerTrouble, TrackerUnavailable, reach
 from evalkit.trackers.mlflow_store import sqlite_path
 from evalkit.trackers.mlflow_tracker import MlflowTracker
+
+__all__ = ["small_disk"]
 
 SECONDS = 30
 """No fault may cost one run more, on a machine that does much else at the same time."""
@@ -36,42 +44,6 @@ def finished_in(uri):
 
     client = MlflowClient(uri, uri)
     return [run for run in client.search_runs(["1"]) if run.info.status == "FINISHED"]
-
-
-@contextlib.contextmanager
-def hanging_server():
-    """Takes every connection and never says a word."""
-    with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-
-
-@contextlib.contextmanager
-def answering_server(answer):
-    """Answers each request by `answer(path)`: (status, body)."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            status, body = answer(self.path)
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        do_POST = do_GET
-
-        def log_message(self, *_):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def test_no_server(run_folder):
@@ -160,20 +132,6 @@ def test_a_folder_in_place_of_the_store(run_folder, tmp_path):
     (tmp_path / "mlflow.db").mkdir()
     trouble = trouble_of(MlflowTracker(f"sqlite:///{tmp_path / 'mlflow.db'}"), run_folder)
     assert "cannot be written" in trouble.sentence
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """A disk of 3 MB; needs the right to mount one."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(place)], check=False, capture_output=True, text=True
-    )
-    if mounted.returncode:
-        pytest.skip(f"no small disk can be mounted here: {mounted.stderr.strip()}")
-    yield place
-    subprocess.run(["umount", "--lazy", str(place)], check=True)  # clients of the tests keep connections
 
 
 def test_a_read_only_store(run_folder, template_store, small_disk):
