@@ -114,6 +114,7 @@ def prepare_job(config: DictConfig, *, projection_chosen: bool) -> Prepared:
         The request may be right, but the model is out of reach.
     """
     request = settings.build(config, projection_chosen=projection_chosen)
+    request.tracker.create()  # refuses an address that cannot be one; connects to nothing
     return prepare(request, corpus_of(request))
 
 

@@ -1,9 +1,18 @@
-"""Wrong requests, as a user would make them: one sentence, status 2, no model loaded, no folder left."""
+"""Wrong requests, as a user would make them: one sentence, status 2, no model loaded, no file left or changed.
+
+Then requests that look wrong and are not: they are done, with a warning where one is due.
+"""
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
+import pandas as pd
 import pytest
+
+from evalkit import pipeline
+from evalkit.records import read_record
 
 CSV = "text,label\na,x\nb,x\nc,y\nd,y\n"
 
@@ -24,15 +33,29 @@ def files(tmp_path):
         "conflict.csv": CSV + "a,y\n",
         "bad.jsonl": '{"text": "a", "label": "x"}\n{"text": \n',
         "not.parquet": "no parquet",
+        "same.csv": "text,label\n" + "a,x\n" * 4 + "a,y\n" * 4,
+        "unique.csv": "text,label\na,1\nb,2\nc,3\nd,4\n",
+        "quote.csv": CSV + '"never closed,x\n',
+        "twice.csv": CSV.replace("text,label", "text,label,label").replace(",x", ",x,x").replace(",y", ",y,y"),
+        "list.jsonl": '["a", "x"]\n',
+        "nested.jsonl": '{"text": {"a": 1}, "label": "x"}\n' * 4,
+        "split.csv": CSV.replace("label\n", "label,part\n").replace(",x\n", ",x,train\n").replace(",y\n", ",y,dev\n"),
+        "surrogate.jsonl": '{"text": "half \\ud83d", "label": "x"}\n',
     }
     for name, text in contents.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     (tmp_path / "latin.csv").write_bytes("text,label\ncafé,x\nb,x\nc,y\nd,y\n".encode("latin-1"))
+    (tmp_path / "utf16.csv").write_bytes(CSV.encode("utf-16"))
+    (tmp_path / "zipped.csv").write_bytes(b"\x1f\x8b\x08\x00")
     (tmp_path / "folder.csv").mkdir()
     good = np.eye(4, dtype=np.float32)
     np.save(tmp_path / "good.npy", good)
     np.save(tmp_path / "short.npy", good[:3])
     np.save(tmp_path / "flat.npy", good.ravel())
+    np.save(tmp_path / "other_model.npy", good[:1, :3])
+    np.save(tmp_path / "two_queries.npy", good[:2])
+    np.save(tmp_path / "words.npy", np.array([["a", "b"]] * 4))
+    (tmp_path / "cut.npy").write_bytes((tmp_path / "good.npy").read_bytes()[:-8])
     np.save(tmp_path / "objects.npy", np.array([{}, {}, {}, {}], dtype=object), allow_pickle=True)
     for name, value in (("nan", np.nan), ("inf", np.inf)):
         broken = good.copy()
@@ -57,7 +80,6 @@ OPTIONS = [
     (["evaluators=[nothing]"], ["evaluators has no choice 'nothing'"]),
     (["dataset=xml"], ["dataset has no choice 'xml'", "csv, hf, jsonl, parquet, topics"]),
     (["tracker=wandb"], ["tracker has no choice 'wandb'", "mlflow, none"]),
-    (["rank_by=neighbours/precision"], ["rank_by"]),
     (["rank_by=probe/accuracy"], ["needs the evaluator 'probe'"]),
     (["device=tpu"], ["device"]),
     (["dtype=float8"], ["dtype cannot be 'float8'"]),
@@ -70,13 +92,54 @@ OPTIONS = [
     (["model=tfidf", "model.prompt=query"], ["model.prompt=query has no meaning"]),
     (["nonsense"], ["nonsense"]),
     (["experiment=nothing"], ["experiment has no choice 'nothing'"]),
-    (["projection.project.perplexity=0.5"], ["perplexity"]),
+    (["seed=1.5"], ["seed cannot be '1.5'", "a whole number"]),
+    (["k=[5,x]"], ["k"]),
+    (["model=hf", "'model.name=a=b'"], ["a=b"]),
+    (["model=hf", "model.name=/no/such/folder"], ["/no/such/folder"]),
+    (["model=hf"], ["model.name"]),
+    (["store=/dev/null"], ["store=/dev/null is a file", "a folder"]),
+    (["tracker=mlflow", "tracker.uri=ftp://host/x"], ["ftp"]),
+    (["model=random", "model.truncate_dim=5"], ["truncate_dim"]),
 ]
 
 
+@pytest.fixture(autouse=True)
+def _no_model(request, monkeypatch):
+    """Where a request is wrong, nothing is encoded: the only way to a model's weights is a trap.
+
+    Not for vectors that are given, and have no model.
+    """
+    if "words" not in request.fixturenames:
+        return
+
+    def trap(*_, **__):
+        raise AssertionError("a model was loaded for a request that is wrong")
+
+    monkeypatch.setattr(pipeline, "embed", trap)
+
+
+def snapshot(*folders):
+    """Every file below, with its content."""
+    return {path: path.read_bytes() if path.is_file() else None for folder in folders for path in folder.rglob("*")}
+
+
+@pytest.mark.fault("input", "a wrong option", "the command with each of a table of overrides and files")
 @pytest.mark.parametrize(("overrides", "words"), OPTIONS, ids=lambda entry: " ".join(entry)[:40])
 def test_a_wrong_option(evalkit, overrides, words):
     refused(evalkit(*overrides), words)
+
+
+LATE = [
+    (["rank_by=neighbours/precision"], ["rank_by=neighbours/precision is no score of this run", "precision_at_1"]),
+    (["projection.project.perplexity=0.5"], ["perplexity must be above 1", "found 0.5"]),
+]
+"""Known only from what was computed: which scores there are, and what a projection makes of its parameters."""
+
+
+@pytest.mark.fault("input", "a wrong option known late", "the command with each of a table of overrides")
+@pytest.mark.parametrize(("overrides", "late"), LATE, ids=lambda entry: " ".join(entry)[:40])
+def test_a_wrong_option_that_only_the_evaluation_finds(evalkit, overrides, late):
+    refused(evalkit("model=random", *overrides), late)
 
 
 DATA = [
@@ -99,14 +162,27 @@ DATA = [
     (["dataset=jsonl", "dataset.path=bad.jsonl"], ["line 2"]),
     (["dataset=parquet", "dataset.path=not.parquet"], ["not.parquet"]),
     (["dataset.path=good.csv", "queries=['']"], ["quer"]),
+    (["dataset.path=same.csv"], ["only 1 different text", "at least 4"]),
+    (["dataset.path=unique.csv"], ["a label of its own"]),
+    (["dataset.path=quote.csv"], ["quoted field", "row 5", "close it"]),
+    (["dataset.path=twice.csv"], ["the column 'label' 2 times"]),
+    (["dataset.path=utf16.csv"], ["UTF-16", "save it as UTF-8"]),
+    (["dataset.path=zipped.csv"], ["compressed by gzip", "unpack it"]),
+    (["dataset.path=split.csv", "dataset.split_column=part"], ["split column", "'dev'"]),
+    (["dataset=jsonl", "dataset.path=list.jsonl"], ["line 1"]),
+    (["dataset=jsonl", "dataset.path=nested.jsonl"], ["row 1"]),
+    (["dataset=jsonl", "dataset.path=surrogate.jsonl"], ["half a surrogate pair"]),
 ]
 
 
+@pytest.mark.fault("input", "wrong data", "the command with each of a table of overrides and files")
 @pytest.mark.parametrize(("overrides", "words"), DATA, ids=lambda entry: " ".join(entry)[:40])
 def test_wrong_data(evalkit, files, overrides, words):
     chosen = [] if overrides[0].startswith("dataset=") else ["dataset=csv"]
     placed = [o.replace("dataset.path=", f"dataset.path={files}/") for o in overrides]
+    before = snapshot(files)
     refused(evalkit(*chosen, *placed), words)
+    assert snapshot(files) == before
 
 
 VECTORS = [
@@ -119,13 +195,24 @@ VECTORS = [
     (["model.path=good.csv"], ["good.csv"]),
     (["model.path=good.npy", "queries=[cat]"], ["model.query_path"]),
     (["model.path=good.npy", "queries=[cat]", "model.query_path=flat.npy"], ["flat.npy"]),
+    (
+        ["model.path=good.npy", "queries=[cat]", "model.query_path=other_model.npy"],
+        ["other_model.npy", "good.npy", "3"],
+    ),
+    (["model.path=good.npy", "queries=[cat]", "model.query_path=two_queries.npy"], ["2 rows", "1 queries"]),
+    (["model.path=words.npy"], ["words.npy", "<U1"]),
+    (["model.path=cut.npy"], ["cut.npy"]),
+    (["model.path=folder.csv"], ["no file"]),
 ]
 
 
-@pytest.mark.parametrize(("overrides", "words"), VECTORS, ids=lambda entry: " ".join(entry)[:40])
-def test_wrong_vectors(evalkit, files, overrides, words):
+@pytest.mark.fault("input", "wrong vectors", "the command with each of a table of overrides and files")
+@pytest.mark.parametrize(("overrides", "found"), VECTORS, ids=lambda entry: " ".join(entry)[:40])
+def test_wrong_vectors(evalkit, files, overrides, found):
     placed = [o.replace("path=", f"path={files}/", 1) if "path=" in o else o for o in overrides]
-    refused(evalkit("dataset=csv", f"dataset.path={files}/good.csv", "model=precomputed", *placed), words)
+    before = snapshot(files)
+    refused(evalkit("dataset=csv", f"dataset.path={files}/good.csv", "model=precomputed", *placed), found)
+    assert snapshot(files) == before
 
 
 def refused(done, words):
@@ -138,6 +225,58 @@ def refused(done, words):
     assert "Traceback" not in done.err
     assert done.out == ""
     assert done.tree == []
+
+
+QUICK = ("model=tfidf", "projection=pca", "evaluators=[neighbours]")
+LONG = "word " * 2_000_000
+
+ACCEPTED = [
+    ("labels that differ by a space", [("a", "x"), ("b", "x"), ("c", "x "), ("d", "x ")], ["differ only by"]),
+    ("labels that differ by case", [("a", "x"), ("b", "x"), ("c", "X"), ("d", "X")], ["differ only by"]),
+    ("numeric labels", [("a", "1"), ("b", "1"), ("c", "01"), ("d", "01")], []),
+    ("emoji", [("🦓 🦁", "🐾"), ("🐯", "🐾"), ("🍏", "🍽"), ("🍍 👩‍👩‍👧", "🍽")], []),
+    ("right to left", [("كلب", "حيوان"), ("قط", "حيوان"), ("תפוח", "פרי"), ("אגס", "פרי")], []),
+    ("missing values by name", [("NA", "null"), ("nan", "null"), ("None", "None"), ("N/A", "None")], []),
+    ("a 10 MB text", [(LONG, "x"), ("b", "x"), ("c", "y"), ("d", "y")], []),
+    ("formulas", [("=1+1", "=x"), ("@a", "=x"), ("-b", "+y"), ("+c", "+y")], []),
+    ("paths", [("../../up", "/etc"), ("C:\\con", "/etc"), ("a/b", ".."), ("~", "..")], []),
+    (
+        "the same text under two labels",
+        [("a", "x"), ("b", "x"), ("c", "y"), ("d", "y"), ("a", "y")],
+        ["more than one label"],
+    ),
+]
+
+
+@pytest.mark.fault("input", "odd data that are right", "a CSV file of each kind through the whole command")
+@pytest.mark.parametrize(("rows", "said"), [case[1:] for case in ACCEPTED], ids=[case[0] for case in ACCEPTED])
+def test_odd_data_are_scored_as_they_are(evalkit, tmp_path, rows, said):
+    pd.DataFrame(rows, columns=["text", "label"]).to_csv(tmp_path / "odd.csv", index=False)
+    done = evalkit(*QUICK, "dataset=csv", f"dataset.path={tmp_path / 'odd.csv'}", "hydra.run.dir=run", "store=own")
+    assert done.status == 0, done.err
+    record = read_record(done.folder / "run")
+    for word in said:
+        assert word in " ".join(record.warnings)
+    texts = pd.read_parquet(done.folder / "run" / "texts.parquet")
+    assert list(zip(texts["text"], texts["label"], strict=True)) == rows[:4]
+    assert record.corpus["label_names"] == sorted({label for _, label in rows})
+
+
+@pytest.mark.fault("input", "an evaluation that fails", "a store that cannot be made, a run's folder likewise")
+@pytest.mark.parametrize("flags", [["hydra.run.dir=run"], ["-m", "hydra.sweep.dir=run", "hydra.sweep.subdir=only"]])
+def test_where_an_evaluation_fails_its_folder_holds_error_json_alone(evalkit, flags):
+    done = evalkit(*QUICK, *flags, "store=/proc/evalkit")
+    assert done.status == 1
+    assert "/proc/evalkit cannot be written" in done.err
+    assert "Traceback" not in done.err
+    (error,) = done.folder.rglob("error.json")
+    assert [path.name for path in error.parent.iterdir() if path.name != ".hydra"] == ["error.json"]
+    assert "/proc/evalkit" in json.loads(error.read_text())["message"]
+    assert "traceback" not in json.loads(error.read_text())
+
+
+def test_the_tables_have_the_cases_that_they_are_to_have():
+    assert len(OPTIONS) + len(LATE) + len(DATA) + len(VECTORS) + len(ACCEPTED) >= 60
 
 
 def test_a_secret_in_a_refused_option_is_not_repeated(evalkit):

@@ -234,5 +234,6 @@ def _log_files(session: Session, run_id: str, draft: Draft) -> None:
         for name, content in draft.written.items():
             session.client.log_text(run_id, content, name)
     except Exception as error:
-        # Each kind of artifact store has a client of its own, with exceptions of its own.
-        raise TrackerUnavailable(f"the files could not be logged ({type(error).__name__}: {error})") from error
+        # Each kind of artifact store has a client of its own, with exceptions of its own, some of many lines.
+        first = next(iter(str(error).splitlines()), "")
+        raise TrackerUnavailable(f"the files could not be logged ({type(error).__name__}: {first})") from error

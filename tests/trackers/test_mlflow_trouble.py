@@ -181,6 +181,17 @@ def test_files_that_cannot_be_copied_leave_no_finished_run(store, run_folder):
     assert len(finished_in(store)) == 1
 
 
+@pytest.mark.slow
+def test_an_experiment_behind_a_server_is_said_on_one_line_without_it(store, serve, run_folder):
+    """Its artifacts go through the server, which MLflow explains in three lines."""
+    server = serve(store)
+    assert MlflowTracker(server.uri).log_run(make_record(), run_folder, RunContext()).new
+    server.kill()
+    trouble = trouble_of(MlflowTracker(store), run_folder, make_record("cd" * 32))
+    assert "mlflow-artifacts" in trouble.sentence
+    assert "\n" not in trouble.sentence
+
+
 def test_an_old_store_names_its_cure(store, run_folder):
     import sqlite3
 
