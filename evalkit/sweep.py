@@ -83,6 +83,10 @@ class Bracket(Callback):
                     "the others differ in nothing that changes a result, and are copied."
                 )
 
+    def on_job_end(self, config: DictConfig, job_return: Any, **_: Any) -> None:
+        """Let go of the job's configuration: Hydra keeps every job's to the sweep's end, 0.2 MB each."""
+        job_return.cfg = job_return.hydra_cfg = None
+
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """Leaderboard, comparisons, gallery; the sweep's own run in the tracker; the failures."""
         from evalkit.closing import close_sweep

@@ -24,11 +24,20 @@ from reliability.notes import NOTHING, commit, note
 MEMORY_BOUND = 0.1
 """Megabytes a run that memory may grow by after the first runs, which load libraries and fill caches."""
 
+OBJECTS_BOUND = 50
+"""Objects a run that the garbage collector may have more to look after."""
+
 WARM = 0.2
 """Share of the runs that counts as the first."""
 
 
-SHOWN = {"megabytes": "MB of memory", "handles": "open files", "threads": "threads", "figures": "open figures"}
+SHOWN = {
+    "megabytes": "MB of memory",
+    "handles": "open files",
+    "threads": "threads",
+    "objects": "objects",
+    "figures": "open figures",
+}
 
 
 class Sampler(Callback):
@@ -102,7 +111,7 @@ def run(folder: Path, runs: int, *options: str, every: int = 25) -> Outcome:
     out = folder / "samples.jsonl"
     command = [
         sys.executable, "-m", "evalkit.run", "-m", "model=random", "projection=pca", f"seed=range(0,{runs})",
-        "hydra.sweep.dir=sweep", "store=store", *options,
+        "evaluators=[neighbours,map,hulls]", "hydra.sweep.dir=sweep", "store=store", *options,
         "+hydra.callbacks.endurance._target_=reliability.endurance.Sampler",
         f"+hydra.callbacks.endurance.out={out}", f"+hydra.callbacks.endurance.every={every}",
     ]  # fmt: skip
