@@ -85,6 +85,7 @@ class Bracket(Callback):
 
     def on_job_end(self, config: DictConfig, job_return: Any, **_: Any) -> None:
         """Let go of the job's configuration: Hydra keeps every job's to the sweep's end, 0.2 MB each."""
+        del config
         job_return.cfg = job_return.hydra_cfg = None
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:

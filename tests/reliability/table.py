@@ -26,9 +26,9 @@ PARTS = {
 
 HEAD = f"""# Reliability
 
-Written by `tests/reliability/table.py` from what tests and scripts noted while they ran; not by hand. Every fault is made
-for real. "Lost" is what a user would miss afterwards: a result, a run in MLflow, a file that was whole, an answer within
-its time. A commit with `+` had uncommitted changes.
+Written by `tests/reliability/table.py` from what tests and scripts noted while they ran; not by hand. Every fault is
+made for real. "Lost" is what a user would miss afterwards: a result, a run in MLflow, a file that was whole, an answer
+within its time. A commit with `+` had uncommitted changes.
 
 To renew it (the scripts take about an hour on two busy cores, the tests a quarter):
 

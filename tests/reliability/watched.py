@@ -10,6 +10,7 @@ import json
 import os
 import re
 import runpy
+import signal
 import sys
 import threading
 import time
@@ -63,6 +64,8 @@ def watch(spec: dict[str, object], main: int) -> None:
 
 if __name__ == "__main__":
     sys.path[0] = ""
+    # A shell that starts this in the background has SIGINT ignored, which is inherited.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     asked = json.loads(sys.argv[1])
     threading.Thread(target=watch, args=(asked, threading.main_thread().ident), daemon=True).start()
     sys.argv = ["evalkit", *sys.argv[2:]]
