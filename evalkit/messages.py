@@ -3,8 +3,31 @@
 from __future__ import annotations
 
 import re
+import traceback
+from pathlib import Path
 
-__all__ = ["sentence"]
+__all__ = ["is_about_the_command_line", "sentence"]
+
+COMPOSERS = frozenset({"defaults_list.py", "config_loader_impl.py", "config_repository.py"})
+"""Hydra's modules that do nothing but compose the configuration."""
+
+SHOWN = 200
+"""Characters of an error that is not Hydra's own."""
+
+
+def is_about_the_command_line(error: BaseException) -> bool:
+    """Whether the command line is at fault: Hydra's or OmegaConf's refusals, and what escapes from composing.
+
+    A choice of a group that is a number (``tracker=0``) or too long for a file's name is a ValueError, TypeError
+    or OSError from the depths of Hydra.
+    """
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    if isinstance(error, HydraException | OmegaConfBaseException):
+        return True
+    frames = traceback.extract_tb(error.__traceback__)
+    return any(Path(frame.filename).name in COMPOSERS and "hydra" in frame.filename for frame in frames)
 
 
 def sentence(error: BaseException) -> str:
@@ -12,6 +35,12 @@ def sentence(error: BaseException) -> str:
 
     Their messages span lines: the complaint, the choices (one an indented line), the search path.
     """
+    if isinstance(error, ValueError | TypeError | OSError) and not type(error).__module__.startswith(
+        ("hydra", "omega")
+    ):
+        said = " ".join(str(error).split())
+        shown = said if len(said) <= SHOWN else f"{said[:SHOWN]}…"
+        return f"the command line makes no configuration ({shown}): correct it (`--cfg job` prints all options)."
     causes = [error]
     while causes[-1].__cause__ is not None:
         causes.append(causes[-1].__cause__)

@@ -142,16 +142,13 @@ def _stop(*_: object) -> None:
 
 def _explain(error: Exception) -> int:
     """Say what went wrong in one sentence; the exit status."""
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
-
-    from evalkit.messages import sentence
+    from evalkit.messages import is_about_the_command_line, sentence
     from evalkit.secrets import mask
 
     if isinstance(error, EvalkitError):
         terminal.warn(mask(str(error)))
         return error.exit_status
-    if isinstance(error, HydraException | OmegaConfBaseException):
+    if is_about_the_command_line(error):
         terminal.warn(mask(sentence(error)))
         return 2
     terminal.warn(mask(f"unexpected {type(error).__name__}: {error} ({FULL_ERROR}=1 shows where)."))

@@ -105,16 +105,13 @@ class _refusing:
         return None
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        from hydra.errors import HydraException
-        from omegaconf.errors import OmegaConfBaseException
-
-        from evalkit.messages import sentence
+        from evalkit.messages import is_about_the_command_line, sentence
         from evalkit.secrets import mask
 
         if isinstance(error, EvalkitError):
             terminal.warn(mask(str(error)))
             sys.exit(error.exit_status)
-        if isinstance(error, HydraException | OmegaConfBaseException):
+        if isinstance(error, Exception) and is_about_the_command_line(error):
             terminal.warn(mask(sentence(error)))
             sys.exit(2)
         if isinstance(error, Exception):

@@ -55,6 +55,7 @@ def files(tmp_path):
     np.save(tmp_path / "other_model.npy", good[:1, :3])
     np.save(tmp_path / "two_queries.npy", good[:2])
     np.save(tmp_path / "words.npy", np.array([["a", "b"]] * 4))
+    (tmp_path / "header.npy").write_bytes((tmp_path / "good.npy").read_bytes().replace(b"(4, 4), }", b"(4, 4),  "))
     (tmp_path / "cut.npy").write_bytes((tmp_path / "good.npy").read_bytes()[:-8])
     np.save(tmp_path / "objects.npy", np.array([{}, {}, {}, {}], dtype=object), allow_pickle=True)
     for name, value in (("nan", np.nan), ("inf", np.inf)):
@@ -92,6 +93,9 @@ OPTIONS = [
     (["model=tfidf", "model.prompt=query"], ["model.prompt=query has no meaning"]),
     (["nonsense"], ["nonsense"]),
     (["experiment=nothing"], ["experiment has no choice 'nothing'"]),
+    (["tracker=0"], ["Got int", "--cfg job"]),
+    (["projection=[0]"], ["makes no configuration"]),
+    ([f"model={'a' * 5000}"], ["name too long"]),
     (["seed=1.5"], ["seed cannot be '1.5'", "a whole number"]),
     (["k=[5,x]"], ["k"]),
     (["model=hf", "'model.name=a=b'"], ["a=b"]),
@@ -202,6 +206,7 @@ VECTORS = [
     (["model.path=good.npy", "queries=[cat]", "model.query_path=two_queries.npy"], ["2 rows", "1 queries"]),
     (["model.path=words.npy"], ["words.npy", "<U1"]),
     (["model.path=cut.npy"], ["cut.npy"]),
+    (["model.path=header.npy"], ["header.npy", "numpy.save"]),
     (["model.path=folder.csv"], ["no file"]),
 ]
 

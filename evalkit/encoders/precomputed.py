@@ -6,6 +6,7 @@ import hashlib
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -163,9 +164,11 @@ def _existing(path: str, option: str) -> Path:
 def _read_npy(path: Path) -> NDArray[Any]:
     try:
         return np.asanyarray(np.load(path, mmap_mode="r", allow_pickle=False))
-    except (ValueError, EOFError, OSError) as error:
+    except (ValueError, TypeError, EOFError, OSError, OverflowError, SyntaxError, TokenError, MemoryError) as error:
+        # A damaged header is read as a Python literal: it can fail as one, or promise any shape.
+        said = " ".join(str(error).split()) or type(error).__name__
         raise RequestError(
-            f"{path.name} cannot be read as an array of numbers ({error}): save it with numpy.save."
+            f"{path.name} cannot be read as an array of numbers ({said}): save it with numpy.save."
         ) from None
 
 
