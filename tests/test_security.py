@@ -25,6 +25,7 @@ def hostile(tmp_path):
     return ("dataset=csv", f"dataset.path={file}", "queries=['=2+2']")
 
 
+@pytest.mark.fault("security", "names that look like paths", "texts and labels such as ../../up through the command")
 def test_names_from_data_are_no_paths(evalkit, hostile, tmp_path):
     ordinary = evalkit(*QUICK, "queries=[kiwi]", "hydra.run.dir=ordinary")
     outside = set(tmp_path.rglob("*")) - set(ordinary.folder.rglob("*"))
@@ -35,6 +36,7 @@ def test_names_from_data_are_no_paths(evalkit, hostile, tmp_path):
     assert set(tmp_path.rglob("*")) - set(done.folder.rglob("*")) == outside
 
 
+@pytest.mark.fault("security", "formulas in cells", "texts and labels that begin with = + - @, every CSV of a sweep")
 def test_no_cell_is_a_formula(evalkit, hostile):
     done = evalkit("-m", *QUICK, *hostile, "model=random,tfidf", "hydra.sweep.dir=sweep")
     assert done.status == 0, done.err
@@ -58,6 +60,7 @@ def _is_number(cell: str) -> bool:
     return True
 
 
+@pytest.mark.fault("security", "markup in texts", "script and img in labels, the SVG files")
 def test_pictures_hold_no_markup_from_data(evalkit, hostile):
     done = evalkit(*QUICK, *hostile, "hydra.run.dir=run")
     for name in ("map.svg", "confusion.svg", "neighbours.svg"):
@@ -67,6 +70,7 @@ def test_pictures_hold_no_markup_from_data(evalkit, hostile):
         assert all(link.startswith(("#", "data:image/png;base64,")) for link in links), name
 
 
+@pytest.mark.fault("security", "markup in a model's name", "leaderboard.md")
 def test_a_models_name_is_no_markup_in_the_leaderboard(evalkit):
     done = evalkit("-m", *QUICK, "model.label='<b>|x'", "hydra.sweep.dir=sweep")
     assert done.status == 0, done.err
@@ -75,6 +79,7 @@ def test_a_models_name_is_no_markup_in_the_leaderboard(evalkit):
 
 
 @pytest.mark.slow
+@pytest.mark.fault("security", "a password in tracker.uri", "a run and a sweep, every file and message searched")
 def test_no_file_and_no_message_holds_a_secret_of_the_command_line(evalkit, monkeypatch):
     for number in range(12):
         monkeypatch.setenv(f"EVALKIT_SECRET_{number}", "")  # so that what the command sets is taken back

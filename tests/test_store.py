@@ -71,6 +71,7 @@ def test_an_empty_array_is_stored_too(tmp_path: Path) -> None:
     assert entry.array("ties").shape == (0, 3)
 
 
+@pytest.mark.fault("security", "a pickle in the store", "an array of Python objects")
 def test_pickled_arrays_are_refused(tmp_path: Path) -> None:
     def fill_objects(folder: Path) -> None:
         np.save(folder / "objects.npy", np.array([{}, []], dtype=object), allow_pickle=True)
@@ -223,6 +224,11 @@ FAULTS: list[tuple[str, str, Callable[[Path], object], str]] = [
 
 @pytest.mark.parametrize("same_process", [True, False], ids=["known entry", "new process"])
 @pytest.mark.parametrize(("name", "make", "words"), [case[1:] for case in FAULTS], ids=[case[0] for case in FAULTS])
+@pytest.mark.fault(
+    "store",
+    "a faulty entry",
+    "15 kinds: flipped, cut, reshaped, missing, foreign",
+)
 def test_a_faulty_entry_is_said_set_aside_and_made_anew(
     tmp_path: Path, name: str, make: Callable[[Path], object], words: str, same_process: bool
 ) -> None:
@@ -315,6 +321,7 @@ def test_an_interrupt_leaves_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full, the disk that is always full, is Linux's")
+@pytest.mark.fault("store", "no space left", "a write to /dev/full")
 def test_a_full_disk_is_said_with_the_folder_and_the_cure(tmp_path: Path) -> None:
     def fill_full(folder: Path) -> None:
         (folder / "vectors.npy").write_bytes(b"x")
@@ -330,6 +337,7 @@ def test_a_full_disk_is_said_with_the_folder_and_the_cure(tmp_path: Path) -> Non
     assert list((tmp_path / "v1" / "pending").iterdir()) == []
 
 
+@pytest.mark.fault("store", "no space left", "RLIMIT_FSIZE of 100 kB")
 def test_a_file_that_may_not_grow_further_is_no_space(tmp_path: Path) -> None:
     finished = run_script(
         """
@@ -392,6 +400,7 @@ def forbid(folder: Path, mode: int = 0o555) -> None:
         path.chmod(mode if path.is_dir() else 0o444)
 
 
+@pytest.mark.fault("store", "no permission", "a store without write permission, another user")
 def test_a_store_that_may_only_be_read_is_read_and_not_written(open_folder: Path) -> None:
     store = Store(open_folder / "store")
     written(store)
@@ -407,6 +416,7 @@ def test_a_store_that_may_only_be_read_is_read_and_not_written(open_folder: Path
     assert refused == unlocked == expected
 
 
+@pytest.mark.fault("store", "no permission", "a faulty entry in such a store")
 def test_a_faulty_entry_of_a_store_that_may_only_be_read_is_not_used(open_folder: Path) -> None:
     store = Store(open_folder / "store")
     flip(written(store).path("vectors.npy"))
@@ -416,6 +426,7 @@ def test_a_faulty_entry_of_a_store_that_may_only_be_read_is_not_used(open_folder
     assert "is faulty and could not be set aside (Permission denied), so it is not used: delete it." in found
 
 
+@pytest.mark.fault("store", "no permission", "an entry without read permission, another user")
 def test_an_entry_that_may_not_be_read_is_an_error_not_a_miss(open_folder: Path) -> None:
     store = Store(open_folder / "store")
     written(store).path("vectors.npy").chmod(0)
@@ -455,6 +466,7 @@ def compute_under_lock(folder: str, log: str, keys: list[str]) -> None:
                 store.write("embedding", key, fill, {})
 
 
+@pytest.mark.fault("store", "several writers", "4 processes, 8 keys, under the store's lock")
 def test_processes_that_lock_compute_each_entry_once(tmp_path: Path) -> None:
     keys = [digest({"which": number}) for number in range(8)]
     log = tmp_path / "log"
@@ -471,6 +483,7 @@ def test_processes_that_lock_compute_each_entry_once(tmp_path: Path) -> None:
     assert all(Store(tmp_path / "store").find("embedding", key) is not None for key in keys)
 
 
+@pytest.mark.fault("store", "several writers", "6 writing threads and a reader without a lock")
 def test_writers_and_readers_without_locks_never_see_half_an_entry(tmp_path: Path) -> None:
     failures: list[str] = []
     done = threading.Event()
@@ -530,6 +543,7 @@ def hanging_writer(folder: Path) -> subprocess.Popen[str]:
     return process
 
 
+@pytest.mark.fault("store", "a writer killed", "kill -9 while it fills an entry")
 def test_what_a_killed_writer_left_is_removed_at_the_next_start(tmp_path: Path) -> None:
     with hanging_writer(tmp_path) as process:
         pending = tmp_path / "v1" / "pending"

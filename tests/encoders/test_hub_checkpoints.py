@@ -97,6 +97,7 @@ def test_what_transformers_cached_alone_does_not_hide_the_models_own_pooling(
     assert hub_client.asked("safetensors") == 0
 
 
+@pytest.mark.fault("resuming", "a download cut off", "the hub sends half of a file")
 def test_a_download_that_was_cut_off_is_finished(hub_client: HubServer) -> None:
     TransformerEncoder(BGE.repo, revision=BGE.commit).identify("native")
     checkpoints._found.clear()
@@ -155,6 +156,7 @@ def test_a_hub_in_trouble_is_said_and_asked_again(hub_client: HubServer) -> None
     load(BGE.repo, BGE.commit)
 
 
+@pytest.mark.fault("security", "weights in a pickle", "a hub model of pytorch_model.bin only")
 def test_a_model_of_pickles_is_refused_before_it_is_downloaded(hub_client: HubServer, tmp_path: Path) -> None:
     folder = build("bert", tmp_path / "pickled")
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
@@ -182,6 +184,7 @@ def test_a_checkpoint_in_shards_is_loaded(hub_client: HubServer, tmp_path: Path)
 
 
 @pytest.mark.parametrize("kind", ["hang", "stall", "truncate", "short"])
+@pytest.mark.fault("resuming", "weights that do not arrive whole", "the hub cuts, shortens or stalls")
 def test_weights_that_do_not_arrive_whole_are_said_in_time(
     kind: str, hub_client: HubServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -294,6 +297,7 @@ def test_a_process_downloads_through_hf_endpoint(
 
 
 @pytest.mark.slow
+@pytest.mark.fault("resuming", "a hub that hangs", "accepts and never answers")
 def test_a_process_says_within_fifteen_seconds_that_the_hub_hangs(
     hub: HubServer, hub_environment: dict[str, str], repository: Path
 ) -> None:

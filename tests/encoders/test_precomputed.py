@@ -97,6 +97,7 @@ def test_arrays_that_are_no_vectors_are_refused(wrong: np.ndarray, tmp_path: Pat
         PrecomputedEncoder(path=saved(tmp_path, wrong)).identify("native")
 
 
+@pytest.mark.fault("security", "vectors in a pickle", "a .npy of objects, and garbage")
 def test_pickles_and_garbage_are_refused(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="cannot be read as an array"):
         PrecomputedEncoder(path=saved(tmp_path, np.array([[{}]], dtype=object))).identify("native")

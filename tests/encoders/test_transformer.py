@@ -335,6 +335,7 @@ def test_broken_checkpoints_are_said_in_one_sentence(damage: str, said: str, tmp
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.fault("security", "a checkpoint with Python code", "auto_map without trust_remote_code")
 def test_code_of_the_checkpoint_does_not_run_unasked(tmp_path: Path) -> None:
     folder = build("bge", tmp_path / "own_code")
     modules = folder / "modules.json"

@@ -100,10 +100,10 @@ class Outcome:
             found.append(f"status {self.status}, {self.records} records")
         if self.megabytes_a_run > MEMORY_BOUND:
             found.append(f"memory grew by {self.megabytes_a_run:.2f} MB a run")
-        found += [
-            f"{self.growth(name):+.0f} {name}" for name in ("handles", "threads", "figures") if self.growth(name) > 0
-        ]
-        return found
+        if self.growth("objects") > OBJECTS_BOUND * (self.samples[-1]["runs"] - self.warm["runs"]):
+            found.append(f"{self.growth('objects'):+.0f} objects")
+        grown = [name for name in ("handles", "threads", "figures") if self.growth(name) > 0]
+        return found + [f"{self.growth(name):+.0f} {name}" for name in grown]
 
 
 def run(folder: Path, runs: int, *options: str, every: int = 25) -> Outcome:

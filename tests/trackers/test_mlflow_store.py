@@ -108,6 +108,7 @@ def test_making_a_store_says_nothing(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.fault("resuming", "kill -9 while MLflow's store is made", "during its migration")
 def test_a_process_killed_while_it_makes_the_store_leaves_no_ruin(tmp_path):
     path = tmp_path / "mlflow.db"
     process = subprocess.Popen([sys.executable, "-c", CREATE, str(path)], stdout=subprocess.PIPE)
@@ -160,6 +161,7 @@ def test_a_foreign_file_is_not_overwritten(tmp_path):
     assert path.read_text().startswith("these are somebody's notes")
 
 
+@pytest.mark.fault("tracker", "a sqlite store that stays locked", "an exclusive transaction of another connection")
 def test_a_store_that_is_locked_is_said_in_seconds(store, monkeypatch):
     from evalkit.trackers import mlflow_store
 

@@ -128,6 +128,7 @@ def test_an_identity_that_would_change_the_search_is_refused(tracker, run_folder
         tracker.log_run(make_record("x' or tags.a = 'b"), run_folder, RunContext())
 
 
+@pytest.mark.fault("security", "confidential texts", "log_texts=false, every byte of store and artifacts searched")
 def test_without_texts_none_is_in_the_store_or_the_artifacts(tracker, store, run_folder):
     logged = tracker.log_run(make_record(), run_folder, RunContext(log_texts=False))
     folder = sqlite_path(store).parent
@@ -140,6 +141,7 @@ def test_without_texts_none_is_in_the_store_or_the_artifacts(tracker, store, run
     assert back.queries == ()
 
 
+@pytest.mark.fault("security", "a password in settings", "every byte of the sqlite store searched")
 def test_no_secret_is_in_the_store(store, run_folder):
     record = make_record(
         settings={
@@ -243,6 +245,7 @@ def test_a_store_that_was_replaced_meanwhile_gets_the_next_run(tracker, store, t
 
 
 @pytest.mark.slow
+@pytest.mark.fault("tracker", "8 processes on a fresh sqlite store", "all start at once, 3 runs each")
 def test_eight_processes_on_a_fresh_store_lose_nothing(tmp_path, run_folder):
     uri = f"sqlite:///{tmp_path}/fresh/mlflow.db"
     own = [[f"{process:02x}{run:02x}" * 16 for run in range(3)] for process in range(8)]
@@ -255,6 +258,7 @@ def test_eight_processes_on_a_fresh_store_lose_nothing(tmp_path, run_folder):
 
 
 @pytest.mark.slow
+@pytest.mark.fault("tracker", "several processes log the same", "4 processes, 6 identities, sqlite")
 def test_processes_that_log_the_same_identities_finish_each_once(store, run_folder):
     identities = [f"{number:064x}" for number in range(6)]
     lines = start_writers(store, run_folder, [identities] * 4)
@@ -266,6 +270,7 @@ def test_processes_that_log_the_same_identities_finish_each_once(store, run_fold
 
 
 @pytest.mark.slow
+@pytest.mark.fault("resuming", "kill -9 while runs are logged", "4 processes, each at another moment")
 def test_a_process_killed_while_it_logs_leaves_nothing_that_lasts(store, run_folder):
     """Kill -9 at many moments of logging: the next try finishes each identity once, and nothing stays RUNNING."""
     command = [sys.executable, "-W", "ignore", "-c", LOG, str(Path(__file__).parent.parent), str(run_folder), store]

@@ -87,6 +87,7 @@ def test_after_a_minute_it_is_tried_again(run_folder, monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.fault("tracker", "a server that hangs later", "answers /health and holds every other request")
 def test_a_server_that_answers_once_and_then_hangs(run_folder):
     """Lets the health question pass and holds every other request."""
     release = threading.Event()
@@ -115,12 +116,14 @@ def test_wrong_credentials(run_folder, status):
 
 
 @pytest.mark.parametrize(("status", "body"), [(404, b"Not Found"), (500, b"{}"), (200, b"<html>not mlflow</html>")])
+@pytest.mark.fault("tracker", "another server there", "answers 404, 500 or a page that is none of MLflow's")
 def test_another_server_at_that_address(run_folder, status, body):
     with answering_server(lambda _: (status, body)) as uri:
         trouble = trouble_of(MlflowTracker(uri), run_folder)
     assert uri in trouble.sentence
 
 
+@pytest.mark.fault("tracker", "no database server", "postgresql and mysql on a port that nobody holds")
 def test_a_database_that_is_not_there(run_folder):
     for scheme in ("postgresql", "mysql+pymysql"):
         trouble = trouble_of(MlflowTracker(f"{scheme}://anna:geheim@127.0.0.1:{free_port()}/m"), run_folder)
@@ -148,6 +151,7 @@ def test_a_read_only_store(run_folder, template_store, small_disk):
 
 
 @pytest.mark.parametrize("free", [0, 24, 150])
+@pytest.mark.fault("tracker", "a full disk under sqlite, run by run", "a tmpfs of 3 MB with 0, 24 or 150 kB free")
 def test_a_full_disk(run_folder, template_store, small_disk, free):
     """With so many kB free the store, the run's rows or its files find no room."""
     shutil.copyfile(template_store, small_disk / "mlflow.db")
@@ -168,6 +172,7 @@ def test_a_full_disk(run_folder, template_store, small_disk, free):
     assert {run.info.status for run in MlflowClient(uri, uri).search_runs(["1"])} == {"FINISHED"}
 
 
+@pytest.mark.fault("tracker", "artifacts that cannot be written", "a file in place of mlruns/")
 def test_files_that_cannot_be_copied_leave_no_finished_run(store, run_folder):
     tracker = MlflowTracker(store)
     folder = sqlite_path(store).parent
@@ -192,6 +197,7 @@ def test_an_experiment_behind_a_server_is_said_on_one_line_without_it(store, ser
     assert "\n" not in trouble.sentence
 
 
+@pytest.mark.fault("tracker", "a store of an older MLflow", "its schema's version set back")
 def test_an_old_store_names_its_cure(store, run_folder):
     import sqlite3
 
@@ -201,6 +207,7 @@ def test_an_old_store_names_its_cure(store, run_folder):
     assert "mlflow db upgrade" in trouble_of(MlflowTracker(store), run_folder).sentence
 
 
+@pytest.mark.fault("tracker", "Ctrl-C while a run is logged", "KeyboardInterrupt between metrics and files")
 def test_an_interrupt_goes_through_and_leaves_no_running_run(store, run_folder, monkeypatch):
     from evalkit.trackers import mlflow_runs
 
@@ -226,6 +233,7 @@ def test_an_interrupt_goes_through_and_leaves_no_running_run(store, run_folder, 
 
 
 @pytest.mark.slow
+@pytest.mark.fault("tracker", "a server that dies within a run", "kill -9 of `mlflow server` between create and log")
 def test_a_server_that_dies_midway(store, serve, run_folder, tmp_path):
     """The server is killed between the runs of a sweep and after a run was created; later all is there, once."""
     from mlflow import MlflowClient
@@ -276,6 +284,7 @@ def test_a_real_server_gets_whole_runs(store, serve, run_folder):
 
 
 @pytest.mark.slow
+@pytest.mark.fault("tracker", "several machines log the same", "3 processes, 5 identities, through one server")
 def test_machines_that_log_at_once_through_a_server_finish_each_identity_once(store, serve, run_folder):
     server = serve(store)
     identities = [f"{number:064x}" for number in range(5)]

@@ -1,0 +1,82 @@
+"""What must hold of every score, whatever the vectors and labels: hypothesis looks for those of which it does not."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import evalkit
+from evalkit.errors import RequestError
+
+EVALUATORS = ("neighbours", "separation", "clustering")
+ONE_RANGE = {
+    "neighbours/": (0.0, 1.0),
+    "separation/silhouette": (-1.0, 1.0),
+    "separation/centroid_accuracy": (0.0, 1.0),
+}
+
+sizes = st.lists(st.integers(2, 7), min_size=2, max_size=4)
+hard = st.sampled_from(["normal", "equal", "zero rows", "tiny", "huge", "one dimension", "duplicates", "opposite"])
+
+
+def vectors_of(kind: str, codes: np.ndarray, seed: int) -> np.ndarray:
+    random = np.random.default_rng(seed)
+    drawn = random.normal(size=(len(codes), 1 if kind == "one dimension" else 5)) + 2.0 * (codes[:, None] % 3)
+    if kind == "equal":
+        drawn[:] = drawn[0]
+    elif kind == "zero rows":
+        drawn[random.random(len(codes)) < 0.4] = 0
+    elif kind == "tiny":
+        drawn *= 1e-30
+    elif kind == "huge":
+        drawn *= 1e30
+    elif kind == "duplicates":
+        drawn = drawn[random.integers(0, max(1, len(codes) // 3), len(codes))]
+    elif kind == "opposite":
+        drawn[::2] *= -1
+    return drawn.astype(np.float32)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(sizes=sizes, kind=hard, seed=st.integers(0, 2**32 - 1))
+def test_scores_are_finite_or_undefined_and_within_their_range(sizes, kind, seed):
+    codes = np.repeat(np.arange(len(sizes)), sizes)
+    try:
+        scores = evalkit.evaluate(vectors_of(kind, codes, seed), codes, evaluators=EVALUATORS)
+    except RequestError:
+        assert len(codes) < 4 or kind == "one dimension"
+        return
+    for score in scores:
+        for name in ("value", "chance", "adjusted", "p_value", "ci_low", "ci_high"):
+            figure = getattr(score, name)
+            assert figure is None or math.isfinite(figure), (score.name, name, figure)
+        if score.value is None:
+            continue
+        if score.p_value is not None:
+            assert 0 < score.p_value <= 1, score
+        if score.ci_low is not None and score.ci_high is not None:
+            assert score.ci_low <= score.ci_high, score
+        for prefix, (low, high) in ONE_RANGE.items():
+            if score.name.startswith(prefix) and score.ranks_models:
+                assert low - 1e-9 <= score.value <= high + 1e-9, score
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(sizes=sizes, seed=st.integers(0, 2**32 - 1), shuffle=st.integers(0, 2**32 - 1))
+def test_neither_order_nor_names_nor_lengths_change_a_value(sizes, seed, shuffle):
+    codes = np.repeat(np.arange(len(sizes)), sizes)
+    vectors = vectors_of("normal", codes, seed)
+    random = np.random.default_rng(shuffle)
+    order = random.permutation(len(codes))
+    names = random.permutation([f"label {number}" for number in range(len(sizes))])
+    lengths = np.exp2(random.integers(-3, 4, size=(len(codes), 1))).astype(np.float32)  # powers of two: exact
+    chosen = ("neighbours", "separation")
+    one = {score.name: score for score in evalkit.evaluate(vectors, codes, evaluators=chosen)}
+    other = evalkit.evaluate((vectors * lengths)[order], names[codes][order], evaluators=chosen)
+    for score in other:
+        assert score.value == pytest.approx(one[score.name].value, abs=2e-5), score.name
+        assert score.best == one[score.name].best
