@@ -56,6 +56,7 @@ def files(tmp_path):
     np.save(tmp_path / "two_queries.npy", good[:2])
     np.save(tmp_path / "words.npy", np.array([["a", "b"]] * 4))
     (tmp_path / "header.npy").write_bytes((tmp_path / "good.npy").read_bytes().replace(b"(4, 4), }", b"(4, 4),  "))
+    (tmp_path / "zip.npy").write_bytes(b"PK\x03\x04" + bytes(40))
     (tmp_path / "cut.npy").write_bytes((tmp_path / "good.npy").read_bytes()[:-8])
     np.save(tmp_path / "objects.npy", np.array([{}, {}, {}, {}], dtype=object), allow_pickle=True)
     for name, value in (("nan", np.nan), ("inf", np.inf)):
@@ -206,6 +207,7 @@ VECTORS = [
     (["model.path=good.npy", "queries=[cat]", "model.query_path=two_queries.npy"], ["2 rows", "1 queries"]),
     (["model.path=words.npy"], ["words.npy", "<U1"]),
     (["model.path=cut.npy"], ["cut.npy"]),
+    (["model.path=zip.npy"], ["zip.npy", "a zip archive"]),
     (["model.path=header.npy"], ["header.npy", "numpy.save"]),
     (["model.path=folder.csv"], ["no file"]),
 ]

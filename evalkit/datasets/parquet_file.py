@@ -63,7 +63,7 @@ def read(path: str, columns: Columns) -> Table:
             columns.check(names, path)
             # By position: a name with a dot would be taken for a path into a nested column.
             table = file.read(use_threads=False) if _dotted(columns) else file.read(list(columns.needed.values()))
-    except (arrow.ArrowException, OSError) as error:
+    except (arrow.ArrowException, OSError, UnicodeDecodeError) as error:  # the last: a damaged name of a column
         reason = str(error).splitlines()[0]
         raise RequestError(
             f"{path} cannot be read as parquet ({reason}): write it anew, or choose its true format."

@@ -21,6 +21,11 @@ __all__ = ["PrecomputedEncoder"]
 BLOCK = 65_536
 """Rows checked at once, so that a file larger than memory can be read."""
 
+UNREADABLE = (
+    ValueError, TypeError, EOFError, OSError, OverflowError, MemoryError, SyntaxError, TokenError,
+)  # fmt: skip
+"""What `numpy.load` raises: it reads the header as a Python literal, which may be none, or promise any shape."""
+
 _digests: dict[Path, tuple[tuple[int, int], str]] = {}
 
 
@@ -163,9 +168,11 @@ def _existing(path: str, option: str) -> Path:
 
 def _read_npy(path: Path) -> NDArray[Any]:
     try:
+        with path.open("rb") as stream:
+            if stream.read(2) == b"PK":  # numpy would open it as an archive, and leave it open where it is none
+                raise ValueError("it is a zip archive, as numpy.savez makes")
         return np.asanyarray(np.load(path, mmap_mode="r", allow_pickle=False))
-    except (ValueError, TypeError, EOFError, OSError, OverflowError, SyntaxError, TokenError, MemoryError) as error:
-        # A damaged header is read as a Python literal: it can fail as one, or promise any shape.
+    except UNREADABLE as error:
         said = " ".join(str(error).split()) or type(error).__name__
         raise RequestError(
             f"{path.name} cannot be read as an array of numbers ({said}): save it with numpy.save."
@@ -178,7 +185,7 @@ def _read_parquet(path: Path) -> NDArray[Any]:
 
     try:
         table = parquet.read_table(path)
-    except (pyarrow.ArrowException, OSError) as error:
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
         raise RequestError(
             f"{path.name} cannot be read as parquet ({str(error).splitlines()[0]}): write it anew."
         ) from None

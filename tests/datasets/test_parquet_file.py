@@ -103,6 +103,14 @@ def test_what_is_no_parquet_is_refused(tmp_path: Path, content: bytes) -> None:
         parquet_file.load(str(tmp_path / "texts.parquet"))
 
 
+def test_a_damaged_name_of_a_column_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "names.parquet"
+    parquet.write_table(arrow.table({"text": ["a"], "label": ["b"], "extra": ["c"]}), path)
+    path.write_bytes(path.read_bytes().replace(b"extra", b"ex\xe1ra"))
+    with pytest.raises(RequestError, match=r"cannot be read as parquet .*write it anew"):
+        parquet_file.load(path=str(path))
+
+
 def test_a_damaged_page_is_refused(tmp_path: Path) -> None:
     path = Path(saved(tmp_path, {"text": [f"word {n}" for n in range(5000)], "label": ["x", "y"] * 2500}))
     content = bytearray(path.read_bytes())
