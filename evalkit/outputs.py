@@ -136,14 +136,14 @@ def draw(record: Record, texts: pd.DataFrame, confusion: pd.DataFrame, folder: P
     shares, meaning = files("confusion"), "share of the 10 nearest texts"
     drawn_once(
         digest({**shown, "shares": confusion.to_numpy().tolist()}),
-        *shares.values(),
+        shares,
         lambda: confusion_plot.draw(record, confusion, meaning=meaning, theme=theme, **shares),
     )
     if record.queries:
         nearest = files("neighbours")
         drawn_once(
             digest({**shown, "queries": record.queries}),
-            *nearest.values(),
+            nearest,
             lambda: neighbours_plot.draw(record, topics, theme=theme, **nearest),
         )
 

@@ -19,7 +19,7 @@ def test_a_picture_is_drawn_once_for_all_runs_that_show_the_same(tmp_path):
             png.write_bytes(key.encode() + b" png")
             svg.write_bytes(key.encode() + b" svg")
 
-        kept.drawn_once(key, png, svg, draw)
+        kept.drawn_once(key, {"out_png": png, "out_svg": svg}, draw)
         return png.read_bytes(), svg.read_bytes()
 
     assert picture("1", "a") == picture("2", "a") == (b"a png", b"a svg")
@@ -36,7 +36,7 @@ def test_only_a_few_are_held(tmp_path, monkeypatch):
         svg.write_bytes(b"s")
 
     for key in "abca":
-        kept.drawn_once(key, png, svg, draw)
+        kept.drawn_once(key, {"out_png": png, "out_svg": svg}, draw)
     assert list(kept._files) == ["c", "a"]
 
 
