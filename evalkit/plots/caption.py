@@ -76,11 +76,12 @@ def _subject(record: Record) -> str:
     projection, corpus = record.projection, record.corpus
     name = str(projection["name"])
     settings = projection.get("parameters", {})
-    shown = [f"{key} {_short(settings[key])}" for key in ("perplexity", "n_neighbors") if key in settings]
+    spoken = {"perplexity": "perplexity {}", "n_neighbors": "{} neighbours"}
+    shown = [words.format(_short(settings[key])) for key, words in spoken.items() if key in settings]
     parts = [
         model_name(record.encoder),
         *([] if record.encoder["pooling"] == "none" else [f"{record.encoder['pooling']} pooling"]),
-        " ".join([PROJECTIONS.get(name, name), *(f"({text.replace('_', ' ')})" for text in shown)]),
+        " ".join([PROJECTIONS.get(name, name), *(f"({text})" for text in shown)]),
         f"seed {projection['seed']}",
         f"{corpus['name']}: {corpus['texts']:,} texts, {corpus['labels']} topics",
     ]

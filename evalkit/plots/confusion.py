@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["NUMBERED", "SHOWN", "draw", "most_confused", "neighbour_votes"]
+
+UPRIGHT = 6
+"""Of more topics than this, the names above the matrix stand upright."""
 
 NUMBERED = 14
 """Up to this many topics, each cell bears its share."""
@@ -90,20 +94,32 @@ def _drawn(record: Record, shares: pd.DataFrame, kept: NDArray[np.int64], meanin
     total, count = len(shares), len(kept)
     names = [style.clean(str(name), 26) for name in shares.index[kept]]
     font = 9.0 if count <= NUMBERED else 7.5
-    margin = 0.25 + 0.0108 * font * max(len(name) for name in names)  # inches, for the widest name
+    margin = 0.25 + _widest(names, font)
     side = max(2.6, (0.48 if count <= NUMBERED else 0.2) * count)
-    wide, high = max(side + margin + 0.35, 5.6), side + margin + 0.85
+    above = margin if count > UPRIGHT else 0.25 + 0.8 * margin  # upright names, or slanting ones
+    wide, high = max(side + margin + 0.35, 5.6), side + above + 0.7
     drawn = style.figure(wide, high, theme)
     axes = drawn.add_axes((margin / wide, 0.62 / high, side / wide, side / high))
     _cells(axes, shares.to_numpy(dtype=np.float64)[np.ix_(kept, kept)], theme)
     inks = [palette.inks(total, theme)[code] for code in kept]
-    axes.set_xticks(range(count), names, rotation=90 if count > 6 else 35, ha="center" if count > 6 else "left")
+    axes.set_xticks(
+        range(count), names, rotation=90 if count > UPRIGHT else 35, ha="center" if count > UPRIGHT else "left"
+    )
     axes.set_yticks(range(count), names)
     axes.tick_params(length=0, labelsize=font, top=True, labeltop=True, bottom=False, labelbottom=False, pad=3)
     for label, ink in zip([*axes.get_xticklabels(), *axes.get_yticklabels()], [*inks, *inks], strict=True):
         label.set_color(ink)
     _caption(drawn, record, total, count, meaning, high)
     return drawn
+
+
+def _widest(names: Sequence[str], font: float) -> float:
+    """Inches that the widest name takes, in the fonts that it is drawn with."""
+    from matplotlib.backends.backend_agg import RendererAgg
+    from matplotlib.font_manager import FontProperties
+
+    renderer, properties = RendererAgg(1, 1, style.DPI), FontProperties(size=font)
+    return max(renderer.get_text_width_height_descent(name, properties, ismath=False)[0] for name in names) / style.DPI
 
 
 def _cells(axes: Axes, shares: NDArray[np.float64], theme: palette.Theme) -> None:
