@@ -4,7 +4,8 @@ Each runs in a process of its own, two threads, after a warming run, so that cac
 goes to the terminal: import, first and second map in that process (with the neighbours, which the peers look for
 themselves), processor time of the second, trustworthiness at 10 by cosine on up to 2,000 texts.
 
-    python benchmarks/tsne.py                                     # made vectors: 30, 2,000, 20,000 × 384
+    python benchmarks/tsne.py                                     # ours and scikit-learn on 20,000 × 384, made
+    python benchmarks/tsne.py --sizes 30 2000 20000 --programs ours sklearn opentsne ours-umap umap-learn
     python benchmarks/tsne.py --vectors unit.npy --sizes 20000    # one's own
 """
 
@@ -12,10 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -24,9 +22,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from measure import ROOT, Report, Row, child, environment, options
 from numpy.typing import NDArray
 
 PROGRAMS = ("ours", "sklearn", "opentsne", "ours-umap", "umap-learn")
+
+REACH = 4.0
+
+TOLERANCE = 0.0005
+"""The mean of 2,000 texts moves by so much with the seed: a smaller difference in trustworthiness is none."""
 
 
 def made(n: int, d: int = 384, k: int = 77) -> NDArray[np.float32]:
@@ -74,7 +78,7 @@ def trust(vectors: NDArray[np.float32], points: NDArray[Any]) -> float:
     return float(trustworthiness_samples(vectors, rows, near).mean())
 
 
-def child(program: str, source: Path) -> None:
+def perform(program: str, source: Path) -> None:
     """Measure one program, and print a line of JSON."""
     vectors = np.load(source, allow_pickle=False)
     started = time.perf_counter()
@@ -98,31 +102,26 @@ def child(program: str, source: Path) -> None:
 
 def measure(program: str, source: Path, repeats: int) -> dict[str, float]:
     """Medians over processes."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "2", "NUMBA_NUM_THREADS": "2", "PYTHONWARNINGS": "ignore"}
     command = [sys.executable, __file__, "--child", program, "--vectors", str(source)]
-    runs = []
-    for _ in range(repeats):
-        found = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-        runs.append(json.loads(found.stdout.splitlines()[-1]))
+    runs = [json.loads(child(command, cwd=ROOT, env=environment()).splitlines()[-1]) for _ in range(repeats)]
     return {name: statistics.median(run[name] for run in runs) for name in runs[0]}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = options(__doc__)
     parser.add_argument("--child", choices=PROGRAMS, help=argparse.SUPPRESS)
     parser.add_argument("--vectors", type=Path, help="unit vectors, .npy")
-    parser.add_argument("--sizes", type=int, nargs="+", default=[30, 2_000, 20_000])
-    parser.add_argument("--programs", nargs="+", choices=PROGRAMS, default=list(PROGRAMS))
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--sizes", type=int, nargs="+", help="default 20,000, or 600 for small")
+    parser.add_argument("--programs", nargs="+", choices=PROGRAMS, default=["ours", "sklearn"])
     arguments = parser.parse_args()
     if arguments.child:
-        child(arguments.child, arguments.vectors)
+        perform(arguments.child, arguments.vectors)
         return
-    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}\n")
-    print("| texts | program | import s | first map s | second map s | processor s | trustworthiness |")
-    print("|---|---|---|---|---|---|---|")
+    sizes = arguments.sizes or ([20_000] if arguments.size == "full" else [600])
+    report = Report("tsne", arguments.size, arguments.repeats)
+    found: dict[tuple[int, str], dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        for n in arguments.sizes:
+        for n in sizes:
             everything = made(n) if arguments.vectors is None else np.load(arguments.vectors, allow_pickle=False)
             rows = np.sort(np.random.default_rng(0).permutation(len(everything))[:n])
             source = Path(folder) / f"{n}.npy"
@@ -131,9 +130,45 @@ def main() -> None:
             np.save(warm, made(600), allow_pickle=False)
             for program in arguments.programs:
                 measure(program, warm, 1)
-                found = measure(program, source, 1 if n > 5_000 else arguments.repeats)
-                figures = " | ".join(f"{found[name]:.2f}" for name in ("import", "first", "second", "processor"))
-                print(f"| {n:,} | {program} | {figures} | {found['trust']:.4f} |", flush=True)
+                found[n, program] = measure(program, source, arguments.repeats)
+                print(n, program, found[n, program], file=sys.stderr, flush=True)
+    fill(report, found)
+    report.finish(arguments.out)
+
+
+def fill(report: Report, found: dict[tuple[int, str], dict[str, float]]) -> None:
+    """The row (the largest size of ours and scikit-learn's) and the table of all programs."""
+    largest = max(n for n, _ in found)
+    if (largest, "ours") in found and (largest, "sklearn") in found:
+        ours, peer = found[largest, "ours"], found[largest, "sklearn"]
+        ratio = peer["second"] / ours["second"]
+        report.row(
+            Row(
+                work=f"t-SNE of {largest:,} × 384, neighbours included",
+                against="sklearn TSNE",
+                reach=f"{REACH:.0f} ×, trustworthiness no lower",
+                ours=ours["second"],
+                peer=peer["second"],
+                measured=f"{ratio:.1f} ×",
+                holds=ratio >= REACH and ours["trust"] >= peer["trust"] - TOLERANCE,
+                same=f"trustworthiness at 10 of the same 2,000 texts: {ours['trust']:.4f}, sklearn {peer['trust']:.4f}",
+            )
+        )
+    report.detail(
+        "Maps",
+        [
+            {
+                "texts": n,
+                "program": program,
+                "import s": figures["import"],
+                "first map s": figures["first"],
+                "second map s": figures["second"],
+                "processor s": figures["processor"],
+                "trustworthiness": f"{figures['trust']:.4f}",
+            }
+            for (n, program), figures in found.items()
+        ],
+    )
 
 
 if __name__ == "__main__":
