@@ -42,7 +42,7 @@ function sortedLeaders() {
 
 const PREFERRED = ["neighbours/map_at_r_macro", "neighbours/precision_at_5", "separation/silhouette", "clustering/ami", "hulls/overlap"];
 const SPOKEN = { "hulls/overlap": "hull overlap", "clustering/ami": "AMI", "clustering/ari": "ARI" };
-const FACTS = [["texts_per_second", "texts/s", whole], ["dimension", "dimension", whole], ["parameters", "weights", (v) => (v >= 1e6 ? `${(v / 1e6).toFixed(0)} M` : whole(v))], ["bytes_per_text", "bytes/text", whole]];
+const FACTS = [["texts_per_second", "texts/s", whole], ["dimension", "dimension", whole], ["parameters", "weights", (v) => (v >= 1e6 ? `${(v / 1e6).toFixed(0)} M` : whole(v))]];
 
 function showLeaderboard() {
   const rows = sortedLeaders(), host = byId("leaderboard");
@@ -57,7 +57,7 @@ function showLeaderboard() {
   const low = Math.min(0, ...values), high = Math.max(higherIsBetter(shown) ? Math.min(1, Math.max(...values) * 1.15) : 0, ...values);
   const shared = (rank) => rows.filter((row) => row.rank === rank).length > 1;
   const head = make("tr", {}, sortHeader("rank", "Rank", true), sortHeader("model", "Model", false), sortHeader("pooling", "Pooling", false),
-    ...(shown ? [sortHeader(shown, shown, true), make("th", { scope: "col", class: "whisker" }, make("div", { class: "ends" }, make("span", {}, number(low)), make("span", {}, "95 % interval, chance dashed"), make("span", {}, number(high))))] : []),
+    ...(shown ? [sortHeader(shown, shown.split("/").pop(), true, "", shown.split("/")[0]), make("th", { scope: "col", class: "whisker" }, make("div", { class: "ends" }, make("span", {}, number(low)), make("span", {}, "95 %"), make("span", {}, number(high))))] : []),
     ...others.map((name) => sortHeader(name, SPOKEN[name] ?? name.split("/").pop().replaceAll("_", " "), true, "", higherIsBetter(name) ? null : "low is good")), ...facts.map(([name, spoken]) => sortHeader(name, spoken, true)));
   const body = rows.map((row, i) => {
     const tie = shared(row.rank) || Boolean(row.tied_with), joined = tie && i > 0 && rows[i - 1].rank === row.rank;
@@ -66,11 +66,12 @@ function showLeaderboard() {
       make("td", { class: `rank${tie ? " shared" : ""}`, title: tie ? "not told apart from another: the difference may be chance" : null }, String(row.rank ?? "–")),
       make("th", { scope: "row" }, String(row.model), row.tied_with ? make("span", { class: "beside tie" }, `tied with ${row.tied_with}`) : null), make("td", {}, row.pooling === "none" ? "–" : String(row.pooling)),
       ...(shown ? [cell(shown), make("td", { class: "whisker" }, whisker(row, shown, low, high))] : []),
-      ...others.map(cell), ...facts.map(([name, , spoken]) => make("td", { class: "number" }, typeof row[name] === "number" ? spoken(row[name]) : "–")));
+      ...others.map(cell), ...facts.map(([name, , spoken]) => make("td", { class: "number" }, typeof row[name] === "number" ? spoken(row[name]) : "–",
+        name === "dimension" && typeof row.bytes_per_text === "number" ? make("span", { class: "beside" }, `${whole(row.bytes_per_text)} bytes`) : null)));
   });
   host.replaceChildren(make("table", { class: "leaders" }, make("thead", {}, head), make("tbody", {}, ...body)));
   const ties = rows.some((row) => shared(row.rank) || row.tied_with);
-  byId("leaderboard-note").textContent = `${data.rankBy ? `Ranked by ${data.rankBy}. ` : ""}${ties ? "Models marked as tied (bar at the left) cannot be told apart on these texts. " : ""}${higherIsBetter(shown) ? "Higher is better" : "Lower is better"} in ${shown ?? "no score"}.${state.score !== shown ? ` ${state.score} is not in the leaderboard; it stands under each map.` : ""}`;
+  byId("leaderboard-note").textContent = `${data.rankBy ? `Ranked by ${data.rankBy}. ` : ""}${shown ? "Bar: 95 % interval; dashed: chance. " : ""}${ties ? "Models marked as tied (bar at the left) cannot be told apart on these texts. " : ""}${higherIsBetter(shown) ? "Higher is better" : "Lower is better"} in ${shown ?? "no score"}.${state.score !== shown ? ` ${state.score} is not in the leaderboard; it stands under each map.` : ""}`;
 }
 
 function matrix(className, names, spoken, cell) {
