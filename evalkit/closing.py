@@ -34,7 +34,10 @@ def close_sweep(folder: Path, config: DictConfig) -> int:
         for message, runs in _by_message(failures).items():
             more = f" and {len(runs) - 1} more" if runs[1:] else ""
             terminal.note(f"  {runs[0]}{more}: {message}")
-    return 1 if failures else 0
+    lost = _lost(folder, len(failures))
+    if lost:
+        terminal.warn(f"{lost} of the sweep's evaluations left nothing: not begun, killed, or still at work.")
+    return 1 if failures or lost else 0
 
 
 def _failures(folder: Path) -> list[tuple[str, str]]:
@@ -51,6 +54,13 @@ def _by_message(failures: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
     for run, message in failures:
         grouped.setdefault(message, []).append(run)
     return grouped
+
+
+def _lost(folder: Path, failed: int) -> int:
+    """How many jobs of the plan left nothing: their process was killed, or their launcher gave up before."""
+    plan = read_plan(folder)
+    done = sum(1 for _ in folder.rglob("record.json"))
+    return max(0, plan.total - done - failed) if plan.sweep is not None else 0
 
 
 def _reports(folder: Path, config: DictConfig) -> list[Report]:

@@ -6,6 +6,8 @@ import re
 import traceback
 from pathlib import Path
 
+from evalkit.launchers import SCHEMAS, needs
+
 __all__ = ["is_about_the_command_line", "sentence"]
 
 COMPOSERS = frozenset({"defaults_list.py", "config_loader_impl.py", "config_repository.py"})
@@ -53,6 +55,8 @@ def sentence(error: BaseException) -> str:
     absent = re.search(r"Could not (?:find|load) '([^']+/[^']+)'", " ".join(lines))
     if absent:
         group, _, choice = absent.group(1).rpartition("/")
+        if group == f"hydra/{SCHEMAS}":
+            return needs(choice)
         listed = f"choose one of {', '.join(choices)}" if choices else f"conf/{group} has none of that name"
         return f"{group} has no choice {choice!r}: {listed}."
     missing = re.search(r"Key '([^']+)' (?:is not in struct|not in '(\w+)')", " ".join(lines))

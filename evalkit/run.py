@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from evalkit import schema, terminal
 from evalkit.errors import EvalkitError, RequestError
+from evalkit.launchers import Carried
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -142,9 +143,12 @@ def _stop(*_: object) -> None:
 
 def _explain(error: Exception) -> int:
     """Say what went wrong in one sentence; the exit status."""
+    from evalkit import sweep
     from evalkit.messages import is_about_the_command_line, sentence
     from evalkit.secrets import mask
 
+    if sweep.under_way:
+        return sweep.close_broken(error)
     if isinstance(error, EvalkitError):
         terminal.warn(mask(str(error)))
         return error.exit_status
@@ -159,14 +163,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the command; exits 0, 1 or 2 as the README says."""
     import hydra
 
+    from evalkit import sweep
+
     schema.register()
+    sweep.under_way.clear()
     arguments = _guard_secrets(sys.argv[1:] if argv is None else argv)
     sys.argv = [sys.argv[0], *arguments]
     wants_traceback = os.environ.get(FULL_ERROR) == "1"
     # With this set Hydra hands its exceptions on instead of printing them over many lines and exiting 1.
     os.environ[FULL_ERROR] = "1"
     signal.signal(signal.SIGTERM, _stop)
-    command = hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(job)
+    command = hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(Carried(job))
     try:
         command()
         if failed:
@@ -181,4 +188,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    # Jobs in other processes know this module by its name, not as the script that was started.
+    from evalkit.run import main as start
+
+    start()

@@ -10,6 +10,8 @@ from typing import Any
 
 from omegaconf import MISSING
 
+from evalkit import launchers
+
 __all__ = ["Schema", "register"]
 
 
@@ -101,7 +103,8 @@ class Schema:
 
 
 def register() -> None:
-    """Make the schema known to Hydra under the name that conf/config.yaml begins with."""
+    """Make the schemas known to Hydra under the names that conf/config.yaml and conf/hydra/launcher begin with."""
     from hydra.core.config_store import ConfigStore
 
     ConfigStore.instance().store(name="evalkit_schema", node=Schema, provider="evalkit")
+    launchers.register()

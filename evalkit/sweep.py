@@ -16,7 +16,7 @@ from typing import Any
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from evalkit import terminal
+from evalkit import launchers, terminal
 from evalkit.composing import compose_once
 from evalkit.errors import EvalkitError, EvaluationError, RequestError
 from evalkit.job import PLAN, encoding_group, prepare_job
@@ -24,10 +24,13 @@ from evalkit.records import write_json
 from evalkit.store import digest
 from evalkit.trackers import sweep_identity
 
-__all__ = ["Bracket", "first_missing", "is_chosen", "strip"]
+__all__ = ["Bracket", "close_broken", "first_missing", "is_chosen", "strip", "under_way"]
 
 created: dict[Path, Path] = {}
 """Run folder → the topmost folder that Hydra makes for it, so that a refused request leaves no folder."""
+
+under_way: list[DictConfig] = []
+"""Configuration of the sweep whose jobs a launcher is running: Hydra forgets its end where the launcher fails."""
 
 
 def strip(config: DictConfig) -> DictConfig:
@@ -71,11 +74,14 @@ class Bracket(Callback):
         """Compose and check every combination, settle the sweep's id, and write the plan."""
         with _refusing():
             folder = Path(str(config.hydra.sweep.dir)).absolute()
+            launchers.prepare(config.hydra.launcher)
             jobs = list(_combinations(config))
             if not jobs:
+                under_way[:] = [config]
                 return  # another sweeper decides as it goes; each job checks itself
             plan = _plan(jobs)
             write_json({**plan, "rank_by": config.rank_by}, folder / PLAN)
+            under_way[:] = [config]
             distinct = len(set(plan["identities"]))
             if len(jobs) > distinct:
                 terminal.note(
@@ -90,12 +96,25 @@ class Bracket(Callback):
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """Leaderboard, comparisons, gallery; the sweep's own run in the tracker; the failures."""
-        from evalkit.closing import close_sweep
-
-        with _refusing():
-            status = close_sweep(Path(str(config.hydra.sweep.dir)).absolute(), strip(config))
+        under_way.clear()
+        status = _close(config)
         if status:
             sys.exit(status)
+
+
+def _close(config: DictConfig) -> int:
+    from evalkit.closing import close_sweep
+
+    with _refusing():
+        return close_sweep(Path(str(config.hydra.sweep.dir)).absolute(), strip(config))
+
+
+def close_broken(error: Exception) -> int:
+    """Sum up what is there of the sweep under way, whose launcher failed; the exit status."""
+    config = under_way.pop()
+    choice = config.hydra.runtime.choices["hydra/launcher"]
+    terminal.warn(launchers.complaint(choice, error))
+    return _close(config) or 1
 
 
 class _refusing:

@@ -1,0 +1,125 @@
+"""What a sweep needs so that its jobs can run elsewhere: schemas, and what travels to a job's process.
+
+Hydra's launchers start jobs in other processes, some on other machines. All of them pickle the function that
+a job calls; `Carried` takes along with it what the jobs of one sweep must agree on.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from evalkit.errors import EvaluationError, RequestError
+
+__all__ = ["EXTRAS", "SCHEMAS", "Carried", "complaint", "needs", "prepare", "register"]
+
+EXTRAS = {"joblib": "parallel", "submitit_local": "slurm", "submitit_slurm": "slurm", "ray": "ray"}
+"""Launcher → the extra of evalkit that installs it."""
+
+SCHEMAS = "launcher_schema"
+"""Group beside hydra/launcher where the launchers' own schemas stand, under the names in `EXTRAS`."""
+
+TRAVELLING = ("EVALKIT_", "MLFLOW_", "HF_", "AWS_", "DVC_EXP_NAME")
+"""Beginnings of the names of environment variables that a job on another machine needs as they are here."""
+
+REASON_LENGTH = 300
+
+_environment: dict[str, str] = {}
+"""What `Carried` takes along; empty where the launcher itself hands the environment on."""
+
+
+def register() -> None:
+    """Move the schemas of the installed launchers to where conf/hydra/launcher finds them.
+
+    A launcher registers its schema under the very name of our YAML, which would shadow it and which Hydra
+    would, with a warning, match against it.
+    """
+    from hydra.core.config_store import ConfigStore
+    from hydra.core.plugins import Plugins
+
+    Plugins.instance()  # finds the launchers, which register themselves
+    store = ConfigStore.instance()
+    registered = store.repo.get("hydra", {}).get("launcher", {})
+    for name in EXTRAS:
+        node = registered.pop(f"{name}.yaml", None)
+        if node is not None:
+            store.store(group=f"hydra/{SCHEMAS}", name=name, node=node.node, provider=node.provider)
+
+
+def needs(choice: str) -> str:
+    """The sentence for a launcher whose extra is not installed."""
+    return f"hydra/launcher={choice} is not installed: run `pip install 'evalkit[{EXTRAS[choice]}]'`."
+
+
+def prepare(launcher: Any) -> None:
+    """Make ready for the launcher (the node `hydra.launcher`) before any job is composed.
+
+    Raises
+    ------
+    RequestError
+        The launcher cannot start jobs from this machine.
+    """
+    _environment.clear()
+    target = str(launcher.get("_target_", ""))
+    logging.getLogger("submitit").propagate = False  # it has a handler of its own: its lines came twice
+    if target.endswith(".SlurmLauncher") and shutil.which("srun") is None:
+        raise RequestError(
+            "hydra/launcher=submitit_slurm found no srun on this machine: "
+            "start the sweep on a login node of the cluster, or take hydra/launcher=joblib."
+        )
+    if target.endswith(".RayLauncher"):
+        # Ray's workers have the environment of the node that they run on; nothing of it may reach Ray's
+        # logs, as its runtime_env would.
+        _environment.update({key: value for key, value in os.environ.items() if key.startswith(TRAVELLING)})
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+
+
+def complaint(choice: str, error: Exception) -> str:
+    """What to say where a launcher gave up with `error`, which holds the lost job's log in many a launcher."""
+    from evalkit.secrets import mask
+
+    cause = getattr(error, "cause", None) or error  # Ray wraps the job's own error
+    lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
+    reason = mask(lines[0] if lines else type(cause).__name__)[:REASON_LENGTH]
+    return (
+        f"hydra/launcher={choice} lost a job ({type(cause).__name__}: {reason}): what is done is kept, "
+        "and the same command goes on from there."
+    )
+
+
+class Carried:
+    """A job's function that, where it is unpickled, first brings the process to where it was pickled.
+
+    Relative paths (the store, the sweep's folder, a data file) mean the same in every job only if all work in
+    the folder that the sweep was started in; Hydra makes a job's folder before it calls the function, hence
+    while unpickling.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+        self.__wrapped__ = function  # Hydra names its jobs after the function's module
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Call the function."""
+        return self._function(*arguments)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _arrive, (self._function, str(Path.cwd()), dict(_environment))
+
+
+def _arrive(function: Callable[..., Any], folder: str, environment: dict[str, str]) -> Carried:
+    os.environ.update(environment)
+    try:
+        os.chdir(folder)
+    except OSError:
+        import socket
+
+        raise EvaluationError(
+            f"{socket.gethostname()} cannot enter {folder}, where the sweep was started: "
+            "start it in a folder that every node sees under the same name."
+        ) from None
+    return Carried(function)
