@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
-import socket
+import pickle
+import shutil
 import subprocess
 import sys
-import threading
+import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 import pytest
+from slurm import one_node
 
+from evalkit import launchers
+from evalkit.errors import EvaluationError
 from evalkit.launchers import EXTRAS, Carried
 from evalkit.study import _lasting
 
@@ -23,11 +27,6 @@ QUICK = ("projection=pca", "evaluators=[neighbours]")
 JOBS = 6
 LAUNCHERS = ("joblib", "submitit_local", "ray")
 TIMED = ("texts_per_second",)
-
-
-def installed(launcher: str) -> bool:
-    package = {"joblib": "joblib", "ray": "ray"}.get(launcher, "submitit")
-    return importlib.util.find_spec(f"hydra_plugins.hydra_{package}_launcher") is not None
 
 
 def left_over() -> set[str]:
@@ -119,3 +118,136 @@ def test_a_launcher_gives_the_same_records_and_the_same_leaderboard(reference, t
     assert done.board == reference.board
     assert_every_identity_is_finished_once(tmp_path / "mlflow.db", reference.identities)
     assert left_over() <= before
+
+
+@contextmanager
+def two_nodes(room: Path):
+    """A Ray cluster of two nodes on this machine, each a raylet of its own; yields its address."""
+    from ray.cluster_utils import Cluster
+
+    shared = {"num_cpus": 1, "include_dashboard": False, "object_store_memory": 80 * 1024**2}
+    cluster = Cluster(
+        initialize_head=True, head_node_args={**shared, "resources": {"first": 1}, "_temp_dir": str(room)}
+    )
+    try:
+        cluster.add_node(num_cpus=1, resources={"second": 1}, object_store_memory=80 * 1024**2)
+        cluster.wait_for_nodes()
+        yield cluster.address
+    finally:
+        cluster.shutdown()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # Ray's own, of its way of starting processes
+@pytest.mark.parametrize("node", ["first", "second"])
+def test_a_ray_cluster_of_two_nodes_is_joined_by_its_address(reference, tmp_path, tmp_path_factory, node):
+    """The whole sweep on each node in turn, asked for by a resource that only this node has."""
+    room = tmp_path_factory.mktemp("ray", numbered=True)
+    with two_nodes(room) as address:
+        done = Sweep(
+            tmp_path,
+            *SWEEP,
+            "hydra/launcher=ray",
+            f"hydra.launcher.ray.init.address={address}",
+            f"+hydra.launcher.ray.remote.resources={{{node}:0.5}}",
+        ).end()
+    assert done.status == 0, done.err
+    assert done.records == reference.records
+    assert done.board == reference.board
+    assert_every_identity_is_finished_once(tmp_path / "mlflow.db", reference.identities)
+
+
+@pytest.mark.slow
+def test_slurm_runs_the_sweep_as_an_array(reference, tmp_path):
+    """munged, slurmctld and slurmd of one node, for as long as the sweep lasts."""
+    if one_node.absent():
+        pytest.skip("Slurm is not installed: apt-get install slurm-wlm munge")
+    # Short: a socket's path may have 107 characters.
+    room = Path(tempfile.mkdtemp(prefix="evalkit-slurm-", dir="/tmp"))
+    try:
+        with one_node.cluster(room / "cluster") as environment:
+            done = Sweep(
+                tmp_path,
+                *SWEEP,
+                "hydra/launcher=submitit_slurm",
+                "hydra.launcher.cpus_per_task=1",
+                "hydra.launcher.mem_gb=4",
+                "hydra.launcher.timeout_min=10",
+                environment=environment,
+            ).end()
+        finished = (room / "cluster" / "jobs.txt").read_text(encoding="utf-8").splitlines()
+    finally:
+        keep_logs(room, tmp_path)
+        shutil.rmtree(room, ignore_errors=True)
+    assert done.status == 0, done.err
+    assert done.records == reference.records
+    assert done.board == reference.board
+    assert_every_identity_is_finished_once(tmp_path / "mlflow.db", reference.identities)
+    assert len(finished) == JOBS
+    assert all("JobState=COMPLETED" in line for line in finished), finished
+
+
+def keep_logs(room: Path, sweep: Path) -> None:
+    """What the daemons and the jobs said, for who looks at CI's artifacts."""
+    kept = os.environ.get("EVALKIT_ARTIFACTS")
+    if kept is None:
+        return
+    target = Path(kept) / "slurm"
+    target.mkdir(parents=True, exist_ok=True)
+    for file in [*room.rglob("*.log"), *room.rglob("jobs.txt"), *(sweep / "sweep" / ".submitit").rglob("*_log.out")]:
+        shutil.copyfile(file, target / file.name)
+
+
+@pytest.mark.parametrize("launcher", list(EXTRAS))
+def test_a_launcher_whose_extra_is_missing_is_named_with_its_extra(evalkit, monkeypatch, launcher):
+    from hydra.core.config_store import ConfigStore
+
+    launchers.register()
+    schemas = ConfigStore.instance().repo["hydra"][launchers.SCHEMAS]
+    monkeypatch.delitem(schemas, f"{launcher}.yaml", raising=False)
+    done = evalkit("-m", f"hydra/launcher={launcher}", *QUICK)
+    assert done.status == 2
+    assert f"pip install 'evalkit[{EXTRAS[launcher]}]'" in done.err
+    assert "Traceback" not in done.err
+
+
+def test_slurm_without_slurm_is_refused_before_anything_is_done(evalkit, monkeypatch):
+    monkeypatch.setattr(launchers.shutil, "which", lambda name: None)
+    done = evalkit("-m", "hydra/launcher=submitit_slurm", *QUICK)
+    assert done.status == 2
+    assert "found no srun" in done.err
+
+
+def test_a_jobs_function_brings_the_process_to_the_sweeps_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    packed = pickle.dumps(Carried(len))
+    monkeypatch.chdir(tmp_path.parent)
+    assert pickle.loads(packed)([1, 2]) == 2
+    assert Path.cwd() == tmp_path
+    gone = packed.replace(str(tmp_path).encode(), str(tmp_path)[:-1].encode() + b"?")
+    with pytest.raises(EvaluationError, match="start it in a folder that every node sees"):
+        pickle.loads(gone)
+
+
+@pytest.mark.slow
+def test_a_killed_job_is_said_and_the_same_command_goes_on(reference, tmp_path):
+    """kill -9 of one of joblib's processes while it works."""
+    sweep = Sweep(tmp_path, *SWEEP, "hydra/launcher=joblib")
+    end = time.monotonic() + 120
+    workers: list[psutil.Process] = []
+    while time.monotonic() < end and not workers and sweep.process.poll() is None:
+        below = psutil.Process(sweep.process.pid).children(recursive=True)
+        workers = [
+            each for each in below if "loky" in " ".join(each.cmdline()) and "LokyProcess" in str(each.cmdline())
+        ]
+        time.sleep(0.1)
+    assert workers, "joblib started no process"
+    workers[0].kill()
+    sweep.end()
+    assert sweep.status == 1
+    assert "lost a job" in sweep.err
+    assert "Traceback" not in sweep.err
+    again = Sweep(tmp_path, *SWEEP, "hydra/launcher=joblib").end()
+    assert again.status == 0, again.err
+    assert again.records == reference.records
+    assert_every_identity_is_finished_once(tmp_path / "mlflow.db", reference.identities)

@@ -118,8 +118,10 @@ def _widest(names: Sequence[str], font: float) -> float:
     from matplotlib.backends.backend_agg import RendererAgg
     from matplotlib.font_manager import FontProperties
 
-    renderer, properties = RendererAgg(1, 1, style.DPI), FontProperties(size=font)
-    return max(renderer.get_text_width_height_descent(name, properties, ismath=False)[0] for name in names) / style.DPI
+    renderer = RendererAgg(1, 1, style.DPI)  # type: ignore[no-untyped-call]
+    properties = FontProperties(size=font)
+    widths = [renderer.get_text_width_height_descent(name, properties, ismath=False)[0] for name in names]  # type: ignore[no-untyped-call]
+    return float(max(widths)) / style.DPI
 
 
 def _cells(axes: Axes, shares: NDArray[np.float64], theme: palette.Theme) -> None:

@@ -101,7 +101,9 @@ def _daemon(command: list[str], log: Path, environment: dict[str, str]) -> Itera
             process.wait()
 
 
-def _until(said: str, command: list[str], environment: dict[str, str], daemons: dict[str, subprocess.Popen[bytes]]) -> None:
+def _until(
+    said: str, command: list[str], environment: dict[str, str], daemons: dict[str, subprocess.Popen[bytes]]
+) -> None:
     end = time.monotonic() + PATIENCE_SECONDS
     answer = ""
     while time.monotonic() < end:
@@ -152,7 +154,9 @@ def cluster(room: Path) -> Iterator[dict[str, str]]:
 
 def _empty(environment: dict[str, str]) -> None:
     """Cancel what is left in the queue and wait for it to go: slurmd would outlive no job, but its steps would."""
-    subprocess.run(["scancel", "--signal=KILL", "--full", "--partition=evalkit"], env=environment, check=False, timeout=30)
+    subprocess.run(
+        ["scancel", "--signal=KILL", "--full", "--partition=evalkit"], env=environment, check=False, timeout=30
+    )
     subprocess.run(["scancel", "--partition=evalkit"], env=environment, check=False, timeout=30)
     for _ in range(40):
         done = subprocess.run(
