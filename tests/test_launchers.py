@@ -127,7 +127,7 @@ def two_nodes(room: Path):
 
     shared = {"num_cpus": 1, "include_dashboard": False, "object_store_memory": 80 * 1024**2}
     cluster = Cluster(
-        initialize_head=True, head_node_args={**shared, "resources": {"first": 1}, "_temp_dir": str(room)}
+        initialize_head=True, head_node_args={**shared, "resources": {"first": 1}, "temp_dir": str(room)}
     )
     try:
         cluster.add_node(num_cpus=1, resources={"second": 1}, object_store_memory=80 * 1024**2)
