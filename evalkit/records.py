@@ -55,10 +55,15 @@ def plain(value: Any) -> Any:
 
 
 def record_to_json(record: Record) -> dict[str, Any]:
-    """All of a record as JSON values, `format` first."""
+    """All of a record as JSON values, `format` first; parameters by name, whether computed or read from the store."""
     fields = {entry.name: getattr(record, entry.name) for entry in dataclasses.fields(record)}
-    fields["scores"] = [dataclasses.asdict(score) for score in record.scores]
+    fields["scores"] = [_ordered(dataclasses.asdict(score)) for score in record.scores]
+    fields["projection"] = _ordered(record.projection)
     return {"format": FORMAT, **plain(fields)}
+
+
+def _ordered(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {**entry, "parameters": dict(sorted(entry["parameters"].items()))} if "parameters" in entry else {**entry}
 
 
 def record_from_json(data: Any, source: str = "the record") -> Record:

@@ -103,3 +103,23 @@ def test_fields_of_a_later_version_of_the_same_format_are_passed_over(tmp_path):
     data["scores"][0]["later"] = 2
     write_json(data, tmp_path / "record.json")
     assert read_record(tmp_path).identity == "ab" * 32
+
+
+def test_a_record_has_the_same_bytes_whether_its_map_was_drawn_or_found(evalkit, tmp_path):
+    options = (
+        "model=tfidf",
+        "projection=tsne",
+        "evaluators=[map]",
+        "rank_by=map/silhouette",
+        "reuse=false",
+        f"store={tmp_path / 'store'}",
+    )
+    texts = []
+    for name in ("first", "second"):
+        done = evalkit(*options, f"hydra.run.dir={name}")
+        assert done.status == 0, done.err
+        data = json.loads((done.folder / name / "record.json").read_text(encoding="utf-8"))
+        for changing in ("timings", "environment", "encoder", "created"):
+            data.pop(changing, None)
+        texts.append(json.dumps(data))
+    assert texts[0] == texts[1]
