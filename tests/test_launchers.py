@@ -112,6 +112,11 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
     return done
 
 
+@pytest.mark.fault(
+    "launchers",
+    "a sweep under another launcher",
+    "joblib with 2 processes, submitit_local, Ray: six jobs each, records and leaderboard held against those of one process",
+)
 @pytest.mark.slow
 @pytest.mark.parametrize("launcher", LAUNCHERS)
 def test_a_launcher_gives_the_same_records_and_the_same_leaderboard(reference, tmp_path, launcher):
@@ -140,6 +145,9 @@ def two_nodes(room: Path):
         cluster.shutdown()
 
 
+@pytest.mark.fault(
+    "launchers", "a sweep on a Ray cluster", "two nodes on this machine; jobs that only the second can run"
+)
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # Ray's own, of its way of starting processes
 def test_a_ray_cluster_of_two_nodes_is_joined_by_its_address(reference, tmp_path, tmp_path_factory):
@@ -159,6 +167,7 @@ def test_a_ray_cluster_of_two_nodes_is_joined_by_its_address(reference, tmp_path
     assert_every_identity_is_finished_once(tmp_path / "mlflow.db", done.identities)
 
 
+@pytest.mark.fault("launchers", "a sweep on Slurm", "munged, slurmctld and slurmd of one node; a job array")
 @pytest.mark.slow
 def test_slurm_runs_the_sweep_as_an_array(reference, tmp_path):
     """munged, slurmctld and slurmd of one node, for as long as the sweep lasts."""
@@ -200,6 +209,7 @@ def keep_logs(room: Path, sweep: Path) -> None:
         shutil.copyfile(file, target / file.name)
 
 
+@pytest.mark.fault("launchers", "a launcher that is not installed", "its schema taken away")
 @pytest.mark.parametrize("launcher", list(EXTRAS))
 def test_a_launcher_whose_extra_is_missing_is_named_with_its_extra(evalkit, monkeypatch, launcher):
     from hydra.core.config_store import ConfigStore
@@ -231,6 +241,9 @@ def test_a_jobs_function_brings_the_process_to_the_sweeps_folder(tmp_path, monke
         pickle.loads(gone)
 
 
+@pytest.mark.fault(
+    "launchers", "kill -9 of one process of a launcher", "joblib, while it works; then the same command again"
+)
 @pytest.mark.slow
 def test_a_killed_job_is_said_and_the_same_command_goes_on(reference, tmp_path):
     """kill -9 of one of joblib's processes while it works."""
