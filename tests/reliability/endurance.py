@@ -21,6 +21,9 @@ from typing import Any
 from hydra.experimental.callback import Callback
 from reliability.notes import NOTHING, commit, note
 
+JITTER = 16.0
+"""Megabytes that come and go with the allocator's arenas, however many runs there were: 387 to 397 in 60 runs here."""
+
 MEMORY_BOUND = 0.1
 """Megabytes a run that memory may grow by after the first runs, which load libraries and fill caches."""
 
@@ -98,7 +101,7 @@ class Outcome:
         found = []
         if self.status != 0 or self.records != self.samples[-1]["runs"]:
             found.append(f"status {self.status}, {self.records} records")
-        if self.megabytes_a_run > MEMORY_BOUND:
+        if self.growth("megabytes") > JITTER + MEMORY_BOUND * (self.samples[-1]["runs"] - self.warm["runs"]):
             found.append(f"memory grew by {self.megabytes_a_run:.2f} MB a run")
         if self.growth("objects") > OBJECTS_BOUND * (self.samples[-1]["runs"] - self.warm["runs"]):
             found.append(f"{self.growth('objects'):+.0f} objects")
