@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 
 __all__ = ["Composed", "compose_once"]
 
-MOST = 2000
+MOST = 300
 """Configurations held at a time, of some 0.2 MB each; a longer sweep composes the rest again."""
 
 ASKED_AGAIN = 2

@@ -10,9 +10,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evalkit import schema, terminal
-from evalkit.errors import EvalkitError, RequestError
-from evalkit.launchers import Carried
+STOPPED = 130
+KEPT = "evalkit: stopped: what is done is kept, and the same command goes on from there."
+
+
+def _stop_at_once(*_: object) -> None:
+    """Ctrl-C while libraries load: nothing has begun yet, and a traceback would only frighten."""
+    os.write(2, f"{KEPT}\n".encode())
+    os._exit(STOPPED)
+
+
+if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, _stop_at_once)
+
+from evalkit import schema, terminal  # noqa: E402
+from evalkit.errors import EvalkitError, RequestError  # noqa: E402
+from evalkit.launchers import Carried  # noqa: E402
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -23,7 +36,6 @@ failed: list[Exception] = []
 """The error of a single run."""
 
 FULL_ERROR = "HYDRA_FULL_ERROR"
-STOPPED = 130
 
 
 def conf_folder() -> Path:
@@ -174,12 +186,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     os.environ[FULL_ERROR] = "1"
     signal.signal(signal.SIGTERM, _stop)
     command = hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(Carried(job))
+    if callable(signal.getsignal(signal.SIGINT)):  # not where a shell in the background has it ignored
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         command()
         if failed:
             raise failed.pop()
     except KeyboardInterrupt:
-        terminal.warn("stopped: what is done is kept, and the same command goes on from there.")
+        terminal.warn(KEPT.removeprefix("evalkit: "))
         sys.exit(STOPPED)
     except Exception as error:
         if wants_traceback:
