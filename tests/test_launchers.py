@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import pickle
@@ -27,6 +28,12 @@ QUICK = ("projection=pca", "evaluators=[neighbours]")
 JOBS = 6
 LAUNCHERS = ("joblib", "submitit_local", "ray")
 TIMED = ("texts_per_second",)
+
+
+def needs_extra(launcher: str) -> None:
+    module = {"joblib": "joblib", "ray": "ray"}.get(launcher, "submitit")
+    if importlib.util.find_spec(f"hydra_plugins.hydra_{module}_launcher") is None:
+        pytest.skip(f"needs evalkit[{EXTRAS[launcher]}]")
 
 
 def left_over(folder: Path) -> set[str]:
@@ -121,6 +128,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
 @pytest.mark.slow
 @pytest.mark.parametrize("launcher", LAUNCHERS)
 def test_a_launcher_gives_the_same_records_and_the_same_leaderboard(reference, tmp_path, launcher):
+    needs_extra(launcher)
     done = Sweep(tmp_path, *SWEEP, f"hydra/launcher={launcher}").end()
     assert done.status == 0, done.err
     assert "Traceback" not in done.err
@@ -152,6 +160,7 @@ def two_nodes(room: Path):
 @pytest.mark.filterwarnings("ignore")  # Ray's own, of its way of starting processes
 def test_a_ray_cluster_of_two_nodes_is_joined_by_its_address(reference, tmp_path, tmp_path_factory):
     """The jobs ask for a resource that only the second node has: not the one that the sweep is handed to."""
+    needs_extra("ray")
     room = tmp_path_factory.mktemp("ray", numbered=True)
     few = ("-m", "model=tfidf,random", *SWEEP[2:])
     with two_nodes(room) as address:
@@ -171,6 +180,7 @@ def test_a_ray_cluster_of_two_nodes_is_joined_by_its_address(reference, tmp_path
 @pytest.mark.slow
 def test_slurm_runs_the_sweep_as_an_array(reference, tmp_path):
     """munged, slurmctld and slurmd of one node, for as long as the sweep lasts."""
+    needs_extra("submitit_slurm")
     if one_node.absent():
         pytest.skip("Slurm is not installed: apt-get install slurm-wlm munge")
     # Short: a socket's path may have 107 characters.
@@ -215,7 +225,7 @@ def test_a_launcher_whose_extra_is_missing_is_named_with_its_extra(evalkit, monk
     from hydra.core.config_store import ConfigStore
 
     launchers.register()
-    schemas = ConfigStore.instance().repo["hydra"][launchers.SCHEMAS]
+    schemas = ConfigStore.instance().repo["hydra"].get(launchers.SCHEMAS, {})
     monkeypatch.delitem(schemas, f"{launcher}.yaml", raising=False)
     done = evalkit("-m", f"hydra/launcher={launcher}", *QUICK)
     assert done.status == 2
@@ -224,6 +234,7 @@ def test_a_launcher_whose_extra_is_missing_is_named_with_its_extra(evalkit, monk
 
 
 def test_slurm_without_slurm_is_refused_before_anything_is_done(evalkit, monkeypatch):
+    pytest.importorskip("submitit", reason="needs evalkit[slurm]")
     monkeypatch.setattr(launchers.shutil, "which", lambda name: None)
     done = evalkit("-m", "hydra/launcher=submitit_slurm", *QUICK)
     assert done.status == 2
@@ -247,6 +258,7 @@ def test_a_jobs_function_brings_the_process_to_the_sweeps_folder(tmp_path, monke
 @pytest.mark.slow
 def test_a_killed_job_is_said_and_the_same_command_goes_on(reference, tmp_path):
     """kill -9 of one of joblib's processes while it works."""
+    needs_extra("joblib")
     sweep = Sweep(tmp_path, *SWEEP, "hydra/launcher=joblib")
     end = time.monotonic() + 120
     workers: list[psutil.Process] = []
