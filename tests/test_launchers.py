@@ -32,7 +32,9 @@ TIMED = ("texts_per_second",)
 
 def needs_extra(launcher: str) -> None:
     module = {"joblib": "joblib", "ray": "ray"}.get(launcher, "submitit")
-    if importlib.util.find_spec(f"hydra_plugins.hydra_{module}_launcher") is None:
+    if not importlib.util.find_spec("hydra_plugins") or not importlib.util.find_spec(
+        f"hydra_plugins.hydra_{module}_launcher"
+    ):
         pytest.skip(f"needs evalkit[{EXTRAS[launcher]}]")
 
 
