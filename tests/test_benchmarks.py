@@ -81,6 +81,9 @@ def test_the_page_has_every_row_and_says_what_is_missing(results, repository, tm
 
 def test_the_committed_page_is_the_one_that_the_committed_results_make(repository, tmp_path):
     folder = repository / "benchmarks" / "results"
+    if not any(folder.glob("*.json")):
+        assert not (repository / "docs" / "benchmarks.md").exists(), "a page without results"
+        return
     assert all(load(file)["size"] == "full" for file in folder.glob("*.json"))
     script(repository, "write", "--out", tmp_path / "benchmarks.md")
     committed = (repository / "docs" / "benchmarks.md").read_text(encoding="utf-8")
