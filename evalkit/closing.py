@@ -86,8 +86,9 @@ def _show(report: Report) -> None:
         shown_columns(report.board, report.rank_by),
         title=f"{corpus['name']}: {corpus['texts']} texts, {corpus['labels']} labels, ranked by {report.rank_by}",
     )
-    for verdict in filter(None, _verdicts(report)):
-        terminal.say(f"  {verdict}")
+    alone = untested(report.board, report.rank_by)
+    for line in _verdicts(report) or ([alone] if alone else []):
+        terminal.say(f"  {line}")
     warnings: dict[str, list[str]] = {}
     for view in report.views:
         for warning in view.record.warnings:
@@ -111,7 +112,7 @@ def _verdicts(report: Report, most: int = 6) -> Sequence[str]:
         where = f"pooling {row['pooling']}: " if chosen["pooling"].nunique() > 1 else ""
         who = f"{row['model_a']} and {row['model_b']} are " if str(row["verdict"]).startswith("tied") else ""
         told.append(where + who + str(row["verdict"]))
-    return list(dict.fromkeys(told))[:most] or [untested(report.board, report.rank_by)]
+    return list(dict.fromkeys(told))[:most]
 
 
 def _track(folder: Path, config: DictConfig, reports: Sequence[Report]) -> Tracker | None:

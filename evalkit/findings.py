@@ -91,16 +91,18 @@ def _neighbours(views: Sequence[RunView]) -> pd.DataFrame:
     """Every embedding's nearest texts of every query."""
     import pandas as pd
 
+    from evalkit.outputs import neighbour_table
+
     first: dict[str, RunView] = {}
     for view in views:
         first.setdefault(str(view.record.encoder.get("key")), view)
-    rows = [
-        {"model": view.model, "pooling": view.pooling, "query": entry["query"], "rank": rank, **neighbour}
+    tables = [
+        neighbour_table(view.record).assign(model=view.model, pooling=view.pooling)
         for view in first.values()
-        for entry in view.record.queries
-        for rank, neighbour in enumerate(entry["neighbours"], start=1)
+        if view.record.queries
     ]
-    return pd.DataFrame(rows, columns=["model", "pooling", "query", "rank", "text", "label", "similarity"])
+    columns = ["model", "pooling", "query", "rank", "text", "label", "similarity"]
+    return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
 
 
 def _copy_maps(views: Sequence[RunView], maps: Path) -> None:
@@ -117,10 +119,11 @@ def _copy_maps(views: Sequence[RunView], maps: Path) -> None:
 
 def _markdown(table: pd.DataFrame) -> str:
     """A table as markdown, figures with four decimals."""
+    from evalkit import leaderboard_text
 
     def cell(value: object) -> str:
         text = f"{value:.4f}" if isinstance(value, float) else str(value)
-        return "" if text == "nan" else text.replace("|", "\\|").replace("<", "&lt;")
+        return "" if text == "nan" else leaderboard_text.escaped(text)
 
     lines = ["| " + " | ".join(map(str, table.columns)) + " |", "|" + " --- |" * len(table.columns)]
     lines += ["| " + " | ".join(cell(value) for value in row) + " |" for row in table.itertuples(index=False)]

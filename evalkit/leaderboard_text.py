@@ -8,7 +8,7 @@ import pandas as pd
 
 from evalkit.leaderboard import MAIN_SCORES
 
-__all__ = ["markdown", "shown_columns", "untested"]
+__all__ = ["escaped", "markdown", "shown_columns", "untested"]
 
 TERMINAL_SCORES = {
     "neighbours/precision_at_1": "precision@1",
@@ -34,15 +34,15 @@ def markdown(board: pd.DataFrame, rank_by: str) -> str:
     lines = ["| " + " | ".join(headings) + " |", "|" + " --- |" * 3 + " ---: |" * (len(headings) - 3)]
     for _, row in board.iterrows():
         tied = " =" if row["tied_with"] else ""
-        cells = [f"{row['rank']}{tied}", _escape(row["model"]), _escape(row["pooling"])]
+        cells = [f"{row['rank']}{tied}", escaped(row["model"]), escaped(row["pooling"])]
         cells += [_cell(row, name) for name in names]
         speed = row["texts_per_second"]
         cells += ["–" if pd.isna(speed) else f"{speed:,.0f}", str(row["dimension"])]
         lines.append("| " + " | ".join(cells) + " |")
     legend = "Cells: value [95 % interval], chance level. `=`: tied with another model, see comparisons.csv."
     lines += ["", legend + " ↓: lower is better."]
-    if untested(board, rank_by):
-        lines += ["", untested(board, rank_by)]
+    alone = untested(board, rank_by)
+    lines += ["", alone] if alone else []
     return "\n".join(lines) + "\n"
 
 
@@ -58,7 +58,8 @@ def _heading(name: str) -> str:
     return name + (" ↓" if name.startswith("hulls/") else "")
 
 
-def _escape(text: str) -> str:
+def escaped(text: str) -> str:
+    """Text fit for a cell of a markdown table: data, never markup."""
     return str(text).replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
 
 

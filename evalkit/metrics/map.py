@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.errors import RequestError
-from evalkit.metrics.mean_intervals import macro_pseudo_values, share_interval
+from evalkit.metrics.mean_intervals import CENTROID_WIDENING, hit_statistics
 from evalkit.metrics.neighbours import evaluate_graph
 from evalkit.metrics.null_sample import LARGE, stratified_rows
 from evalkit.metrics.small_labels import without_macro_tests
@@ -39,7 +39,6 @@ INTERVALS = {
     "centroid_accuracy": "conditional on the map and the centroids, widened by 4/3",
     "neighbourhood_hit": "conditional on the map",
 }
-CENTROID_WIDENING = 4 / 3  # as in separation/centroid_accuracy
 
 
 def silhouette_samples(points: Points, labels: Codes, rows: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
@@ -126,15 +125,16 @@ def evaluate(sample: Sample, rng: np.random.Generator, *, k: Sequence[int] | Non
     silhouettes = silhouette_samples(points, labels, rows)
     hits = centroid_accuracy_samples(points, labels)
     near = evaluate_graph(sample.plane, labels, rng, ks=ks, prefix="map/neighbourhood_hit_at_", space="map")
+    shares = hit_statistics(hits, labels, sample.n_labels, widen=CENTROID_WIDENING)
+    intervals = {f"centroid_accuracy{ending}": share.interval for ending, share in shares.items()}
     scores = [
-        *_class_scores(points, labels, rows, silhouettes, hits, rng),
+        *_class_scores(points, labels, rows, silhouettes, hits, intervals, rng),
         *(_conditional(score, "neighbourhood_hit") for score in near.scores),
     ]
     per_text = {"map/silhouette": np.full(n, np.nan), "map/centroid_accuracy": hits, **near.per_text}
     per_text["map/silhouette"][rows] = silhouettes
-    micro, macro = hits.mean(), macro_pseudo_values(hits, labels, sample.n_labels)
-    per_text["map/centroid_accuracy.pseudo"] = micro + CENTROID_WIDENING * (hits - micro)
-    per_text["map/centroid_accuracy_macro.pseudo"] = macro.mean() + CENTROID_WIDENING * (macro - macro.mean())
+    for ending, share in shares.items():
+        per_text[f"map/centroid_accuracy{ending}.pseudo"] = share.pseudo
     return without_macro_tests(Evaluation(scores=tuple(scores), per_text=per_text), np.bincount(labels))
 
 
@@ -144,19 +144,15 @@ def _class_scores(
     rows: NDArray[np.int64],
     silhouettes: NDArray[np.float64],
     hits: NDArray[np.float64],
+    intervals: dict[str, tuple[float, float]],
     rng: np.random.Generator,
 ) -> list[Score]:
     """The four scores that see a label through all of its texts, with their nulls."""
-    n_labels = int(labels.max()) + 1
     values = {
         "silhouette": float(silhouettes.mean()),
         "silhouette_macro": _macro(silhouettes, labels[rows]),
         "centroid_accuracy": float(hits.mean()),
         "centroid_accuracy_macro": _macro(hits, labels),
-    }
-    intervals = {
-        "centroid_accuracy": share_interval(hits, widen=CENTROID_WIDENING),
-        "centroid_accuracy_macro": share_interval(hits, labels, n_labels, widen=CENTROID_WIDENING),
     }
     null, observed, parameters = _null(points, labels, rng)
     scores = []

@@ -2,15 +2,60 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
 from evalkit.values import Codes
 
-__all__ = ["macro_pseudo_values", "mean_by_label", "pseudo_value_interval", "share_interval"]
+__all__ = [
+    "CENTROID_WIDENING",
+    "Hits",
+    "hit_statistics",
+    "macro_pseudo_values",
+    "mean_by_label",
+    "pseudo_value_interval",
+    "share_interval",
+]
 
 CONFIDENCE = 0.95
+
+CENTROID_WIDENING = 4 / 3
+"""Texts share their centroids: in simulations (N = 30 and 300) the true standard error of centroid_accuracy
+is 1.03 to 1.28 times the one that takes the centroids as given."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Hits:
+    """Of a share of hits: its pseudo-values (N,) for the paired test, and its interval."""
+
+    pseudo: NDArray[np.float64]
+    interval: tuple[float, float]
+
+
+def hit_statistics(hits: NDArray[np.float64], labels: Codes, n_labels: int, *, widen: float) -> dict[str, Hits]:
+    """Name's ending ("" or "_macro") → what interval and paired test of the share need, both widened alike.
+
+    Parameters
+    ----------
+    hits
+        (N,) values from 0 to 1, which depend on one another.
+    widen
+        Factor on the standard error that takes them as independent.
+    """
+
+    def widened(pseudo: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(pseudo.mean() + widen * (pseudo - pseudo.mean()))
+
+    return {
+        "": Hits(widened(hits), share_interval(hits, widen=widen)),
+        "_macro": Hits(
+            widened(macro_pseudo_values(hits, labels, n_labels)),
+            share_interval(hits, labels, n_labels, widen=widen),
+        ),
+    }
 
 
 def mean_by_label(values: NDArray[np.float64], labels: Codes, n_labels: int) -> NDArray[np.float64]:

@@ -17,6 +17,7 @@ from scipy import stats
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from evalkit.metrics.class_sums import sum_by_label
+from evalkit.metrics.mean_intervals import CENTROID_WIDENING
 from evalkit.values import Codes, Points, Vectors
 
 __all__ = ["accuracy_intervals", "chance_accuracies", "embedding_rates", "map_rates", "pair_accuracy"]
@@ -25,7 +26,6 @@ Floats = NDArray[np.float64]
 
 DOUBLE_WORK = 2e8  # N·k·d up to which double precision costs milliseconds
 BLOCK_VALUES = 1 << 22
-WIDENING = 4 / 3  # of the standard error, for texts share their centroids: as in separation/centroid_accuracy
 CONFIDENCE = 0.95
 THREADS = 2
 
@@ -135,7 +135,7 @@ def accuracy_intervals(rates: Floats, sizes: NDArray[np.int64], a: Codes, b: Cod
     shrunk = (shares * counts + 0.5) / (counts + 1)
     variance = (shrunk * (1 - shrunk) / counts).sum(axis=0) / 4
     middle = shrunk.mean(axis=0)
-    effective = middle * (1 - middle) / variance / WIDENING**2
+    effective = middle * (1 - middle) / variance / CENTROID_WIDENING**2
     quantile = stats.t.ppf(0.5 + CONFIDENCE / 2, np.maximum(counts.sum(axis=0) - 1, 1))
     spread, share = quantile**2 / effective, shares.mean(axis=0)
     centre = (share + spread / 2) / (1 + spread)

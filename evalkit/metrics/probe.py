@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.errors import EvaluationError, RequestError
-from evalkit.metrics.mean_intervals import macro_pseudo_values, mean_by_label, share_interval
+from evalkit.metrics.mean_intervals import hit_statistics, mean_by_label
 from evalkit.metrics.mteb import mteb_score
 from evalkit.metrics.null_sample import LARGE, stratified_rows
 from evalkit.metrics.small_labels import without_macro_tests
@@ -165,21 +165,15 @@ def _evaluate(sample: Sample, rng: np.random.Generator, permutations: int, null_
         observed, _ = task.summarise(task.learnt, task.tested)
         described["null_texts"] = task.learnt.size
     null = _null(task, rng, permutations, folds=sample.split is None)
-    intervals = {
-        "accuracy": share_interval(hits, widen=PROBE_WIDENING),
-        "accuracy_macro": share_interval(hits, sample.labels, sample.n_labels, widen=PROBE_WIDENING),
-    }
+    shares = hit_statistics(hits, sample.labels, sample.n_labels, widen=PROBE_WIDENING)
+    intervals = {f"accuracy{ending}": share.interval for ending, share in shares.items()}
     scores = tuple(_score(name, values[name], observed[name], null[name], intervals, described) for name in values)
     said: tuple[str, ...] = ()
     if sample.split is not None:
         scores += (mteb_score(sample.split, rng),)
         said = _unlearnt(sample.split)
-    macro = macro_pseudo_values(hits, sample.labels, sample.n_labels)
-    per_text = {
-        "probe/accuracy": hits,
-        "probe/accuracy.pseudo": hits.mean() + PROBE_WIDENING * (hits - hits.mean()),
-        "probe/accuracy_macro.pseudo": macro.mean() + PROBE_WIDENING * (macro - macro.mean()),
-    }
+    pseudo = {f"probe/accuracy{ending}.pseudo": share.pseudo for ending, share in shares.items()}
+    per_text = {"probe/accuracy": hits, **pseudo}
     found = Evaluation(scores=scores, per_text=per_text, warnings=said)
     return without_macro_tests(found, np.bincount(sample.labels))
 
