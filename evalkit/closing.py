@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from evalkit import settings, terminal
 from evalkit.job import read_plan, run_context
 from evalkit.leaderboard_text import shown_columns, untested
-from evalkit.outputs import remove_pending
+from evalkit.outputs import UNTRACKED, remove_pending
 from evalkit.report import Report, write_report
 from evalkit.trackers import Tracker, TrackerTrouble
 from evalkit.views import RunView, collect
@@ -26,6 +26,7 @@ def close_sweep(folder: Path, config: DictConfig) -> int:
     reports = _reports(folder, config) if any(folder.rglob("record.json")) else []
     for report in reports:
         _show(report)
+    _say_untracked(folder)
     tracker = _track(folder, config, reports)
     if tracker is not None:
         terminal.say(f"MLflow: {tracker.command()}\n        then open {tracker.address()}")
@@ -38,6 +39,13 @@ def close_sweep(folder: Path, config: DictConfig) -> int:
     if lost:
         terminal.warn(f"{lost} of the sweep's evaluations left nothing: not begun, killed, or still at work.")
     return 1 if failures or lost else 0
+
+
+def _say_untracked(folder: Path) -> None:
+    """What kept jobs of other processes out of the tracker, each reason once."""
+    for file in sorted(folder.rglob(UNTRACKED)):
+        terminal.warn_once(file.read_text(encoding="utf-8"))
+        file.unlink(missing_ok=True)
 
 
 def _failures(folder: Path) -> list[tuple[str, str]]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from evalkit.errors import EvaluationError, RequestError
 
-__all__ = ["EXTRAS", "SCHEMAS", "Carried", "complaint", "needs", "prepare", "register"]
+__all__ = ["EXTRAS", "SCHEMAS", "Carried", "complaint", "elsewhere", "needs", "prepare", "register"]
 
 EXTRAS = {"joblib": "parallel", "submitit_local": "slurm", "submitit_slurm": "slurm", "ray": "ray"}
 """Launcher → the extra of evalkit that installs it."""
@@ -30,6 +30,9 @@ REASON_LENGTH = 300
 
 _environment: dict[str, str] = {}
 """What `Carried` takes along; empty where the launcher itself hands the environment on."""
+
+_arrived: list[str] = []
+"""The folder that a sweep's job brought this process to; empty in the process that the sweep was started in."""
 
 
 def register() -> None:
@@ -91,6 +94,11 @@ def complaint(choice: str, error: Exception) -> str:
     )
 
 
+def elsewhere() -> bool:
+    """Whether this process works on a job that a launcher sent it, apart from the sweep's own process."""
+    return bool(_arrived)
+
+
 class Carried:
     """A job's function that, where it is unpickled, first brings the process to where it was pickled.
 
@@ -122,4 +130,5 @@ def _arrive(function: Callable[..., Any], folder: str, environment: dict[str, st
             f"{socket.gethostname()} cannot enter {folder}, where the sweep was started: "
             "start it in a folder that every node sees under the same name."
         ) from None
+    _arrived[:] = [folder]
     return Carried(function)

@@ -19,7 +19,19 @@ if TYPE_CHECKING:
     from evalkit.pipeline import Result
     from evalkit.plots.palette import Theme
 
-__all__ = ["copy_run", "harmless", "remove_pending", "write_csv", "write_failure", "write_run", "write_text"]
+__all__ = [
+    "UNTRACKED",
+    "copy_run",
+    "harmless",
+    "remove_pending",
+    "write_csv",
+    "write_failure",
+    "write_run",
+    "write_text",
+]
+
+UNTRACKED = ".untracked"
+"""In a job's folder: why the tracker has not got it, for the sweep's end to say once for all its processes."""
 
 DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
 """First characters that spreadsheets take for a formula."""

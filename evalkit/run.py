@@ -25,7 +25,7 @@ if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_
 
 from evalkit import schema, terminal  # noqa: E402
 from evalkit.errors import EvalkitError, RequestError  # noqa: E402
-from evalkit.launchers import Carried  # noqa: E402
+from evalkit.launchers import Carried, elsewhere  # noqa: E402
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -52,12 +52,12 @@ def job(config: DictConfig) -> float:
 
     from evalkit import sweep
     from evalkit.job import read_plan
-    from evalkit.outputs import remove_pending
+    from evalkit.outputs import UNTRACKED, remove_pending
 
     hydra = HydraConfig.get()
     folder = Path(str(hydra.runtime.output_dir))
     many = hydra.mode == RunMode.MULTIRUN
-    for stale in ("record.json", "error.json"):
+    for stale in ("record.json", "error.json", UNTRACKED):
         (folder / stale).unlink(missing_ok=True)
     remove_pending(folder)
     sweep_folder = Path(str(hydra.sweep.dir)).absolute()
@@ -77,6 +77,7 @@ def job(config: DictConfig) -> float:
 
 def _perform(config: DictConfig, folder: Path, sweep_folder: Path, plan: Any, chosen: bool) -> float:
     from evalkit.job import Plan, perform, prepare_job, rank, run_context
+    from evalkit.outputs import UNTRACKED, write_text
     from evalkit.trackers import TrackerTrouble
 
     prepared = prepare_job(config, projection_chosen=chosen)
@@ -91,7 +92,10 @@ def _perform(config: DictConfig, folder: Path, sweep_folder: Path, plan: Any, ch
     else:
         terminal.record_table(finished.record, folder)
     if isinstance(logged, TrackerTrouble):
-        terminal.warn_once(logged.sentence)
+        if plan is not None and elsewhere():
+            write_text(logged.sentence, folder / UNTRACKED)
+        else:
+            terminal.warn_once(logged.sentence)
     elif logged is not None and plan is None:
         terminal.say(f"MLflow: {tracker.command()}\n        then open {logged.link}")
     return rank(finished, request)
