@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import pickle
 import shutil
-import subprocess
-import sys
-import tempfile
 import time
+from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 import pytest
+from launcher_fixtures import (
+    SLURM,
+    Sweep,
+    assert_every_identity_is_finished_once,
+    left_over,
+    needs_extra,
+    needs_slurm,
+    runs_in,
+    short_room,
+)
 from slurm import one_node
 
 from evalkit import launchers
 from evalkit.errors import EvaluationError
 from evalkit.launchers import EXTRAS, Carried
-from evalkit.study import _lasting
 
 SWEEP = ("-m", "model=tfidf,random,minilm", "projection=pca", "seed=0,1", "hydra.sweep.dir=sweep")
 pytestmark = pytest.mark.timeout(2000)  # with the reference's sweep, on a machine that is busy
@@ -29,89 +35,6 @@ pytestmark = pytest.mark.timeout(2000)  # with the reference's sweep, on a machi
 QUICK = ("projection=pca", "evaluators=[neighbours]")
 JOBS = 6
 LAUNCHERS = ("joblib", "submitit_local", "ray")
-TIMED = ("texts_per_second",)
-
-
-def needs_extra(launcher: str) -> None:
-    module = {"joblib": "joblib", "ray": "ray"}.get(launcher, "submitit")
-    if not importlib.util.find_spec("hydra_plugins") or not importlib.util.find_spec(
-        f"hydra_plugins.hydra_{module}_launcher"
-    ):
-        pytest.skip(f"needs evalkit[{EXTRAS[launcher]}]")
-
-
-def left_over(folder: Path) -> set[str]:
-    """Commands of processes that still work in `folder` or below: no launcher may leave any behind."""
-    found = set()
-    for process in psutil.process_iter(["cmdline", "status"]):
-        try:
-            within = Path(process.cwd()).is_relative_to(folder)
-        except (psutil.Error, OSError):
-            continue
-        if within and process.info["status"] != psutil.STATUS_ZOMBIE:
-            found.add(f"{process.pid} {' '.join(process.info['cmdline'] or [])[:80]}")
-    return found
-
-
-class Sweep:
-    """One sweep in a folder of its own, as a user runs it."""
-
-    def __init__(self, folder: Path, *arguments: str, environment: dict[str, str] | None = None) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.folder = folder
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "evalkit.run", *arguments],
-            cwd=folder,
-            env={**os.environ, "COLUMNS": "160", **(environment or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def end(self) -> Sweep:
-        try:
-            self.out, self.err = self.process.communicate(timeout=900)
-        except BaseException:
-            self.process.kill()
-            self.process.communicate()
-            raise
-        self.status = self.process.returncode
-        return self
-
-    @property
-    def records(self) -> dict[str, dict]:
-        """Job number → its record, without times and machine, figures to ten decimals."""
-        files = (self.folder / "sweep").glob("*/record.json")
-        return {file.parent.name: _lasting(json.loads(file.read_text(encoding="utf-8"))) for file in files}
-
-    @property
-    def identities(self) -> set[str]:
-        return set(json.loads((self.folder / "sweep" / "sweep.json").read_text())["identities"])
-
-    @property
-    def board(self) -> str:
-        """leaderboard.csv as it stands, without the column of times."""
-        lines = (self.folder / "sweep" / "leaderboard.csv").read_text(encoding="utf-8").splitlines()
-        heads = lines[0].split(",")
-        kept = [number for number, head in enumerate(heads) if head not in TIMED]
-        return "\n".join(",".join(line.split(",")[number] for number in kept) for line in lines)
-
-
-def runs_in(database: Path) -> list[tuple[str, str]]:
-    """(identity, or "sweep"; status) of every run that is not deleted."""
-    from contextlib import closing
-    from sqlite3 import connect
-
-    query = """
-        select coalesce((select value from tags where tags.run_uuid = runs.run_uuid and key = 'evalkit.identity'),
-                        name), status from runs where lifecycle_stage = 'active'"""
-    with closing(connect(database)) as connection:
-        return [(str(identity), str(status)) for identity, status in connection.execute(query)]
-
-
-def assert_every_identity_is_finished_once(database: Path, identities: set[str]) -> None:
-    assert sorted(runs_in(database)) == sorted([*((name, "FINISHED") for name in identities), ("sweep", "FINISHED")])
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +65,48 @@ def test_a_launcher_gives_the_same_records_and_the_same_leaderboard(reference, t
     assert left_over(tmp_path) == set()
 
 
+AT_ONCE = {
+    "basic": ("model=tfidf,random", "seed=0,1"),
+    "joblib": ("model=random,minilm", "seed=0,1"),
+    "submitit_local": ("model=minilm,tfidf", "seed=1,0"),
+    "ray": ("model=tfidf,random,minilm", "seed=0,1"),
+}
+"""Launcher → its sweep: every identity is wanted by two to four of them."""
+
+
+@pytest.mark.slow
+def test_sweeps_of_several_launchers_at_once_on_one_store_lose_nothing(reference, tmp_path, reliability):
+    """One fresh store, one fresh MLflow store, four sweeps that overlap, all started in the same moment."""
+    for launcher in AT_ONCE.keys() - {"basic"}:
+        needs_extra(launcher)
+    database = tmp_path / "mlflow.db"
+    shared = ("projection=pca", "hydra.sweep.dir=sweep", "store=../store", f"tracker.uri=sqlite:///{database}")
+    sweeps = {
+        launcher: Sweep(tmp_path / launcher, "-m", *asked, *shared, f"hydra/launcher={launcher}")
+        for launcher, asked in AT_ONCE.items()
+    }
+    for sweep in sweeps.values():
+        sweep.end()
+    for launcher, sweep in sweeps.items():
+        assert sweep.status == 0, (launcher, sweep.err)
+        assert "Traceback" not in sweep.err
+    for launcher, asked in AT_ONCE.items():
+        records = sweeps[launcher].by_identity
+        assert len(records) == 2 * (asked[0].count(",") + 1), launcher
+        assert records.items() <= reference.by_identity.items(), launcher
+    own = {json.loads((sweep.folder / "sweep" / "sweep.json").read_text())["sweep"] for sweep in sweeps.values()}
+    once = dict.fromkeys(((identity, "FINISHED") for identity in reference.identities), 1)
+    assert Counter(runs_in(database)) == {**once, ("sweep", "FINISHED"): len(own)}
+    assert left_over(tmp_path) == set()
+    reliability(
+        "launchers",
+        "sweeps of several launchers at once",
+        made="Hydra's own, joblib, submitit_local, Ray, started together on one fresh store and one fresh mlflow.db",
+        tried=sum(len(sweep.records) for sweep in sweeps.values()),
+        found=f"{len(reference.identities)} identities, each FINISHED once; {len(own)} runs of sweeps; none RUNNING",
+    )
+
+
 @contextmanager
 def two_nodes(room: Path):
     """A Ray cluster of two nodes on this machine, each a raylet of its own; yields its address."""
@@ -162,13 +127,11 @@ def two_nodes(room: Path):
 )
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # Ray's own, of its way of starting processes
-def test_a_ray_cluster_of_two_nodes_is_joined_by_its_address(reference, tmp_path, request):
+def test_a_ray_cluster_of_two_nodes_is_joined_by_its_address(reference, tmp_path):
     """The jobs ask for a resource that only the second node has: not the one that the sweep is handed to."""
     needs_extra("ray")
-    room = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))  # short: a socket's path may have 107 characters
-    request.addfinalizer(lambda: shutil.rmtree(room, ignore_errors=True))
     few = ("-m", "model=tfidf,random", *SWEEP[2:])
-    with two_nodes(room) as address:
+    with short_room("ray") as room, two_nodes(room) as address:
         done = Sweep(
             tmp_path,
             *few,
@@ -185,26 +148,14 @@ def test_a_ray_cluster_of_two_nodes_is_joined_by_its_address(reference, tmp_path
 @pytest.mark.slow
 def test_slurm_runs_the_sweep_as_an_array(reference, tmp_path):
     """munged, slurmctld and slurmd of one node, for as long as the sweep lasts."""
-    needs_extra("submitit_slurm")
-    if one_node.absent():
-        pytest.skip("Slurm is not installed: apt-get install slurm-wlm munge")
-    # Short: a socket's path may have 107 characters.
-    room = Path(tempfile.mkdtemp(prefix="evalkit-slurm-", dir="/tmp"))
-    try:
-        with one_node.cluster(room / "cluster") as environment:
-            done = Sweep(
-                tmp_path,
-                *SWEEP,
-                "hydra/launcher=submitit_slurm",
-                "hydra.launcher.cpus_per_task=1",
-                "hydra.launcher.mem_gb=4",
-                "hydra.launcher.timeout_min=10",
-                environment=environment,
-            ).end()
-        finished = (room / "cluster" / "jobs.txt").read_text(encoding="utf-8").splitlines()
-    finally:
-        keep_logs(room, tmp_path)
-        shutil.rmtree(room, ignore_errors=True)
+    needs_slurm()
+    with short_room("evalkit-slurm") as room:
+        try:
+            with one_node.cluster(room / "cluster") as environment:
+                done = Sweep(tmp_path, *SWEEP, "hydra/launcher=submitit_slurm", *SLURM, environment=environment).end()
+            finished = (room / "cluster" / "jobs.txt").read_text(encoding="utf-8").splitlines()
+        finally:
+            keep_logs(room, tmp_path)
     assert done.status == 0, done.err
     assert done.records == reference.records
     assert done.board == reference.board
