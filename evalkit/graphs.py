@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit import neighbours
+from evalkit import inverted_lists, neighbours
 from evalkit.identity import labels_digest
 from evalkit.store import Entry, Store, digest
 from evalkit.values import Codes, Embedding, NeighbourGraph, Points, Ties
@@ -91,7 +91,7 @@ class Graphs:
         if "whole" not in self._built:
             self._built["whole"] = self._kept(
                 {"graph": "approximate", "k": self._wanted, "seed": self._seed},
-                lambda: neighbours.approximate(self._embedding.unit, self._wanted, seed=self._seed),
+                lambda: inverted_lists.approximate(self._embedding.unit, self._wanted, seed=self._seed),
             )
             recall = self._built["whole"].recall
             self.warnings.append(

@@ -23,7 +23,7 @@ __all__ = ["neighbours_needed", "project", "projection_key"]
 FORMAT = 1
 KIND = "projections"
 
-DRAWING = ("projections", "neighbours.py", "ties.py")
+DRAWING = ("projections", "inverted_lists.py", "neighbours.py", "ties.py", "compiled.py")
 """The sources that a map depends on: after an upgrade that changes them it is drawn again."""
 
 UNKNOWN_NEED = 15

@@ -1,4 +1,4 @@
-"""Nearest neighbours: exact by cosine, exact on a map, approximate for what needs all of a large corpus.
+"""Nearest neighbours: exact by cosine, exact on a map.
 
 Texts that are equally near share one similarity in the graph and stand in the order of their numbers, so
 that a run of equal values *is* a group of tied texts; ties across the last listed place are kept beside
@@ -8,7 +8,6 @@ the list, because a score is its expectation over the order of the tied.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from evalkit.errors import RequestError
 from evalkit.ties import TieLists, share_ties
 from evalkit.values import Codes, NeighbourGraph, Points, Vectors
 
-__all__ = ["COSINE_TOLERANCE", "PLANE_TOLERANCE", "approximate", "graph_depth", "nearest", "plane", "r_places"]
+__all__ = ["COSINE_TOLERANCE", "PLANE_TOLERANCE", "check_depth", "graph_depth", "nearest", "plane", "r_places"]
 
 COSINE_TOLERANCE = 5e-7
 """Cosines closer than this are one cosine: float32 products of some hundred terms differ by about 1e-7."""
@@ -91,7 +90,7 @@ def nearest(unit: Vectors, k: int, *, queries: NDArray[np.int64] | None = None) 
         Fewer than two texts, or a k below 1.
     """
     vectors = np.ascontiguousarray(unit, dtype=np.float32)
-    k = _check(vectors.shape[0], k)
+    k = check_depth(vectors.shape[0], k)
 
     def similarities(rows: NDArray[np.int64]) -> NDArray[np.float32]:
         return vectors[rows] @ vectors.T
@@ -100,10 +99,9 @@ def nearest(unit: Vectors, k: int, *, queries: NDArray[np.int64] | None = None) 
         return _from_rows(similarities, vectors.shape[0], k, queries, COSINE_TOLERANCE)
     import faiss
 
-    index = faiss.IndexFlatIP(vectors.shape[1])
-    index.add(vectors)
+    # Searched where they lie: an index would hold a second copy of all vectors.
     return _from_search(
-        lambda rows, count: index.search(vectors[rows], count),
+        lambda rows, count: faiss.knn(vectors[rows], vectors, count, metric=faiss.METRIC_INNER_PRODUCT),
         similarities,
         (vectors.shape[0], k),
         queries,
@@ -127,7 +125,7 @@ def plane(points: Points, k: int, *, queries: NDArray[np.int64] | None = None) -
         Similarities are minus the distance; distances closer than 1e-7 of the map's extent are tied.
     """
     points = np.asarray(points, dtype=np.float64)
-    k = _check(points.shape[0], k)
+    k = check_depth(points.shape[0], k)
     tolerance = PLANE_TOLERANCE * float(np.ptp(points, axis=0).max())
 
     def similarities(rows: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -150,63 +148,8 @@ def plane(points: Points, k: int, *, queries: NDArray[np.int64] | None = None) -
     return _from_search(search, similarities, (points.shape[0], k), queries, tolerance)
 
 
-def approximate(unit: Vectors, k: int, *, seed: int, sample: int = 500, enough: float = 0.95) -> NeighbourGraph:
-    """Approximate nearest other texts by cosine (an inverted file), with the measured recall.
-
-    Parameters
-    ----------
-    unit, k
-        As in `nearest`.
-    seed
-        Seeds the index's k-means and the sample that recall is measured on.
-    sample
-        How many texts recall is measured on, against the exact search.
-    enough
-        The search is widened until it finds this share of the true neighbours, or visits an eighth of the lists.
-
-    Returns
-    -------
-    NeighbourGraph
-        With ``exact`` False and ``recall``; exact where the corpus is too small to be worth an index.
-    """
-    vectors = np.ascontiguousarray(unit, dtype=np.float32)
-    n, d = vectors.shape
-    k = _check(n, k)
-    lists = int(min(4096, 4 * np.sqrt(n)))
-    if n < 40 * lists:  # k-means wants some forty texts a list
-        return nearest(vectors, k)
-    import faiss
-
-    quantizer = faiss.IndexFlatIP(d)
-    index = faiss.IndexIVFFlat(quantizer, d, lists, faiss.METRIC_INNER_PRODUCT)
-    index.cp.seed = seed
-    index.train(vectors)
-    index.add(vectors)
-    rows = np.sort(np.random.default_rng(seed).choice(n, size=min(sample, n), replace=False))
-    truth = nearest(vectors, k, queries=rows).indices
-    index.nprobe = max(1, lists // 64)
-    while True:
-        values, found = index.search(vectors[rows], k + 1)
-        found, _ = _without_self(found, values, rows, k)
-        recall = float(np.mean([np.isin(true, seen).mean() for true, seen in zip(truth, found, strict=True)]))
-        if recall >= enough or index.nprobe >= lists // 8:
-            break
-        index.nprobe *= 2
-
-    def search(block: NDArray[np.int64], count: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        values, found = index.search(vectors[block], count)
-        short = np.flatnonzero((found < 0).any(axis=1))  # the lists visited held fewer texts than asked for
-        if short.size:
-            exact = faiss.IndexFlatIP(d)
-            exact.add(vectors)
-            values[short], found[short] = exact.search(vectors[block[short]], count)
-        return values, found
-
-    graph = _from_search(search, None, (n, k), None, COSINE_TOLERANCE)
-    return replace(graph, exact=False, recall=recall)
-
-
-def _check(n: int, k: int) -> int:
+def check_depth(n: int, k: int) -> int:
+    """The number of neighbours that there can be, k or N − 1; refuses what has none."""
     if n < 2:
         raise RequestError(f"Neighbours need at least two texts, found {n}: add texts.")
     if k < 1:

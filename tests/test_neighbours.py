@@ -9,7 +9,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from evalkit import neighbours
 from evalkit.errors import RequestError
-from evalkit.neighbours import COSINE_TOLERANCE, PLANE_TOLERANCE, approximate, graph_depth, nearest, plane, r_places
+from evalkit.neighbours import COSINE_TOLERANCE, PLANE_TOLERANCE, graph_depth, nearest, plane, r_places
 
 
 def unit_vectors(n: int, d: int, seed: int = 0) -> np.ndarray:
@@ -136,29 +136,6 @@ def test_requests_that_cannot_be_are_refused():
         nearest(unit_vectors(1, 3), 1)
     with pytest.raises(RequestError, match="at least 1"):
         nearest(unit_vectors(5, 3), 0)
-
-
-def test_approximate_states_the_recall_it_has_and_is_repeatable():
-    rng = np.random.default_rng(2)
-    centres = rng.normal(size=(30, 16)) * 2
-    x = centres[rng.integers(30, size=30_000)] + rng.normal(size=(30_000, 16))
-    x = (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32)
-    graph = approximate(x, 8, seed=7)
-    assert graph.exact is False
-    assert graph.recall is not None
-    rows = np.arange(0, 30_000, 61)
-    truth = nearest(x, 8, queries=rows).indices
-    recall = np.mean([np.isin(a, b).mean() for a, b in zip(truth, graph.indices[rows], strict=True)])
-    assert recall == pytest.approx(graph.recall, abs=0.03)
-    assert not (graph.indices == np.arange(30_000)[:, None]).any()
-    np.testing.assert_array_equal(graph.indices, approximate(x, 8, seed=7).indices)
-
-
-def test_approximate_is_exact_where_an_index_does_not_pay():
-    x = unit_vectors(300, 8)
-    graph = approximate(x, 5, seed=0)
-    assert graph.exact
-    np.testing.assert_array_equal(graph.indices, nearest(x, 5).indices)
 
 
 def test_depth_holds_the_longest_r_and_one_to_spare():

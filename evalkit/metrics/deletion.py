@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from evalkit.metrics.relevance import compiled, group_end
+from evalkit.compiled import compiled_exactly
+from evalkit.metrics.relevance import group_end
 
 __all__ = ["delete_each"]
 
 
-@compiled
+@compiled_exactly
 def _fill_groups(graph, row, label, labels, sizes, last, groups):  # type: ignore[no-untyped-def]
     """Tied groups of a row up to place `last`: start, listed end, texts, relevant texts, relevant before."""
     indices, joined, tie_of, starts, members, complement, counts = graph
@@ -38,7 +39,7 @@ def _fill_groups(graph, row, label, labels, sizes, last, groups):  # type: ignor
     return number
 
 
-@compiled
+@compiled_exactly
 def _fill_prefixes(groups, number, last, prefix):  # type: ignore[no-untyped-def]
     """Running sums over the places: hits; rel·precision; the same moved up a place; rel / moved place."""
     prefix[:, 0] = 0.0
@@ -55,7 +56,7 @@ def _fill_prefixes(groups, number, last, prefix):  # type: ignore[no-untyped-def
             prefix[3, place + 1] = prefix[3, place] + rate * moved
 
 
-@compiled
+@compiled_exactly
 def _hits_without(k, group, relevant, prefix, last):  # type: ignore[no-untyped-def]
     """Expected hits among the first k places without one (relevant or other) member of the group."""
     start, _, size, found, before = group
@@ -68,7 +69,7 @@ def _hits_without(k, group, relevant, prefix, last):  # type: ignore[no-untyped-
     return prefix[0, k + 1] - relevant
 
 
-@compiled
+@compiled_exactly
 def _average_without(k, group, relevant, prefix):  # type: ignore[no-untyped-def]
     """Sum of rel·precision over the first k places without one member of the group."""
     start, _, size, found, before = group
@@ -85,7 +86,7 @@ def _average_without(k, group, relevant, prefix):  # type: ignore[no-untyped-def
     return total
 
 
-@compiled
+@compiled_exactly
 def _change(kind, places, group, relevant, prefix, last):  # type: ignore[no-untyped-def]
     """Change of the row's score where a member of the group is absent, beyond what any absence changes."""
     if places == 0:
@@ -95,7 +96,7 @@ def _change(kind, places, group, relevant, prefix, last):  # type: ignore[no-unt
     return (_hits_without(places, group, relevant, prefix, last) - prefix[0, places]) / places
 
 
-@compiled
+@compiled_exactly
 def _book_group(graph, row, text, group, change, weight, labels, label, total, by_label, overall):  # type: ignore[no-untyped-def]
     """Book the group's changes with its members: the unlisted ones, too, directly or by exclusion."""
     indices, _, tie_of, starts, members, complement, _ = graph
@@ -121,7 +122,7 @@ def _book_group(graph, row, text, group, change, weight, labels, label, total, b
             total[m] -= weight[same] * change[same]
 
 
-@compiled
+@compiled_exactly
 def _delete_from_row(  # type: ignore[no-untyped-def]
     graph, row, text, kind, r, r_after, groups, prefix, last, weight, labels, sizes, totals, by_label, overall, squares
 ):
@@ -155,7 +156,7 @@ def _delete_from_row(  # type: ignore[no-untyped-def]
     return value
 
 
-@compiled
+@compiled_exactly
 def delete_each(graph, queries, labels, sizes, places, after, ks, weights, values, totals, squares):  # type: ignore[no-untyped-def]
     """Scores of every row, and what deleting each text changes in their weighted sum.
 

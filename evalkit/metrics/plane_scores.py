@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.projections.compiled import compiled
+from evalkit.compiled import compiled
 
 __all__ = ["centroid_hits", "silhouettes"]
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.projections.compiled import compiled
+from evalkit.compiled import compiled
 
 __all__ = ["map_ranks", "similarity_ranks"]
 

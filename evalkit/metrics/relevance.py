@@ -14,25 +14,14 @@ of tied scores", ECIR.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-import numba
 import numpy as np
 
-__all__ = ["compiled", "sum_labellings"]
+from evalkit.compiled import compiled_exactly
+
+__all__ = ["group_end", "sum_labellings"]
 
 
-def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile, keeping the machine code on disk where there is a place for it (not in a read-only install)."""
-    try:
-        kept: Callable[..., Any] = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
-    except RuntimeError:  # numba found no folder that it may write to
-        kept = numba.njit(nogil=True, error_model="numpy")(function)
-    return kept
-
-
-@compiled
+@compiled_exactly
 def group_end(joined, row, start):  # type: ignore[no-untyped-def]
     """One past the last listed place of the tied group that begins at `start`."""
     end = start + 1
@@ -41,7 +30,7 @@ def group_end(joined, row, start):  # type: ignore[no-untyped-def]
     return end
 
 
-@compiled
+@compiled_exactly
 def _count(labellings, texts, own, out):  # type: ignore[no-untyped-def]
     out[:] = 0.0
     for text in texts:
@@ -49,7 +38,7 @@ def _count(labellings, texts, own, out):  # type: ignore[no-untyped-def]
             out[p] += 1.0 if labellings[text, p] == own[p] else 0.0
 
 
-@compiled
+@compiled_exactly
 def _count_group(labellings, listed, unlisted, complement, own, sizes, hits, group, rest):  # type: ignore[no-untyped-def]
     """Relevant texts of a tied group, listed and unlisted, under every labelling."""
     _count(labellings, listed, own, group)
@@ -60,7 +49,7 @@ def _count_group(labellings, listed, unlisted, complement, own, sizes, hits, gro
             group[p] = sizes[own[p]] - 1 - hits[p] - rest[p] if complement else group[p] + rest[p]
 
 
-@compiled
+@compiled_exactly
 def _add_place(place, own, other, limit, hits, at_r, average):  # type: ignore[no-untyped-def]
     """A place held by one text: no ties."""
     inverse, here = 1.0 / (place + 1), np.int32(place)
@@ -72,7 +61,7 @@ def _add_place(place, own, other, limit, hits, at_r, average):  # type: ignore[n
         average[p] += counted * hits[p] * inverse
 
 
-@compiled
+@compiled_exactly
 def _add_tied_place(place, start, size, group, before, limit, hits, at_r, average):  # type: ignore[no-untyped-def]
     """A place inside a tied group of `size` texts, `group` of them relevant, `before` of them ahead of it."""
     inverse = 1.0 / (place + 1)
@@ -84,14 +73,14 @@ def _add_tied_place(place, start, size, group, before, limit, hits, at_r, averag
         average[p] += counted * (before[p] + 1.0 + (place - start) * (group[p] - 1.0) / (size - 1.0)) * inverse
 
 
-@compiled
+@compiled_exactly
 def _add_by_label(sums, own, values, divisors):  # type: ignore[no-untyped-def]
     for p in range(own.size):
         if divisors[p] > 0:
             sums[own[p], p] += values[p] / divisors[p]
 
 
-@compiled
+@compiled_exactly
 def sum_labellings(graph, queries, labellings, sizes, places, ks, sums):  # type: ignore[no-untyped-def]
     """Add every labelling's scores, summed by label, to `sums`.
 

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from evalkit.projections.compiled import compiled
+from evalkit.compiled import compiled
 
 __all__ = ["GridGradient"]
 

@@ -346,11 +346,3 @@ def test_long_lists_get_fewer_permutations_and_say_so(monkeypatch):
     assert found["precision_at_10"].parameters["permutations"] == 999
     assert found["map_at_r"].parameters["permutations"] == 99
     assert found["map_at_r_macro"].p_value >= 0.01
-
-
-def test_compiling_works_where_nothing_can_be_kept_on_disk():
-    from evalkit.metrics.relevance import compiled
-
-    space: dict = {}
-    exec("def twice(x):\n    return 2 * x", space)  # numba has no place to keep the code of a file that is not there
-    assert compiled(space["twice"])(21) == 42
