@@ -75,16 +75,15 @@ def approximate(unit: Vectors, k: int, *, seed: int, sample: int = 500, enough: 
     rows = np.sort(rng.choice(n, size=min(sample, n), replace=False))
     truth = nearest(vectors, k, queries=rows).indices
     centroids = _centroids(vectors, count, rng)
-    most = max(2, count // SHARE)
-    probes = _nearest_lists(vectors, centroids, most)
-    visited, recall = _enough(probes, rows, truth, enough)
+    visited, recall = _enough(vectors, centroids, rows, truth, enough)
+    probes = _nearest_lists(vectors, centroids, visited)
     order = np.argsort(probes[:, 0], kind="stable")
     lists = order, np.searchsorted(probes[order, 0], np.arange(count + 1))
     indices, similarities = np.empty((n, k), dtype=np.int32), np.empty((n, k), dtype=np.float32)
 
     def fill(start: int) -> None:
         block = slice(start, min(start + BLOCK, n))
-        found, values = _search(vectors, block, probes[block, :visited], lists, k)
+        found, values = _search(vectors, block, probes[block], lists, k)
         indices[block], similarities[block] = share_ties(found, values, COSINE_TOLERANCE)
 
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(THREADS) as pool:
@@ -121,15 +120,16 @@ def _nearest_lists(vectors: Vectors, centroids: Vectors, most: int) -> NDArray[n
 
 
 def _enough(
-    probes: NDArray[np.int16], rows: NDArray[np.int64], truth: NDArray[np.int32], enough: float
+    vectors: Vectors, centroids: Vectors, rows: NDArray[np.int64], truth: NDArray[np.int32], enough: float
 ) -> tuple[int, float]:
     """How many lists to visit, and the share of the sample's true neighbours in them."""
-    home = probes[truth, 0]  # the list that each true neighbour lies in
-    place = (probes[rows][:, None, :] == home[:, :, None]).argmax(axis=2)
-    missing = ~(probes[rows][:, None, :] == home[:, :, None]).any(axis=2)
-    place[missing] = probes.shape[1]
-    shares = np.cumsum(np.bincount(place.ravel(), minlength=probes.shape[1] + 1)[:-1]) / place.size
-    visited = int(min(np.searchsorted(shares, enough) + 1, probes.shape[1]))
+    most = max(2, len(centroids) // SHARE)
+    probes = _nearest_lists(vectors[rows], centroids, most)
+    homes = _nearest_lists(vectors[truth.ravel()], centroids, 1).reshape(truth.shape)
+    met = probes[:, None, :] == homes[:, :, None]
+    place = np.where(met.any(axis=2), met.argmax(axis=2), most)
+    shares = np.cumsum(np.bincount(place.ravel(), minlength=most + 1)[:-1]) / place.size
+    visited = min(int(np.searchsorted(shares, enough)) + 1, most)
     return visited, float(shares[visited - 1])
 
 
