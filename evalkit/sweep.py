@@ -6,10 +6,12 @@ and lets SystemExit pass: a wrong request leaves through that, with status 2.
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 import traceback
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +45,12 @@ def strip(config: DictConfig) -> DictConfig:
 
 def is_chosen(hydra: Any, group: str) -> bool:
     """Whether anybody asked for the group's choice, rather than leaving the default."""
-    overrides = list(hydra.overrides.task)
-    return any(entry.partition("=")[0].lstrip("+~") == group for entry in overrides)
+    return any(entry.partition("=")[0].lstrip("+~") == group for entry in _asked(hydra))
+
+
+def _asked(hydra: Any) -> list[str]:
+    """The task's overrides as they were given: a reference to a secret is not to be followed."""
+    return [str(entry) for entry in OmegaConf.to_container(hydra.overrides.task, resolve=False) or ()]
 
 
 def first_missing(folder: Path) -> Path:
@@ -65,10 +71,9 @@ class Bracket(Callback):
         with _refusing():
             folder = Path(str(config.hydra.run.dir)).absolute()
             created[folder] = first_missing(folder)
-            try:
+            with suppress(EvaluationError):  # a model out of reach: the job says so, and leaves its error.json
                 prepare_job(strip(config), projection_chosen=is_chosen(config.hydra, "projection"))
-            except EvaluationError:
-                return  # a model out of reach: the job says so, and leaves its error.json
+            _make_room(folder, "hydra.run.dir")
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Compose and check every combination, settle the sweep's id, and write the plan."""
@@ -80,6 +85,8 @@ class Bracket(Callback):
                 under_way[:] = [config]
                 return  # another sweeper decides as it goes; each job checks itself
             plan = _plan(jobs)
+            _check_folders(jobs)
+            _make_room(folder, "hydra.sweep.dir")
             write_json({**plan, "rank_by": config.rank_by}, folder / PLAN)
             under_way[:] = [config]
             distinct = len(set(plan["identities"]))
@@ -152,10 +159,43 @@ def _combinations(config: DictConfig) -> Iterator[DictConfig]:
     compose_once(loader)
     params = config.hydra.sweeper.params
     arguments = [] if params is None else [f"{key}={value}" for key, value in params.items()]
-    arguments += list(config.hydra.overrides.task)
+    arguments += _asked(config.hydra)
     parsed = OverridesParser.create(config_loader=loader).parse_overrides(arguments)
     for overrides in BasicSweeper.split_arguments(parsed, None)[0]:
         yield loader.load_sweep_config(config, list(overrides))
+
+
+def _make_room(folder: Path, option: str) -> None:
+    """Make the folder that a run or sweep writes to, or say why nothing can be written there."""
+    reason = None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = error.strerror or str(error)
+    if reason is None and not os.access(folder, os.W_OK | os.X_OK):
+        reason = "it may only be read"
+    if reason is not None:
+        raise RequestError(
+            f"{folder} cannot be written ({reason}): name another folder with {option}=FOLDER, "
+            "or start in a folder where you may write."
+        )
+
+
+def _check_folders(jobs: Sequence[DictConfig]) -> None:
+    """Each job needs a folder of its own, within the sweep's: `hydra.sweep.subdir` may be anything."""
+    owners: dict[str, int] = {}
+    for number, job in enumerate(jobs):
+        with open_dict(job):  # as the launchers will set them
+            job.hydra.job.num, job.hydra.job.id = number, str(number)
+        name = os.path.normpath(str(job.hydra.sweep.subdir))
+        if Path(name).is_absolute() or name.startswith(".."):
+            raise RequestError(f"hydra.sweep.subdir={name} leads out of the sweep's folder: name one within it.")
+        other = owners.setdefault(name, number)
+        if other != number:
+            raise RequestError(
+                f"hydra.sweep.subdir={name} is the folder of job {other} and of job {number}: "
+                "leave it out, or let it differ by ${hydra.job.num}."
+            )
 
 
 def _plan(jobs: Sequence[DictConfig]) -> dict[str, Any]:
@@ -168,7 +208,7 @@ def _plan(jobs: Sequence[DictConfig]) -> dict[str, Any]:
         try:
             prepared = prepare_job(plain, projection_chosen=chosen)
         except RequestError as error:
-            overrides = " ".join(job.hydra.overrides.task)
+            overrides = " ".join(_asked(job.hydra))
             raise RequestError(f"job {number} ({overrides}): {error}") from None
         except EvaluationError:
             # The job itself will say so; its place in the sweep's id is held by what was asked.

@@ -126,15 +126,14 @@ class PrecomputedEncoder:
         del corpus_texts
         if self.query_path is None:
             raise RequestError(
-                f"there are {len(texts)} queries, and {self.path.name} holds no vectors of them: "
+                f"there {_count(len(texts))}, and {self.path.name} holds no vectors of them: "
                 "give their vectors as model.query_path, or leave the queries out (queries=[])."
             )
         started = time.perf_counter()
         vectors, own = self._vectors(self.query_path), self._vectors(self.path)
         if len(vectors) != len(texts):
             raise RequestError(
-                f"{self.query_path.name} has {len(vectors)} rows and there are {len(texts)} queries: "
-                "give one row a query."
+                f"{self.query_path.name} has {len(vectors)} rows and there {_count(len(texts))}: give one row a query."
             )
         if vectors.shape[1] != own.shape[1]:
             raise RequestError(
@@ -155,6 +154,10 @@ class PrecomputedEncoder:
                 )
             self._checked[path] = vectors
         return self._checked[path]
+
+
+def _count(queries: int) -> str:
+    return "is 1 query" if queries == 1 else f"are {queries} queries"
 
 
 def _existing(path: str, option: str) -> Path:
