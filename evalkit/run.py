@@ -51,6 +51,7 @@ def job(config: DictConfig) -> float:
     from hydra.types import RunMode
 
     from evalkit import sweep
+    from evalkit.guarding import hide
     from evalkit.job import read_plan
     from evalkit.outputs import UNTRACKED, remove_pending
 
@@ -61,6 +62,7 @@ def job(config: DictConfig) -> float:
         (folder / stale).unlink(missing_ok=True)
     remove_pending(folder)
     sweep_folder = Path(str(hydra.sweep.dir)).absolute()
+    hide(*(folder / str(hydra.output_subdir)).glob("*.yaml"), *([sweep_folder / "multirun.yaml"] if many else []))
     plan = read_plan(sweep_folder) if many else None
     try:
         return _perform(config, folder, sweep_folder, plan, sweep.is_chosen(hydra, "projection"))
@@ -134,25 +136,6 @@ def _discard(folder: Path) -> None:
         shutil.rmtree(made)
 
 
-def _guard_secrets(arguments: Sequence[str]) -> list[str]:
-    """Move overrides that hold a password or token into the environment.
-
-    Hydra writes every override in clear into .hydra/*.yaml and multirun.yaml; an ``oc.env`` reference
-    keeps the secret out of them and still reaches the jobs, which inherit the environment.
-    """
-    from evalkit.secrets import mask, names_secret
-
-    guarded = []
-    for number, argument in enumerate(arguments):
-        key, equals, value = argument.partition("=")
-        if equals and not argument.startswith("-") and (mask(value) != value or names_secret(key.rpartition(".")[2])):
-            name = f"EVALKIT_SECRET_{number}"
-            os.environ[name] = value.strip("'\"")
-            argument = f"{key}=${{oc.env:{name}}}"  # noqa: PLW2901
-        guarded.append(argument)
-    return guarded
-
-
 def _stop(*_: object) -> None:
     raise KeyboardInterrupt
 
@@ -180,10 +163,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     import hydra
 
     from evalkit import sweep
+    from evalkit.guarding import guard
 
     schema.register()
     sweep.under_way.clear()
-    arguments = _guard_secrets(sys.argv[1:] if argv is None else argv)
+    arguments = guard(sys.argv[1:] if argv is None else argv)
     sys.argv = [sys.argv[0], *arguments]
     wants_traceback = os.environ.get(FULL_ERROR) == "1"
     # With this set Hydra hands its exceptions on instead of printing them over many lines and exiting 1.

@@ -20,7 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from evalkit.errors import RequestError
 from evalkit.request import EvaluatorChoice, ProjectionChoice, Request, TrackerChoice
-from evalkit.secrets import mask_tree
+from evalkit.secrets import mask, mask_tree
 
 __all__ = ["NOT_IDENTIFYING", "build", "build_tracker"]
 
@@ -223,7 +223,7 @@ def _model_label(values: Mapping[str, Any]) -> str:
     """What runs and leaderboards call the model: its label, and the options that make it another model."""
     model = values["model"]
     name = model["label"] or (Path(model["path"]).stem if model["path"] else model["name"])
-    label = Path(name).name if Path(name).is_dir() else str(name)
+    label = mask(Path(name).name if Path(name).is_dir() else str(name))
     options = {key: model[key] for key in ("prompt", "max_length", "truncate_dim") if model[key] is not None}
     if model["dimension"] not in {None, RANDOM_DIMENSION}:
         options["dimension"] = model["dimension"]
