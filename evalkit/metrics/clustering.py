@@ -9,7 +9,6 @@ Rosenberg & Hirschberg 2007, "V-Measure", EMNLP-CoNLL.
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -17,14 +16,14 @@ from numpy.typing import NDArray
 from scipy import stats
 from scipy.special import gammaln, xlogy
 
+from evalkit.metrics.kmeans import assign_clusters
 from evalkit.metrics.null_sample import LARGE, stratified_rows
 from evalkit.nulls import build_score, permutation_count
-from evalkit.values import Codes, Evaluation, Sample, Score, Vectors
+from evalkit.values import Codes, Evaluation, Sample, Score
 
 __all__ = [
     "ami",
     "ari",
-    "assign_clusters",
     "contingency",
     "evaluate",
     "expected_mutual_information",
@@ -33,8 +32,6 @@ __all__ = [
 ]
 
 TABLE_VALUES = 1 << 22
-MANY_VALUES = 1_000_000
-THIN = 0.05
 
 
 def contingency(labels: Codes, clusters: Codes) -> NDArray[np.int64]:
@@ -147,56 +144,6 @@ def _pairs(counts: NDArray[np.float64]) -> NDArray[np.float64]:
 def _entropy(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     n = counts.sum(axis=-1)
     return np.asarray(np.log(n) - xlogy(counts, counts).sum(axis=-1) / n)
-
-
-def assign_clusters(
-    unit: Vectors, n_clusters: int, rng: np.random.Generator, *, starts: int = 10, rows: NDArray[np.int64] | None = None
-) -> tuple[NDArray[np.int32], tuple[str, ...]]:
-    """k-means clusters of all texts.
-
-    Parameters
-    ----------
-    unit
-        (N, d) vectors.
-    n_clusters
-        k.
-    rng
-        Seeds the starts.
-    starts
-        How many; the one of least inertia is kept.
-    rows
-        Texts to fit on; None fits on all.
-
-    Returns
-    -------
-    tuple
-        (N,) cluster codes, and sentences for the record.
-    """
-    from sklearn.cluster import KMeans
-    from sklearn.exceptions import ConvergenceWarning
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
-    fitted = _thin(unit if rows is None else unit[rows])
-    model = KMeans(n_clusters=n_clusters, n_init=starts, random_state=int(rng.integers(2**31)))
-    # On little data a second thread costs more than it helps.
-    with warnings.catch_warnings(), threadpool_limits(limits=1 if fitted.size < 1e6 else None):
-        # Fewer different vectors than labels: said below, in the record.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(fitted)
-        clusters = (model.labels_ if rows is None else model.predict(unit)).astype(np.int32)
-    found = np.unique(clusters).size
-    if found < n_clusters:
-        return clusters, (f"k-means found {found} groups for {n_clusters} labels: too few vectors differ.",)
-    return clusters, ()
-
-
-def _thin(unit: Vectors) -> Any:
-    """Word counts are nearly all zeros: as a sparse matrix they cost what is in them, and give the same clusters."""
-    from scipy import sparse
-
-    if unit.size < MANY_VALUES or np.count_nonzero(unit) > THIN * unit.size:
-        return unit
-    return sparse.csr_matrix(unit)
 
 
 def evaluate(sample: Sample, rng: np.random.Generator, *, fit_sample: int = 20_000) -> Evaluation:

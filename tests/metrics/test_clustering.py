@@ -1,14 +1,12 @@
 import numpy as np
 import pytest
-from scipy import sparse, stats
+from scipy import stats
 from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score, v_measure_score
 from sklearn.metrics.cluster import mutual_info_score
 
-from evalkit.metrics import clustering
 from evalkit.metrics.clustering import (
     ami,
     ari,
-    assign_clusters,
     contingency,
     evaluate,
     expected_mutual_information,
@@ -120,21 +118,3 @@ def test_a_large_corpus_is_fitted_on_a_stated_sample(monkeypatch):
     assert score.parameters["starts"] == 3
     assert score.parameters["fitted_texts"] == 80
     assert score.value == pytest.approx(1)
-
-
-def test_clusters_of_one_dimension():
-    clusters, said = assign_clusters(np.float32([[1], [1], [-1], [-1]]), 2, np.random.default_rng(0))
-    assert clusters[0] == clusters[1] != clusters[2] == clusters[3]
-    assert said == ()
-
-
-def test_word_counts_give_the_same_clusters_sparse_as_dense(monkeypatch):
-    rng = np.random.default_rng(5)
-    labels = np.repeat(np.arange(4), 500)
-    counts = (rng.random((2000, 600)) < 0.002 + 0.05 * (np.arange(600) % 4 == labels[:, None])).astype(np.float32)
-    unit = counts / np.maximum(np.linalg.norm(counts, axis=1, keepdims=True), 1e-9)
-    assert sparse.issparse(clustering._thin(unit))
-    thin, _ = assign_clusters(unit, 4, np.random.default_rng(0), starts=3)
-    monkeypatch.setattr(clustering, "THIN", 0.0)
-    dense, _ = assign_clusters(unit, 4, np.random.default_rng(0), starts=3)
-    assert ari(contingency(thin, dense)) > 0.999
