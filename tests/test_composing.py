@@ -1,8 +1,18 @@
 import pickle
+import re
 
+import pytest
+from hydra import initialize_config_dir
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import OmegaConf, open_dict
 
+from evalkit import schema
 from evalkit.composing import Composed
+from evalkit.run import conf_folder
+from evalkit.sweep import strip
 
 
 class Loads:
@@ -36,7 +46,54 @@ def test_what_is_held_is_bounded_and_stays_in_this_process(monkeypatch):
     assert pickle.loads(pickle.dumps(composed))._kept == {}
 
 
-def test_a_sweep_composes_each_combination_once(evalkit, monkeypatch):
+SWEEPS = {
+    "values": (["model=random"], [["seed=0", "pooling=mean"], ["seed=1", "pooling=mean"], ["seed=2", "pooling=cls"]]),
+    "groups between": (
+        [],
+        [["model=random", "projection=pca", "seed=0"], ["model=tfidf", "projection=pca", "seed=0"],
+         ["model=random", "projection=pca", "seed=1"], ["model=tfidf", "projection=umap", "seed=1"]],
+    ),
+    "nested and quoted": (
+        ["dataset=csv"],
+        [["dataset.path='a b.csv'", "model.prompt='query: '"], ["dataset.path=c.csv", "model.prompt='other, '"]],
+    ),
+    "lists and references": (
+        [],
+        [["k=[1,5]", "store=${oc.env:HOME}/a"], ["k=[1]", "store=${oc.env:HOME}/b"], ["k=null", "store=c"]],
+    ),
+    "one within another": ([], [["tracker=none", "dataset={limit: 5}", "dataset.limit=7"],
+                                ["tracker=none", "dataset={limit: 5}", "dataset.limit=8"]]),
+    "added and removed": ([], [["+dataset.loud=1", "~theme", "seed=1"], ["+dataset.loud=2", "~theme", "seed=2"]]),
+    "of Hydra": ([], [["hydra.job.name=a", "seed=1"], ["hydra.job.name=b", "seed=1"], ["hydra.job.name=b", "seed=2"]]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SWEEPS)
+def test_a_copy_is_what_hydra_composes(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    constant, combinations = SWEEPS[name]
+    schema.register()
+    with initialize_config_dir(str(conf_folder()), version_base="1.3"):
+        loader = GlobalHydra.instance().config_loader()
+        master = loader.load_configuration("config", constant, RunMode.MULTIRUN)
+        composed = Composed(loader.load_sweep_config)
+        for lines in combinations:
+            given, expected = (
+                composed(master, [*constant, *lines]),
+                loader.load_sweep_config(master, [*constant, *lines]),
+            )
+            with open_dict(given):  # as the launcher does; no later copy may have it
+                given.hydra.job.id = expected.hydra.job.id = "7"
+            assert given == expected
+            assert OmegaConf.to_yaml(given) == OmegaConf.to_yaml(expected)
+            assert OmegaConf.to_container(strip(given), resolve=True) == OmegaConf.to_container(
+                strip(expected), resolve=True
+            )
+            assert given._metadata.resolver_cache == expected._metadata.resolver_cache
+            assert OmegaConf.is_struct(given)
+
+
+def test_of_combinations_that_differ_in_values_one_is_composed(evalkit, monkeypatch):
     counted = []
     before = ConfigLoaderImpl.load_sweep_config
 
@@ -48,6 +105,20 @@ def test_a_sweep_composes_each_combination_once(evalkit, monkeypatch):
     done = evalkit("-m", "model=random,tfidf", "projection=pca", "seed=0,1", "evaluators=[neighbours]")
     assert done.status == 0, done.err
     assert len(done.runs) == 4
-    assert len(counted) == len(set(counted)) == 4
+    assert len(counted) == 2
     seeds = [(run / ".hydra" / "overrides.yaml").read_text() for run in done.runs]
     assert len(set(seeds)) == 4
+
+
+@pytest.mark.parametrize("lines", [["seed=zero"], ["sede=1"], ["theme=[light"]])
+def test_a_wrong_value_is_refused_as_hydra_does(lines):
+    schema.register()
+    with initialize_config_dir(str(conf_folder()), version_base="1.3"):
+        loader = GlobalHydra.instance().config_loader()
+        master = loader.load_configuration("config", [], RunMode.MULTIRUN)
+        composed = Composed(loader.load_sweep_config)
+        composed(master, ["seed=0"])
+        with pytest.raises(HydraException) as expected:
+            loader.load_sweep_config(master, lines)
+        with pytest.raises(type(expected.value), match=re.escape(str(expected.value))):
+            composed(master, lines)
