@@ -18,7 +18,7 @@ OPTIONS = [
     (["model=minilm,tfidf"], ["model=minilm,tfidf names several values", "add -m"]),
     (["seed=range(0,3)"], ["names several values", "add -m"]),
     (["seed=${oc.env:EVALKIT_NOT_THERE}"], ["seed cannot be read (", "'EVALKIT_NOT_THERE' not found", "correct it"]),
-    (["-m", "seed=${oc.env:EVALKIT_NOT_THERE}"], ["variable EVALKIT_NOT_THERE is not set", "export it"]),
+    (["hydra.run.dir=${oc.env:EVALKIT_NOT_THERE}"], ["variable EVALKIT_NOT_THERE is not set", "export it"]),
     (["k=[30]"], ["k=30 asks for more neighbours than there are", "30 texts", "at most 29"]),
     (["k=[0]"], ["k must list different numbers", "[0] was given", "write for example k=[1,5,10]"]),
     (["k=[5,x]"], ["k[1] cannot be 'x'", "give a whole number"]),

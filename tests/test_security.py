@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from xml.etree import ElementTree
 
+import pandas as pd
 import pytest
 
 QUICK = ("model=random", "projection=pca", "evaluators=[neighbours,hulls]")
@@ -13,6 +14,13 @@ HOSTILE = {
     "../../up": ["-2+3", "<img src=x onerror=alert(1)>", "</script><script>alert(1)</script>"],
     "<script>alert(1)</script>": ["a|b", "[a](javascript:alert(1))", "/etc/passwd"],
 }
+
+
+TABLES = {
+    "labels.csv", "pairs.csv", "confusion.csv", "neighbours.csv",
+    "leaderboard.csv", "comparisons.csv", "agreement.csv", "topics.csv",
+}  # fmt: skip
+"""Every CSV that a run or a sweep writes."""
 
 
 @pytest.fixture
@@ -38,10 +46,11 @@ def test_names_from_data_are_no_paths(evalkit, hostile, tmp_path):
 
 @pytest.mark.fault("security", "formulas in cells", "texts and labels that begin with = + - @, every CSV of a sweep")
 def test_no_cell_is_a_formula(evalkit, hostile):
-    done = evalkit("-m", *QUICK, *hostile, "model=random,tfidf", "hydra.sweep.dir=sweep")
+    sweep = ("-m", *QUICK, *hostile, "model=random,tfidf", "model.label='=1+1','@SUM(A1)'", "hydra.sweep.dir=sweep")
+    done = evalkit(*sweep)
     assert done.status == 0, done.err
-    tables = sorted(file for file in done.folder.rglob("*.csv"))
-    assert {file.name for file in tables} >= {"labels.csv", "neighbours.csv", "pairs.csv", "topics.csv"}
+    tables = sorted(file for file in (done.folder / "sweep").rglob("*.csv"))
+    assert {file.name for file in tables} == TABLES
     texts = 0
     for file in tables:
         with file.open(encoding="utf-8", newline="") as stream:
@@ -50,6 +59,9 @@ def test_no_cell_is_a_formula(evalkit, hostile):
                     texts += 1
                     assert cell[0] not in "=+-@\t\r", (file.name, cell)
     assert texts > 100
+    kept = pd.read_parquet(done.folder / "sweep" / "0" / "texts.parquet")  # parquet holds what was given
+    assert set(kept["label"]) == set(HOSTILE)
+    assert set(kept["text"]) == {text for texts in HOSTILE.values() for text in texts}
 
 
 def _is_number(cell: str) -> bool:

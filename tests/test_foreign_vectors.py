@@ -1,0 +1,72 @@
+"""The vectors of one model are never used with queries of another: made anew, or refused in a sentence."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+from evalkit.embedding import embed
+from evalkit.encoders.random import RandomEncoder
+from evalkit.errors import RequestError
+from evalkit.records import read_record
+from evalkit.store import Store
+from evalkit.values import Corpus
+
+QUICK = ("model=random", "projection=pca", "evaluators=[neighbours]", "store=own")
+
+
+def queries_of(store, seed):
+    """The entry of the queries' vectors of `model=random seed=SEED`: the smaller of the two."""
+    entries = [file.parent for file in (store / "v1" / "embeddings").glob("*/*/entry.json")]
+    own = [
+        e for e in entries if json.loads((e / "entry.json").read_text())["meta"]["encoder"]["details"]["seed"] == seed
+    ]
+    return min(own, key=lambda entry: (entry / "vectors.npy").stat().st_size)
+
+
+@pytest.mark.fault("store", "vectors of another model", "their entry in the place of the queries' own")
+def test_the_queries_vectors_of_another_model_are_set_aside_and_made_anew(evalkit):
+    for seed in (0, 1):  # random draws by its seed: another seed is another model, of the same dimension
+        done = evalkit(*QUICK, f"seed={seed}", f"hydra.run.dir=before{seed}")
+        assert done.status == 0, done.err
+    store = done.folder / "own"
+    own, foreign = queries_of(store, 0), queries_of(store, 1)
+    assert own != foreign
+    shutil.rmtree(own)
+    shutil.copytree(foreign, own)
+    shutil.rmtree(store / "v1" / "records")  # so that the answers are worked out again
+    done = evalkit(*QUICK, "seed=0", "hydra.run.dir=after")
+    assert done.status == 0, done.err
+    assert "was faulty (its manifest is that of embeddings" in done.err
+    before, after = (read_record(done.folder / name) for name in ("before0", "after"))
+    assert after.queries == before.queries
+    assert after.queries != read_record(done.folder / "before1").queries
+
+
+class Mixed(RandomEncoder):
+    """One model's texts and, by some mistake of its author, queries of another length."""
+
+    def encode_queries(self, texts, poolings, corpus_texts, advance):
+        return RandomEncoder(dimension=5).encode_queries(texts, poolings, corpus_texts, advance)
+
+
+def test_queries_of_another_length_are_refused(tmp_path, corpus):
+    encoder = Mixed(name="mine", dimension=8)
+    with pytest.raises(RequestError) as refused:
+        embed(
+            encoder, encoder.identify("native"), corpus, Store(tmp_path), pooling="native", poolings=["native"],
+            advance=lambda _: None,
+        )  # fmt: skip
+    assert str(refused.value) == (
+        "the texts' vectors of mine have 8 dimensions and the queries' 5: "
+        "different embeddings are incompatible, make both with one model."
+    )
+
+
+@pytest.fixture
+def corpus() -> Corpus:
+    from evalkit.datasets import topics
+
+    return topics.load()
