@@ -28,6 +28,23 @@ def test_a_note_becomes_a_row(tmp_path, monkeypatch):
     assert "1 faults, 4 tries; something was lost in none of them." in page
 
 
+def test_a_page_gives_its_rows_and_what_is_noted_again_replaces_its_own(tmp_path):
+    old = [
+        {**LINE, "commit": "abc", "made": "one | bit <of> many"},
+        {**LINE, "commit": "abc", "fault": "a long run", "by": "long.py --runs 5"},
+        {**LINE, "commit": "abc", "fault": "no space", "lost": "a run", "found": "seen"},
+    ]
+    (tmp_path / "page.md").write_text(table.render(old), encoding="utf-8")
+    assert table.render(table.read([tmp_path / "page.md"])) == table.render(old)
+    new = [
+        {**LINE, "commit": "def", "fault": fault, "by": by}
+        for fault, by in (("a flipped bit", "t"), ("a long run", "long.py --runs 9"))
+    ]
+    (tmp_path / "new.jsonl").write_text("".join(json.dumps(line) + "\n" for line in new), encoding="utf-8")
+    page = table.render(table.read([tmp_path / "page.md", tmp_path / "new.jsonl"]))
+    assert page == table.render([old[2], *new])
+
+
 def test_a_loss_is_shown():
     page = table.render([{**LINE, "commit": "abc"}, {**LINE, "commit": "abc", "lost": "two runs"}])
     assert "| a flipped bit | one bit | 4 | two runs |" in page

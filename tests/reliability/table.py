@@ -1,12 +1,15 @@
 """Writes docs/reliability.md from the lines that tests and scripts left (see `reliability.notes`).
 
-PYTHONPATH=tests python -m reliability.table LINES.jsonl… [--write docs/reliability.md]
+PYTHONPATH=tests python -m reliability.table [docs/reliability.md] LINES.jsonl… [--write docs/reliability.md]
+
+A page among the files gives its own rows, so that a part can be renewed: what was noted again replaces its old row.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -35,17 +38,50 @@ To renew it (the scripts take about an hour on two busy cores, the tests a quart
 ```
 export {ENVIRONMENT}=$PWD/reliability.jsonl
 python -m pytest -q -m fault
-PYTHONPATH=tests python -m reliability.kills --kills 30 --stops 5
-PYTHONPATH=tests python -m reliability.endurance --runs 500 --tracked 100
+PYTHONPATH=tests python -m reliability.kills --kills 30 --stops 6
+PYTHONPATH=tests python -m reliability.endurance --runs 500 --tracked 500
 PYTHONPATH=tests python -m reliability.fuzz --seconds 300
-PYTHONPATH=tests python -m reliability.table reliability.jsonl --write docs/reliability.md
+PYTHONPATH=tests python -m reliability.table docs/reliability.md reliability.jsonl --write docs/reliability.md
 ```
+
+Rows that were not tried again keep the commit that they were tried at.
 """
 
 
+COLUMNS = ("fault", "made", "tried", "lost", "found", "by", "commit")
+
+
 def read(files: Iterable[Path]) -> list[dict[str, Any]]:
-    """All lines, oldest first."""
-    return [json.loads(line) for file in files for line in file.read_text(encoding="utf-8").splitlines() if line]
+    """All lines, oldest first; of a page those of its rows that nothing after it notes again."""
+    lines: list[dict[str, Any]] = []
+    for file in files:
+        text = file.read_text(encoding="utf-8")
+        if file.suffix == ".md":
+            lines += rows_of(text)
+        else:
+            lines += [json.loads(line) for line in text.splitlines() if line]
+    noted = {_subject(line) for line in lines if not line.get("printed")}
+    return [line for line in lines if not line.get("printed") or _subject(line) not in noted]
+
+
+def _subject(line: dict[str, Any]) -> tuple[str, ...]:
+    """What a line is about, as the page has it: fault and test, a script without its numbers."""
+    by = re.sub(r" -.*", "", line["by"])
+    return (line["part"], *(cell(part) for part in (line["fault"], by)))
+
+
+def rows_of(page: str) -> list[dict[str, Any]]:
+    """The rows of a page that `render` wrote, as lines."""
+    parts = {title: part for part, title in PARTS.items()}
+    part, lines = "", []
+    for row in page.splitlines():
+        if row.startswith("## "):
+            part = parts[row[3:]]
+        elif row.startswith("| ") and not row.startswith("| fault |"):
+            entries = [entry.strip().replace("\\|", "|") for entry in re.split(r"(?<!\\)\|", row)[1:-1]]
+            line = dict(zip(COLUMNS, entries, strict=True))
+            lines.append({**line, "part": part, "tried": int(line["tried"]), "printed": True})
+    return lines
 
 
 def gather(lines: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -64,7 +100,8 @@ def gather(lines: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def cell(text: str) -> str:
     """Text that ends no cell of a table."""
-    return " ".join(str(text).replace("|", "\\|").replace("<", "&lt;").split())
+    plain = str(text).replace("&lt;", "<")  # a row that was read from a page
+    return " ".join(plain.replace("|", "\\|").replace("<", "&lt;").split())
 
 
 def render(lines: Iterable[dict[str, Any]]) -> str:
