@@ -274,6 +274,21 @@ def test_writing_over_a_faulty_entry_makes_it_whole(tmp_path: Path) -> None:
     assert len(store.warnings) == 1
 
 
+@pytest.mark.parametrize(("floats", "forced"), [(1000, False), (400_000, True)])
+def test_what_took_long_is_forced_to_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, floats: int, forced: bool
+) -> None:
+    flushed: list[int] = []
+    monkeypatch.setattr(os, "fsync", flushed.append)
+
+    def fill_with(folder: Path) -> None:
+        np.save(folder / "vectors.npy", np.zeros(floats, dtype=np.float32))
+
+    Store(tmp_path / "store").write("embedding", KEY, fill_with, {})
+    # The array, the manifest, their folder, and the folder that it was renamed into.
+    assert len(flushed) == (4 if forced else 0)
+
+
 def test_an_unchanged_entry_is_hashed_once_a_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = written(Store(tmp_path)).folder
     time.sleep(0.15)  # time stamps of files just written are not trusted

@@ -95,8 +95,8 @@ class Store:
             return present
         with self._explained("written"), self._pending() as pending:
             fill(pending)
-            seal(pending, kind, key, meta)
-            return self._publish(pending, kind, key, meta)
+            flushed = seal(pending, kind, key, meta)
+            return self._publish(pending, kind, key, meta, flushed=flushed)
 
     @contextlib.contextmanager
     def lock(self, kind: str, key: str) -> Iterator[None]:
@@ -129,7 +129,7 @@ class Store:
         """Held for an instant by whoever moves entries; 256 a kind, so that lock files do not pile up."""
         return self._file_lock(kind, f"publish-{key[:2]}")
 
-    def _publish(self, pending: Path, kind: str, key: str, meta: Mapping[str, Any]) -> Entry:
+    def _publish(self, pending: Path, kind: str, key: str, meta: Mapping[str, Any], *, flushed: bool) -> Entry:
         target = self._place(kind, key)
         target.parent.mkdir(parents=True, exist_ok=True)
         with self._publishing(kind, key):
@@ -141,7 +141,8 @@ class Store:
             if present is not None:  # another writer was faster, and its entry is as good
                 return present
             pending.rename(target)
-            flush(target.parent)
+            if flushed:
+                flush(target.parent)
             return adopt(target, meta)
 
     def _set_aside(self, folder: Path, kind: str, key: str) -> Entry | None:
