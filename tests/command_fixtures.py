@@ -52,7 +52,7 @@ def evalkit(
 
     def call(*arguments: str, tracked: bool = False) -> Outcome:
         monkeypatch.chdir(folder)
-        monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
+        monkeypatch.setenv("HYDRA_FULL_ERROR", "0")  # the command sets it; deleted, it would stay set for later tests
         monkeypatch.setenv("COLUMNS", "160")
         monkeypatch.setattr(sys, "argv", ["evalkit"])
         extra = [] if tracked or any(a.startswith("tracker") for a in arguments) else ["tracker=none"]
