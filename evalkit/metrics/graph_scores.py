@@ -140,9 +140,11 @@ def label_statistic(graph: LabelledGraph, names: Sequence[str]) -> Statistic:
 
 def _plain_sums(graph: LabelledGraph) -> Callable[[NDArray[np.int32]], Floats]:
     """(N, P) labellings → (len(ks) + 2, n_labels, P) sums of the rows' scores by label."""
-    from evalkit.metrics.small_graphs import complete_lists, score_rows
+    from evalkit.metrics.small_graphs import complete_lists, score_rows, untied_depth
 
     order, groups = complete_lists(graph.arrays, graph.queries, graph.size)
+    depth = untied_depth(groups, graph.ks, int(graph.places.max()))
+    order, groups = order[:, :depth], groups[:, :depth]  # nothing is looked up that no score looks at
 
     def sums(columns: NDArray[np.int32]) -> Floats:
         labellings = columns.T

@@ -1,4 +1,4 @@
-"""Compiled loops over convex hulls: every label's hull at once, what two have in common, who lies in another's."""
+"""Compiled loops over convex hulls: every label's hull at once, and who lies in another's."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from evalkit.compiled import compiled
 
-__all__ = ["convex_hulls", "foreign_points", "hull_areas", "shared_areas"]
+__all__ = ["convex_hulls", "foreign_points"]
 
 
 @compiled
@@ -126,97 +126,3 @@ def foreign_points(
                 foreign[i] = True
                 break
     return foreign
-
-
-@compiled
-def _area(polygon: NDArray[np.float64], count: int) -> float:
-    """Area of the first `count` corners, counter-clockwise; about the first corner, so that digits are kept."""
-    twice = 0.0
-    for corner in range(1, count - 1):
-        ax, ay = polygon[corner, 0] - polygon[0, 0], polygon[corner, 1] - polygon[0, 1]
-        bx, by = polygon[corner + 1, 0] - polygon[0, 0], polygon[corner + 1, 1] - polygon[0, 1]
-        twice += ax * by - ay * bx
-    return 0.5 * twice
-
-
-@compiled
-def hull_areas(corners: NDArray[np.float64], begins: NDArray[np.int64]) -> NDArray[np.float64]:
-    """(k,) areas of the hulls that `convex_hulls` returns."""
-    areas = np.zeros(begins.size - 1)
-    for label in range(areas.size):
-        areas[label] = max(_area(corners[begins[label] : begins[label + 1]], begins[label + 1] - begins[label]), 0.0)
-    return areas
-
-
-@compiled
-def _clip(
-    polygon: NDArray[np.float64],
-    count: int,
-    start: NDArray[np.float64],
-    end: NDArray[np.float64],
-    clipped: NDArray[np.float64],
-) -> int:
-    """Keep what of a convex polygon lies to the left of a line; returns the number of corners left."""
-    dx, dy = end[0] - start[0], end[1] - start[1]
-    kept = 0
-    before_x, before_y = polygon[count - 1, 0], polygon[count - 1, 1]
-    before = dx * (before_y - start[1]) - dy * (before_x - start[0])
-    for corner in range(count):
-        x, y = polygon[corner, 0], polygon[corner, 1]
-        here = dx * (y - start[1]) - dy * (x - start[0])
-        if (here >= 0.0) != (before >= 0.0):
-            share = before / (before - here)
-            clipped[kept, 0], clipped[kept, 1] = before_x + share * (x - before_x), before_y + share * (y - before_y)
-            kept += 1
-        if here >= 0.0:
-            clipped[kept, 0], clipped[kept, 1] = x, y
-            kept += 1
-        before_x, before_y, before = x, y, here
-    return kept
-
-
-@compiled
-def shared_areas(corners: NDArray[np.float64], begins: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Area that each two hulls have in common.
-
-    Parameters
-    ----------
-    corners, begins
-        From `convex_hulls`.
-
-    Returns
-    -------
-    ndarray
-        (k, k) float64, filled above the diagonal; 0 where one of the two has no area.
-
-    References
-    ----------
-    Sutherland & Hodgman 1974, "Reentrant polygon clipping", Commun. ACM 17.
-    """
-    k = begins.size - 1
-    longest = 0
-    low, high = np.zeros((k, 2)), np.zeros((k, 2))
-    for label in range(k):
-        longest = max(longest, begins[label + 1] - begins[label])
-        for axis in range(2):
-            for corner in range(begins[label], begins[label + 1]):
-                value = corners[corner, axis]
-                low[label, axis] = value if corner == begins[label] else min(low[label, axis], value)
-                high[label, axis] = value if corner == begins[label] else max(high[label, axis], value)
-    shared = np.zeros((k, k))
-    ping, pong = np.empty((4 * longest + 8, 2)), np.empty((4 * longest + 8, 2))
-    for a in range(k):
-        for b in range(a + 1, k):
-            count, sides = begins[a + 1] - begins[a], begins[b + 1] - begins[b]
-            if count < 3 or sides < 3 or (low[a] > high[b]).any() or (low[b] > high[a]).any():
-                continue
-            ping[:count] = corners[begins[a] : begins[a + 1]]
-            for side in range(sides):
-                following = begins[b] + (side + 1 if side + 1 < sides else 0)
-                count = _clip(ping, count, corners[begins[b] + side], corners[following], pong)
-                ping, pong = pong, ping
-                if count < 3:
-                    break
-            if count >= 3:
-                shared[a, b] = max(_area(ping, count), 0.0)
-    return shared

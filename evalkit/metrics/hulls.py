@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from evalkit.errors import RequestError
 from evalkit.metrics import pairs
-from evalkit.metrics.hull_geometry import convex_hulls, foreign_points, hull_areas, shared_areas
+from evalkit.metrics.hull_areas import covered_areas, hull_areas, shared_areas
+from evalkit.metrics.hull_geometry import convex_hulls, foreign_points
 from evalkit.metrics.mean_intervals import mean_by_label
 from evalkit.metrics.null_sample import LARGE, stratified_rows
 from evalkit.nulls import build_score, p_value, permute_scores
@@ -24,6 +25,7 @@ from evalkit.values import Codes, Evaluation, Points, Sample, Vectors
 __all__ = ["HullScores", "Hulls", "evaluate", "hulls_of", "score_hulls"]
 
 MANY_LABELS = 50  # from here on the pairs are so many that 19 permutations have to do
+FEW = 8  # hulls whose every common part is looked at: beyond, they are united one after the other
 NULL_TEXTS = 20_000
 SAME = 1e-9  # of the map's extent: on the boundary
 FLAT = 1e-12  # of the extent's square: no area
@@ -116,22 +118,13 @@ def score_hulls(points: Points, labels: Codes, hulls: Hulls) -> HullScores:
     hulls
         From `hulls_of`, of these points or of others on the same map.
     """
-    import shapely
-
     k = hulls.begins.size - 1
     nothing = FLAT * hulls.extent**2
     shared = shared_areas(hulls.corners, hulls.begins)
     a, b = (each.astype(np.int32) for each in np.nonzero(shared > nothing))
     area, intersection = hull_areas(hulls.corners, hulls.begins), shared[a, b]
     iou = intersection / (area[a] + area[b] - intersection)
-    once: Any = shapely.Polygon()
-    twice: Any = shapely.Polygon()
-    for label in np.flatnonzero(area > nothing):
-        # What two of the hulls so far cover grows by what the next has in common with what one covers.
-        polygon = shapely.Polygon(hulls.polygon(int(label)))
-        twice = shapely.union(twice, shapely.intersection(once, polygon))
-        once = shapely.union(once, polygon)
-    total = float(shapely.area(once))
+    total, twice = _covered(hulls, np.flatnonzero(area > nothing))
     n_pairs = k * (k - 1) / 2
     foreign = foreign_points(
         np.ascontiguousarray(points, dtype=np.float64),
@@ -141,7 +134,7 @@ def score_hulls(points: Points, labels: Codes, hulls: Hulls) -> HullScores:
         SAME * hulls.extent,
     )
     return HullScores(
-        overlap=float(shapely.area(twice)) / total if total > nothing else np.nan,
+        overlap=twice / total if total > nothing else np.nan,
         mean_iou=float(iou.sum()) / n_pairs if total > nothing else np.nan,
         overlapping_pairs=a.size / n_pairs,
         foreign=foreign,
@@ -150,6 +143,23 @@ def score_hulls(points: Points, labels: Codes, hulls: Hulls) -> HullScores:
         intersection=intersection,
         iou=iou,
     )
+
+
+def _covered(hulls: Hulls, labels: NDArray[np.int64]) -> tuple[float, float]:
+    """Area that any of the labels' hulls covers, and that two or more of them cover."""
+    if labels.size <= FEW:
+        once, twice = covered_areas(hulls.corners, hulls.begins, labels)
+        return float(once), max(float(twice), 0.0)
+    import shapely
+
+    whole: Any = shapely.Polygon()
+    common: Any = shapely.Polygon()
+    for label in labels:
+        # What two of the hulls so far cover grows by what the next has in common with what one covers.
+        polygon = shapely.Polygon(hulls.polygon(int(label)))
+        common = shapely.union(common, shapely.intersection(whole, polygon))
+        whole = shapely.union(whole, polygon)
+    return float(shapely.area(whole)), float(shapely.area(common))
 
 
 def evaluate(sample: Sample, rng: np.random.Generator) -> Evaluation:

@@ -31,6 +31,8 @@ NULL_QUERIES = 1_000
 """Texts whose silhouettes make a permuted score; what they are compared with is every text's label."""
 
 MANY_PAIRS = 2e9  # distances that 999 permutations may cost: about a second on two cores
+AT_ONCE = 50_000  # texts of permuted maps that a thread scores at a time
+BLOCK = 64
 QUERIES = 20_000  # of a large corpus
 THREADS = 2
 SAME = 1e-12  # of the map's extent: no distance at all
@@ -177,7 +179,7 @@ def _null(
     points: Points, labels: Codes, rng: np.random.Generator
 ) -> tuple[dict[str, NDArray[np.float64]], dict[str, float], dict[str, dict[str, Any]]]:
     """Permuted scores, what they are to be compared with, and how they were made."""
-    from evalkit.metrics.plane_scores import centroid_hits, silhouettes
+    from evalkit.metrics.plane_scores import hits_of_each, silhouettes_of_each
 
     said: dict[str, Any] = {}
     if labels.size > LARGE:
@@ -188,21 +190,23 @@ def _null(
     sizes = np.bincount(labels).astype(np.int64)
     same, same_square = SAME * _extent(points), _same_square(points)
 
-    def score(labelling: NDArray[np.int32]) -> tuple[float, float, float, float]:
-        far = silhouettes(points, labelling, sizes, rows, same)
-        hits = centroid_hits(points, labelling, sizes, same_square)
-        return float(far.mean()), _macro(far, labelling[rows]), float(hits.mean()), _macro(hits, labelling)
+    def score(labellings: NDArray[np.int32]) -> NDArray[np.float64]:
+        far = silhouettes_of_each(points, labellings, sizes, rows, same)
+        hits = hits_of_each(points, labellings, sizes, same_square)
+        macros = _macros(far, labellings[:, rows], sizes.size), _macros(hits, labellings, sizes.size)
+        return np.stack([far.mean(axis=1), macros[0], hits.mean(axis=1), macros[1]])
 
     names = ("silhouette", "silhouette_macro", "centroid_accuracy", "centroid_accuracy_macro")
+    at_once = max(1, min(AT_ONCE // labels.size, BLOCK // THREADS))
     with ThreadPoolExecutor(THREADS) as pool:
 
         def statistic(labellings: NDArray[np.int32]) -> dict[str, NDArray[np.float64]]:
-            columns = np.array(list(pool.map(score, labellings))).T
-            return dict(zip(names, columns, strict=True))
+            parts = [labellings[start : start + at_once] for start in range(0, len(labellings), at_once)]
+            return dict(zip(names, np.concatenate(list(pool.map(score, parts)), axis=1), strict=True))
 
         observed = {name: float(column[0]) for name, column in statistic(labels[None]).items()}
         many = not said and labels.size * rows.size * 999.0 <= MANY_PAIRS
-        null = permute_scores(statistic, labels, count=999 if many else 99, rng=rng)
+        null = permute_scores(statistic, labels, count=999 if many else 99, rng=rng, block=BLOCK)
     for name, values in null.items():
         # The same partition under other names differs in the last digits: that is a tie.
         values[np.isclose(values, observed[name], rtol=1e-9, atol=1e-12)] = observed[name]
@@ -219,6 +223,17 @@ def _macro(values: NDArray[np.float64], labels: Codes) -> float:
     sizes = np.bincount(labels)
     sums = np.bincount(labels, weights=values)
     return float((sums[sizes > 0] / sizes[sizes > 0]).mean())
+
+
+def _macros(values: NDArray[np.float64], labellings: NDArray[np.int32], k: int) -> NDArray[np.float64]:
+    """`_macro` of each of P labellings: (P, N) values → (P,)."""
+    count = len(labellings)
+    places = (labellings + k * np.arange(count)[:, None]).ravel()
+    sizes = np.bincount(places, minlength=count * k).reshape(count, k)
+    sums = np.bincount(places, weights=values.ravel(), minlength=count * k).reshape(count, k)
+    if (sizes > 0).all():
+        return np.asarray((sums / sizes).mean(axis=1))
+    return np.array([(row[size > 0] / size[size > 0]).mean() for row, size in zip(sums, sizes, strict=True)])
 
 
 def _extent(points: Points) -> float:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from evalkit.compiled import compiled
 
-__all__ = ["centroid_hits", "silhouettes"]
+__all__ = ["centroid_hits", "hits_of_each", "silhouettes", "silhouettes_of_each"]
 
 
 @compiled
@@ -128,3 +128,29 @@ def centroid_hits(
         if not beaten:
             hits[i] = 1.0 / tied
     return hits
+
+
+@compiled
+def silhouettes_of_each(
+    points: NDArray[np.float64],
+    labellings: NDArray[np.int32],
+    sizes: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    nothing: float,
+) -> NDArray[np.float64]:
+    """(P, Q) `silhouettes` of (P, N) labellings: one call, for a small map's own take less time than calling."""
+    values = np.empty((labellings.shape[0], rows.size))
+    for p in range(labellings.shape[0]):
+        values[p] = silhouettes(points, labellings[p], sizes, rows, nothing)
+    return values
+
+
+@compiled
+def hits_of_each(
+    points: NDArray[np.float64], labellings: NDArray[np.int32], sizes: NDArray[np.int64], nothing: float
+) -> NDArray[np.float64]:
+    """(P, N) `centroid_hits` of (P, N) labellings."""
+    values = np.empty((labellings.shape[0], labellings.shape[1]))
+    for p in range(labellings.shape[0]):
+        values[p] = centroid_hits(points, labellings[p], sizes, nothing)
+    return values

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from evalkit.values import Codes
 
-__all__ = ["complete_lists", "delete_each", "score_rows"]
+__all__ = ["complete_lists", "delete_each", "score_rows", "untied_depth"]
 
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]
@@ -41,6 +41,21 @@ def complete_lists(arrays: tuple[NDArray[Any], ...], queries: Numbers, n: int) -
     return order, groups
 
 
+def untied_depth(groups: Numbers, ks: Numbers, deepest: int) -> int | None:
+    """How many places the scores look at, where each of them holds one text in every row; None where some are tied.
+
+    Parameters
+    ----------
+    groups
+        (Q, J) number of the tied group at each place, ascending.
+    ks, deepest
+        K of precision at K, and the largest R.
+    """
+    depth = min(max(deepest, *ks.tolist(), 0), groups.shape[1])
+    tied: NDArray[np.bool_] = groups[:, 1 : depth + 1] == groups[:, : groups[:, 1 : depth + 1].shape[1]]
+    return None if tied.any() else depth
+
+
 def score_rows(relevant: NDArray[np.bool_], groups: Numbers, places: Numbers, ks: Numbers) -> Floats:
     """Precision at each K, R-precision and MAP@R of every row, in expectation over the order of the tied.
 
@@ -63,6 +78,9 @@ def score_rows(relevant: NDArray[np.bool_], groups: Numbers, places: Numbers, ks
     length = groups.shape[1]
     if length == 0:
         return np.zeros((ks.size + 2, *relevant.shape[:2]))
+    depth = untied_depth(groups, ks, int(places.max(initial=0)))
+    if depth is not None:
+        return _score_untied(relevant[:, :, :depth], places, ks)
     place = np.arange(length)
     fresh = np.ones(groups.shape, dtype=np.bool_)
     fresh[:, 1:] = groups[:, 1:] != groups[:, :-1]
@@ -79,8 +97,21 @@ def score_rows(relevant: NDArray[np.bool_], groups: Numbers, places: Numbers, ks
     counted = np.zeros((2, *hits.shape))
     np.cumsum(rate, axis=2, out=counted[0, :, :, 1:])
     np.cumsum(rate * (ahead + 1) / (place + 1), axis=2, out=counted[1, :, :, 1:])
-    depth = np.minimum(ks, length)
-    scores = [counted[0, :, :, k] / k for k in depth]
+    return _gathered(counted, places, np.minimum(ks, length))
+
+
+def _score_untied(relevant: NDArray[np.bool_], places: Numbers, ks: Numbers) -> Floats:
+    """The same, to the last digit, where every place holds one text: what is there is certain."""
+    counted = np.zeros((2, *relevant.shape[:2], relevant.shape[2] + 1))
+    np.cumsum(relevant, axis=2, out=counted[0, :, :, 1:])
+    ahead = counted[0, :, :, :-1] + 1
+    np.cumsum(relevant * ahead / np.arange(1, relevant.shape[2] + 1), axis=2, out=counted[1, :, :, 1:])
+    return _gathered(counted, places, np.minimum(ks, relevant.shape[2]))
+
+
+def _gathered(counted: Floats, places: Numbers, depths: Numbers) -> Floats:
+    """Scores of (2, P, Q, J + 1) sums over the places: hits, and hits times the precision there."""
+    scores = [counted[0, :, :, k] / k for k in depths]
     at_r = np.take_along_axis(counted, places[None, :, :, None], axis=3)[..., 0] / np.maximum(places, 1)
     return np.stack([*scores, *at_r])
 

@@ -189,3 +189,17 @@ def test_same_generator_same_result():
     assert first.scores == again.scores
     for name, column in first.pairs.items():
         np.testing.assert_array_equal(column, again.pairs[name])
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_few_hulls_cover_what_uniting_them_one_after_the_other_covers(seed, monkeypatch):
+    rng = np.random.default_rng(seed)
+    k = 2 + seed
+    labels = np.repeat(np.arange(k), 7).astype(np.int32)
+    points = rng.normal(size=(labels.size, 2)) + rng.normal(size=(k, 2))[labels] * (seed % 3)
+    shapes = hulls.hulls_of(np.round(points, 1) if seed % 2 else points, labels, k)
+    exact = hulls.score_hulls(points, labels, shapes)
+    monkeypatch.setattr("evalkit.metrics.hulls.FEW", 0)
+    united = hulls.score_hulls(points, labels, shapes)
+    assert exact.overlap == pytest.approx(united.overlap, abs=1e-12)
+    assert exact.mean_iou == united.mean_iou
