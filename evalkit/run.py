@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,8 +79,7 @@ def job(config: DictConfig) -> float:
 
 def _perform(config: DictConfig, folder: Path, sweep_folder: Path, plan: Any, chosen: bool) -> float:
     from evalkit.job import Plan, perform, prepare_job, rank, run_context
-    from evalkit.outputs import UNTRACKED, write_text
-    from evalkit.trackers import TrackerTrouble
+    from evalkit.trackers.behind import behind
 
     prepared = prepare_job(config, projection_chosen=chosen)
     request = prepared.request
@@ -88,19 +87,51 @@ def _perform(config: DictConfig, folder: Path, sweep_folder: Path, plan: Any, ch
     tracker = request.tracker.create()
     whole = folder if plan is None else sweep_folder
     around = run_context(plan or Plan(), log_texts=request.tracker.log_texts, folder=whole)
-    logged = tracker.log_run(finished.record, folder, around)
-    if plan is not None:
-        terminal.say(terminal.run_line(finished.record, request.rank_by, finished.seconds, reused=finished.reused))
-    else:
+
+    def log() -> Any:
+        return tracker.log_run(finished.record, folder, around)
+
+    if plan is None:
         terminal.record_table(finished.record, folder)
-    if isinstance(logged, TrackerTrouble):
-        if plan is not None and elsewhere():
-            write_text(logged.sentence, folder / UNTRACKED)
-        else:
-            terminal.warn_once(logged.sentence)
-    elif logged is not None and plan is None:
-        terminal.say(f"MLflow: {tracker.command()}\n        then open {logged.link}")
+        _say_logged(log(), tracker)
+        return rank(finished, request)
+    terminal.say(terminal.run_line(finished.record, request.rank_by, finished.seconds, reused=finished.reused))
+    if elsewhere():  # such a process may end with its job
+        _say_trouble(log(), folder)
+    else:
+        behind.log(log, lambda logged: _tell(logged, config, folder))
     return rank(finished, request)
+
+
+def _say_logged(logged: Any, tracker: Any) -> None:
+    """Where a single run is to be looked at, or why it was not logged."""
+    from evalkit.trackers import TrackerTrouble
+
+    if isinstance(logged, TrackerTrouble):
+        terminal.warn_once(logged.sentence)
+    elif logged is not None:
+        terminal.say(f"MLflow: {tracker.command()}\n        then open {logged.link}")
+
+
+def _say_trouble(logged: Any, folder: Path) -> None:
+    """Why a job was not logged: at once, or by the sweep's end for all its processes."""
+    from evalkit.outputs import UNTRACKED, write_text
+    from evalkit.trackers import TrackerTrouble
+
+    if not isinstance(logged, TrackerTrouble):
+        return
+    if elsewhere():
+        write_text(logged.sentence, folder / UNTRACKED)
+    else:
+        terminal.warn_once(logged.sentence)
+
+
+def _tell(logged: Callable[[], Any], config: DictConfig, folder: Path) -> None:
+    """What came of logging a job, whichever job is at work now."""
+    try:
+        _say_trouble(logged(), folder)
+    except Exception as error:  # noqa: BLE001  # the job that was logged has failed, not the one at work
+        _note_failure(config, folder, error, say=True)
 
 
 def _note_failure(config: DictConfig, folder: Path, error: Exception, *, say: bool) -> None:
@@ -138,6 +169,12 @@ def _discard(folder: Path) -> None:
 
 def _stop(*_: object) -> None:
     raise KeyboardInterrupt
+
+
+def _drop() -> None:
+    from evalkit.trackers.behind import behind
+
+    behind.drop()
 
 
 def _explain(error: Exception) -> int:
@@ -181,6 +218,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         if failed:
             raise failed.pop()
     except KeyboardInterrupt:
+        _drop()
         terminal.warn(KEPT.removeprefix("evalkit: "))
         sys.exit(STOPPED)
     except Exception as error:

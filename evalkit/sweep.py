@@ -111,7 +111,9 @@ class Bracket(Callback):
 
 def _close(config: DictConfig) -> int:
     from evalkit.closing import close_sweep
+    from evalkit.trackers.behind import behind
 
+    behind.settle()
     with _refusing():
         return close_sweep(Path(str(config.hydra.sweep.dir)).absolute(), strip(config))
 

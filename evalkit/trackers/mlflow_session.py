@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from evalkit.trackers import TrackerUnavailable, mlflow_runs, mlflow_store, note, reach, view
@@ -13,6 +14,10 @@ __all__ = ["KnownTrouble", "open_session"]
 
 _left_open: dict[str, set[str]] = {}
 """Address → runs that this process could not close when the server went away; closed when it is back."""
+
+_clients: dict[str, tuple[tuple[int, int], Any]] = {}
+"""Address of a sqlite store → its file (device, inode) and the client made for it: making one, MLflow checks the
+whole schema, which takes as long as logging a run's files."""
 
 _looked_through: set[tuple[str, str]] = set()
 """Experiments whose dead runs this process has looked for."""
@@ -66,12 +71,24 @@ def _client(uri: str) -> Iterator[tuple[Any, str | None]]:
         return
     with mlflow_store.exclusive(path):
         mlflow_store.ensure_sqlite(path)
-        client = MlflowClient(uri, uri)
+        client = _client_of(uri, path)
         try:
             yield client, mlflow_store.artifact_location(path)
         finally:
             # Pooled connections would outlive a store that is deleted or replaced, and write into nothing.
             client._tracking_client.store.engine.dispose()
+
+
+def _client_of(uri: str, path: Path) -> Any:
+    """The client of a sqlite store, made anew where the file is another."""
+    from mlflow import MlflowClient
+
+    state = path.stat()
+    file = state.st_dev, state.st_ino
+    kept = _clients.get(uri)
+    if kept is None or kept[0] != file:
+        kept = _clients[uri] = file, MlflowClient(uri, uri)
+    return kept[1]
 
 
 def _enter(client: Any, uri: str, name: str, location: str | None) -> Session:

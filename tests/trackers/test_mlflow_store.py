@@ -11,6 +11,7 @@ import pytest
 
 from evalkit.errors import RequestError
 from evalkit.trackers import TrackerUnavailable
+from evalkit.trackers.mlflow_session import _client_of
 from evalkit.trackers.mlflow_store import (
     artifact_location,
     ensure_sqlite,
@@ -195,3 +196,14 @@ def test_quiet_libraries_stay_quiet():
     prepare_environment()
     assert not logging.getLogger("mlflow.store.db.utils").isEnabledFor(logging.ERROR)
     assert not logging.getLogger("alembic.runtime.migration").isEnabledFor(logging.INFO)
+
+
+def test_a_client_is_kept_for_as_long_as_its_file(tmp_path):
+    first, second = tmp_path / "a.db", tmp_path / "b.db"
+    for path in (first, second):
+        ensure_sqlite(path)
+    uri = f"sqlite:///{first}"
+    client = _client_of(uri, first)
+    assert _client_of(uri, first) is client
+    second.replace(first)
+    assert _client_of(uri, first) is not client
