@@ -5,6 +5,7 @@ Hydra merges conf/ into these, so a misspelt key or a wrong type fails while com
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -106,5 +107,14 @@ def register() -> None:
     """Make the schemas known to Hydra under the names that conf/config.yaml and conf/hydra/launcher begin with."""
     from hydra.core.config_store import ConfigStore
 
-    ConfigStore.instance().store(name="evalkit_schema", node=Schema, provider="evalkit")
+    store = ConfigStore.instance()
+    store.store(name="evalkit_schema", node=Schema, provider="evalkit")
     launchers.register()
+    # Hydra copies its whole repository, and this store of some hundred schemas with it, each time that it composes or
+    # asks for a group's choices: two thirds of `--help`. Nothing writes to the store then, and it hands out copies.
+    vars(store)["__deepcopy__"] = functools.partial(_itself, store)
+
+
+def _itself(store: Any, _: Any) -> Any:
+    """The one store that a process has: what its copy is."""
+    return store

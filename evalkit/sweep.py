@@ -1,7 +1,8 @@
 """What brackets a run or a sweep: everything is checked before the first job, and summed up after the last.
 
 A Hydra callback, so that it works under every launcher. Hydra turns a callback's exceptions into warnings
-and lets SystemExit pass: a wrong request leaves through that, with status 2.
+and lets SystemExit pass: a wrong request leaves through that, with status 2. Hydra makes the callback for ``--help``
+too, so what evaluates is imported where it is needed.
 """
 
 from __future__ import annotations
@@ -21,10 +22,6 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from evalkit import launchers, terminal
 from evalkit.composing import compose_once
 from evalkit.errors import EvalkitError, EvaluationError, RequestError
-from evalkit.job import PLAN, encoding_group, prepare_job
-from evalkit.records import write_json
-from evalkit.store import digest
-from evalkit.trackers import sweep_identity
 
 __all__ = ["Bracket", "close_broken", "first_missing", "is_chosen", "strip", "under_way"]
 
@@ -68,6 +65,8 @@ class Bracket(Callback):
 
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
         """Refuse a wrong request before its folder is made; what only the job can know is left to it."""
+        from evalkit.job import prepare_job
+
         with _refusing():
             folder = Path(str(config.hydra.run.dir)).absolute()
             created[folder] = first_missing(folder)
@@ -77,6 +76,9 @@ class Bracket(Callback):
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Compose and check every combination, settle the sweep's id, and write the plan."""
+        from evalkit.job import PLAN
+        from evalkit.records import write_json
+
         with _refusing():
             folder = Path(str(config.hydra.sweep.dir)).absolute()
             launchers.prepare(config.hydra.launcher)
@@ -202,6 +204,10 @@ def _check_folders(jobs: Sequence[DictConfig]) -> None:
 
 def _plan(jobs: Sequence[DictConfig]) -> dict[str, Any]:
     """Identities (of jobs whose model is in reach), and the poolings wanted of each model and corpus."""
+    from evalkit.job import encoding_group, prepare_job
+    from evalkit.store import digest
+    from evalkit.trackers import sweep_identity
+
     identities: list[str] = []
     poolings: dict[str, list[str]] = {}
     for number, job in enumerate(jobs):

@@ -1,9 +1,13 @@
+import copy
 import pickle
 import re
+import subprocess
+import sys
 
 import pytest
 from hydra import initialize_config_dir
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
 from hydra.types import RunMode
@@ -122,3 +126,27 @@ def test_a_wrong_value_is_refused_as_hydra_does(lines):
             loader.load_sweep_config(master, lines)
         with pytest.raises(type(expected.value), match=re.escape(str(expected.value))):
             composed(master, lines)
+
+
+def test_a_copied_repository_shares_the_store_and_composing_leaves_the_store_alone():
+    schema.register()
+    store = ConfigStore.instance()
+    assert copy.deepcopy({"of": store})["of"] is store
+    assert pickle.loads(pickle.dumps(store)).__deepcopy__(None) is not store  # another process has its own
+    before = str(store.repo)
+    with initialize_config_dir(str(conf_folder()), version_base="1.3"):
+        loader = GlobalHydra.instance().config_loader()
+        config = loader.load_configuration("config", ["theme=dark", "+dataset.loud=1"], RunMode.RUN)
+        config.hydra.job.id = "7"
+    assert str(store.repo) == before
+
+
+def test_help_loads_nothing_that_evaluates():
+    script = (
+        "import atexit, sys\nfrom evalkit.run import main\nsys.argv[1:] = ['--help']\n"
+        "heavy = {'numpy', 'numba', 'pandas', 'torch', 'mlflow', 'matplotlib'}\n"
+        "atexit.register(lambda: print(sorted(heavy & set(sys.modules))))\nmain()"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert "projection: pca, tsne, umap" in done.stdout
+    assert done.stdout.splitlines()[-1] == "[]"
