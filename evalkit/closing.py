@@ -12,7 +12,7 @@ from evalkit import settings, terminal
 from evalkit.job import read_plan, run_context
 from evalkit.leaderboard_text import shown_columns, untested
 from evalkit.outputs import UNTRACKED, remove_pending
-from evalkit.report import Report, write_report
+from evalkit.report import Report, report_on
 from evalkit.trackers import Tracker, TrackerTrouble
 from evalkit.views import RunView, collect
 
@@ -76,14 +76,15 @@ def _reports(folder: Path, config: DictConfig) -> list[Report]:
     by_corpus: dict[str, list[RunView]] = {}
     for view in collect([folder]):
         by_corpus.setdefault(str(view.record.corpus["fingerprint"]), []).append(view)
-    if len(by_corpus) == 1:
-        return [write_report([folder], folder, rank_by=config.rank_by, theme=config.theme)]
-    reports = []
-    for fingerprint, views in by_corpus.items():
-        out = folder / f"corpus-{fingerprint[:8]}"
-        folders = [view.folder for view in views]
-        reports.append(write_report(folders, out, rank_by=config.rank_by, theme=config.theme))
-    return reports
+    return [
+        report_on(
+            views,
+            folder if len(by_corpus) == 1 else folder / f"corpus-{fingerprint[:8]}",
+            rank_by=config.rank_by,
+            theme=config.theme,
+        )
+        for fingerprint, views in by_corpus.items()
+    ]
 
 
 def _show(report: Report) -> None:

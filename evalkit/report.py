@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-__all__ = ["Report", "main", "write_report"]
+__all__ = ["Report", "main", "report_on", "write_report"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,10 +53,14 @@ def write_report(folders: Sequence[Path], out: Path, *, rank_by: str | None = No
     RequestError
         Where there is no run, or the runs are of different corpora.
     """
+    return report_on(collect(folders), out, rank_by=rank_by, theme=theme)
+
+
+def report_on(every: Sequence[RunView], out: Path, *, rank_by: str | None = None, theme: str = "light") -> Report:
+    """As `write_report`, of runs that were read already."""
     from evalkit import gallery, leaderboard, leaderboard_text
     from evalkit.outputs import write_csv, write_text
 
-    every = collect(folders)
     one_corpus(every)
     views = unique(every)
     ranked = rank_by or _rank_by(views)

@@ -6,8 +6,10 @@ that the chosen model has no use for, is refused before anything is read or load
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -57,6 +59,10 @@ NOT_IDENTIFYING = frozenset(
 """Top-level settings that do not determine the result; a test fails unless every other one does."""
 
 
+_evaluators: dict[str, EvaluatorChoice] = {}
+"""What evaluators were bound to in this process, by name and parameters."""
+
+
 def build(config: DictConfig, *, projection_chosen: bool = True) -> Request:
     """Check the composed configuration and bind all that plugs in.
 
@@ -84,7 +90,7 @@ def build(config: DictConfig, *, projection_chosen: bool = True) -> Request:
         model=_model_label(values),
         pooling=values["pooling"],
         projection=_projection(config, chosen=projection_chosen),
-        evaluators=tuple(_evaluator(config, name) for name in values["evaluators"]),
+        evaluators=tuple(_evaluator(config, name, entry) for name, entry in values["evaluators"].items()),
         tracker=_tracker(config, values),
         seed=values["seed"],
         k=None if values["k"] is None else tuple(values["k"]),
@@ -274,16 +280,19 @@ def _projection(config: DictConfig, *, chosen: bool) -> ProjectionChoice:
     )
 
 
-def _evaluator(config: DictConfig, name: str) -> EvaluatorChoice:
-    node = config.evaluators[name].evaluate
-    bound = _bind(node, {}, f"evaluators.{name}.evaluate")
-    plain = _plain(node, throw_on_missing=True)
-    return EvaluatorChoice(
-        name=name,
-        space=config.evaluators[name].space,
-        evaluate=bound,
-        described=_parameters(plain),
+def _evaluator(config: DictConfig, name: str, entry: Mapping[str, Any]) -> EvaluatorChoice:
+    """The evaluator, bound once a process for all runs that ask for it alike: binding ten takes 20 ms."""
+    key = json.dumps([name, entry], sort_keys=True, default=repr)
+    known = _evaluators.get(key)
+    if known is not None:
+        return known
+    bound = _bind(config.evaluators[name].evaluate, {}, f"evaluators.{name}.evaluate")
+    made = EvaluatorChoice(
+        name=name, space=entry["space"], evaluate=bound, described=copy.deepcopy(_parameters(entry["evaluate"]))
     )
+    if key.count('"_target_"') == 1:  # an object among its arguments is each run's own
+        _evaluators[key] = made
+    return made
 
 
 def _tracker(config: DictConfig, values: Mapping[str, Any]) -> TrackerChoice:

@@ -31,6 +31,7 @@ NULL_QUERIES = 1_000
 """Texts whose silhouettes make a permuted score; what they are compared with is every text's label."""
 
 MANY_PAIRS = 2e9  # distances that 999 permutations may cost: about a second on two cores
+FEW_PAIRS = 1e6  # up to so many distances a thread takes longer to start than to work
 AT_ONCE = 50_000  # texts of permuted maps that a thread scores at a time
 BLOCK = 64
 QUERIES = 20_000  # of a large corpus
@@ -71,6 +72,8 @@ def silhouette_samples(points: Points, labels: Codes, rows: NDArray[np.int64] | 
     sizes = np.bincount(labels).astype(np.int64)
     rows = np.arange(labels.size) if rows is None else np.asarray(rows, dtype=np.int64)
     nothing = SAME * _extent(points)
+    if rows.size * labels.size <= FEW_PAIRS:
+        return np.asarray(silhouettes(points, labels, sizes, rows, nothing))
     with ThreadPoolExecutor(THREADS) as pool:
         parts = pool.map(lambda part: silhouettes(points, labels, sizes, part, nothing), np.array_split(rows, THREADS))
         return np.concatenate(list(parts))
@@ -197,12 +200,15 @@ def _null(
         return np.stack([far.mean(axis=1), macros[0], hits.mean(axis=1), macros[1]])
 
     names = ("silhouette", "silhouette_macro", "centroid_accuracy", "centroid_accuracy_macro")
-    at_once = max(1, min(AT_ONCE // labels.size, BLOCK // THREADS))
+    alone = labels.size * rows.size * BLOCK <= FEW_PAIRS
+    at_once = BLOCK if alone else max(1, min(AT_ONCE // labels.size, BLOCK // THREADS))
     with ThreadPoolExecutor(THREADS) as pool:
 
         def statistic(labellings: NDArray[np.int32]) -> dict[str, NDArray[np.float64]]:
             parts = [labellings[start : start + at_once] for start in range(0, len(labellings), at_once)]
-            return dict(zip(names, np.concatenate(list(pool.map(score, parts)), axis=1), strict=True))
+            return dict(
+                zip(names, np.concatenate(list((map if alone else pool.map)(score, parts)), axis=1), strict=True)
+            )
 
         observed = {name: float(column[0]) for name, column in statistic(labels[None]).items()}
         many = not said and labels.size * rows.size * 999.0 <= MANY_PAIRS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -68,9 +69,19 @@ def applied(theme: Theme) -> Iterator[None]:
 
 def save(drawn: Figure, out_png: Path, out_svg: Path) -> None:
     """Write both files; equal figures give equal bytes (no version, no date, no random ids)."""
-    paper = drawn.get_facecolor()
-    drawn.savefig(out_png, format="png", dpi=DPI, facecolor=paper, metadata={"Software": None})
-    drawn.savefig(out_svg, format="svg", dpi=DPI, facecolor=paper, metadata={"Date": None, "Creator": None})
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.image import imsave
+
+    paper, canvas = drawn.get_facecolor(), drawn.canvas
+    assert isinstance(canvas, FigureCanvasAgg)
+    canvas.draw()  # type: ignore[no-untyped-call]
+    png: dict[str, Any] = {"format": "png", "dpi": DPI, "metadata": {"Software": None}}
+    # As `savefig` does; but compressing needs no interpreter, so the SVG is written meanwhile.
+    with ThreadPoolExecutor(1) as thread:
+        pixels = canvas.buffer_rgba()  # type: ignore[no-untyped-call]
+        compressed = thread.submit(imsave, out_png, pixels, origin="upper", **png)
+        drawn.savefig(out_svg, format="svg", dpi=DPI, facecolor=paper, metadata={"Date": None, "Creator": None})
+    compressed.result()
 
 
 def clean(text: str, length: int) -> str:
