@@ -6,16 +6,19 @@ a job calls; `Carried` takes along with it what the jobs of one sweep must agree
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import shutil
+import signal
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from evalkit.errors import EvaluationError, RequestError
 
-__all__ = ["EXTRAS", "SCHEMAS", "Carried", "complaint", "elsewhere", "needs", "prepare", "register"]
+__all__ = ["EXTRAS", "SCHEMAS", "Carried", "complaint", "elsewhere", "needs", "prepare", "register", "stop_jobs"]
 
 EXTRAS = {"joblib": "parallel", "submitit_local": "slurm", "submitit_slurm": "slurm", "ray": "ray"}
 """Launcher → the extra of evalkit that installs it."""
@@ -25,6 +28,12 @@ SCHEMAS = "launcher_schema"
 
 TRAVELLING = ("EVALKIT_", "MLFLOW_", "HF_", "AWS_", "DVC_EXP_NAME")
 """Beginnings of the names of environment variables that a job on another machine needs as they are here."""
+
+SUBMITTED, LOCAL_JOB = "submitit.core._submit", "SUBMITIT_LOCAL_JOB_ID"
+"""Module that a job of submitit's runs, and a variable that one on this machine has."""
+
+STOP_SECONDS = 5.0
+"""For a job to end by itself, before it is killed."""
 
 REASON_LENGTH = 300
 
@@ -66,19 +75,71 @@ def prepare(launcher: Any) -> None:
     RequestError
         The launcher cannot start jobs from this machine.
     """
+    from hydra.core.config_store import ConfigStore
+
     _environment.clear()
     target = str(launcher.get("_target_", ""))
+    if not target.endswith(".BasicLauncher"):
+        # What travels to other processes is a true copy of the store, in which they register their own plugins.
+        vars(ConfigStore.instance()).pop("__deepcopy__", None)
     logging.getLogger("submitit").propagate = False  # it has a handler of its own: its lines came twice
     if target.endswith(".SlurmLauncher") and shutil.which("srun") is None:
         raise RequestError(
             "hydra/launcher=submitit_slurm found no srun on this machine: "
             "start the sweep on a login node of the cluster, or take hydra/launcher=joblib."
         )
+    if target.endswith(".LocalLauncher"):
+        _shield_controllers()
     if target.endswith(".RayLauncher"):
         # Ray's workers have the environment of the node that they run on; nothing of it may reach Ray's
         # logs, as its runtime_env would.
         _environment.update({key: value for key, value in os.environ.items() if key.startswith(TRAVELLING)})
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+
+
+def _shield_controllers() -> None:
+    """Keep Ctrl-C from submitit's local controllers, each of which would answer with a traceback.
+
+    They hand the disposition on to their jobs, which take it back where they arrive.
+    """
+    from submitit.local import local
+
+    start = getattr(local.start_controller, "__wrapped__", local.start_controller)
+
+    @functools.wraps(start)
+    def shielded(*arguments: Any, **options: Any) -> Any:
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            return start(*arguments, **options)
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    local.start_controller = shielded
+
+
+def stop_jobs() -> None:
+    """End the jobs of submitit_local, which outlive their sweep: a signal to its process alone reaches none of them.
+
+    joblib and Ray end theirs; a controller ends with its job.
+    """
+    import psutil
+
+    below = psutil.Process().children(recursive=True)
+    jobs = [process for process in below if SUBMITTED in _command(process)]
+    for how in (signal.SIGINT, signal.SIGKILL):
+        for process in jobs:
+            with suppress(psutil.Error):
+                process.send_signal(how)
+        _, jobs = psutil.wait_procs(jobs, timeout=STOP_SECONDS)
+
+
+def _command(process: Any) -> list[str]:
+    import psutil
+
+    try:
+        return list(process.cmdline())
+    except psutil.Error:
+        return []
 
 
 def complaint(choice: str, error: Exception) -> str:
@@ -131,4 +192,6 @@ def _arrive(function: Callable[..., Any], folder: str, environment: dict[str, st
             "start it in a folder that every node sees under the same name."
         ) from None
     _arrived[:] = [folder]
+    if LOCAL_JOB in os.environ and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     return Carried(function)

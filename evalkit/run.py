@@ -25,7 +25,7 @@ if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_
 
 from evalkit import schema, terminal  # noqa: E402
 from evalkit.errors import EvalkitError, RequestError  # noqa: E402
-from evalkit.launchers import Carried, elsewhere  # noqa: E402
+from evalkit.launchers import Carried, elsewhere, stop_jobs  # noqa: E402
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -219,6 +219,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             raise failed.pop()
     except KeyboardInterrupt:
         _drop()
+        stop_jobs()
         terminal.warn(KEPT.removeprefix("evalkit: "))
         sys.exit(STOPPED)
     except Exception as error:

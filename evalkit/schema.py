@@ -112,6 +112,7 @@ def register() -> None:
     launchers.register()
     # Hydra copies its whole repository, and this store of some hundred schemas with it, each time that it composes or
     # asks for a group's choices: two thirds of `--help`. Nothing writes to the store then, and it hands out copies.
+    # A launcher that sends the store to other processes takes this back (`launchers.prepare`).
     vars(store)["__deepcopy__"] = functools.partial(_itself, store)
 
 

@@ -51,7 +51,9 @@ def left_over(folder: Path) -> set[str]:
 class Sweep:
     """One sweep in a folder of its own, as a user runs it."""
 
-    def __init__(self, folder: Path, *arguments: str, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, *arguments: str, environment: dict[str, str] | None = None, group: bool = False
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.process = subprocess.Popen(
@@ -62,6 +64,7 @@ class Sweep:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=group,  # as a shell's job has: Ctrl-C goes to all of it
         )
 
     def end(self) -> Sweep:
