@@ -44,11 +44,12 @@ def assign_clusters(
 
     fitted = _thin(unit if rows is None else unit[rows])
     seed = int(rng.integers(2**31))
+    large = isinstance(fitted, np.ndarray) and fitted.size >= MANY_VALUES
     # On little data a second thread costs more than it helps.
     with warnings.catch_warnings(), threadpool_limits(limits=1 if fitted.size < 1e6 else None):
         # Fewer different vectors than labels: said below, in the record.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        model = _fit(fitted, n_clusters, starts, seed) if rows is None else _fit_many(fitted, n_clusters, starts, seed)
+        model = (_fit_many if large else _fit)(fitted, n_clusters, starts, seed)
         clusters = (model.labels_ if rows is None else model.predict(unit)).astype(np.int32)
     found = np.unique(clusters).size
     if found < n_clusters:

@@ -26,9 +26,10 @@ def test_word_counts_give_the_same_clusters_sparse_as_dense(monkeypatch):
     assert ari(contingency(thin, dense)) > 0.999
 
 
-def test_a_large_corpus_is_fitted_as_well_as_scikit_learn_fits_it():
+def test_many_values_are_fitted_as_well_as_scikit_learn_fits_them(monkeypatch):
     from sklearn.cluster import KMeans
 
+    monkeypatch.setattr(kmeans, "MANY_VALUES", 1_000)
     drawn = np.random.default_rng(3)
     centres = drawn.normal(size=(12, 16))
     x = centres[drawn.integers(12, size=3_000)] + 0.5 * drawn.normal(size=(3_000, 16))
