@@ -44,7 +44,7 @@ def assign_clusters(
 
     fitted = _thin(unit if rows is None else unit[rows])
     seed = int(rng.integers(2**31))
-    large = isinstance(fitted, np.ndarray) and fitted.size >= MANY_VALUES
+    large = fitted.shape[0] * fitted.shape[1] >= MANY_VALUES
     # On little data a second thread costs more than it helps.
     with warnings.catch_warnings(), threadpool_limits(limits=1 if fitted.size < 1e6 else None):
         # Fewer different vectors than labels: said below, in the record.
