@@ -14,6 +14,11 @@ def test_clusters_of_one_dimension():
     assert said == ()
 
 
+def inertia_of(unit, clusters):
+    middles = np.stack([unit[clusters == c].mean(axis=0) for c in range(clusters.max() + 1)])
+    return float(np.square(unit - middles[clusters]).sum())
+
+
 def test_word_counts_give_the_same_clusters_sparse_as_dense(monkeypatch):
     rng = np.random.default_rng(5)
     labels = np.repeat(np.arange(4), 500)
@@ -23,7 +28,9 @@ def test_word_counts_give_the_same_clusters_sparse_as_dense(monkeypatch):
     thin, _ = assign_clusters(unit, 4, np.random.default_rng(0), starts=3)
     monkeypatch.setattr(kmeans, "THIN", 0.0)
     dense, _ = assign_clusters(unit, 4, np.random.default_rng(0), starts=3)
-    assert ari(contingency(thin, dense)) > 0.999
+    # A text may lie midway between two centroids, and fall to one by rounding: as good, and all others alike.
+    assert ari(contingency(thin, dense)) > 0.995
+    assert abs(inertia_of(unit, thin) / inertia_of(unit, dense) - 1) < 1e-5
 
 
 def test_many_values_are_fitted_as_well_as_scikit_learn_fits_them(monkeypatch):
@@ -35,10 +42,8 @@ def test_many_values_are_fitted_as_well_as_scikit_learn_fits_them(monkeypatch):
     x = centres[drawn.integers(12, size=3_000)] + 0.5 * drawn.normal(size=(3_000, 16))
     x = (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32)
     clusters, said = assign_clusters(x, 12, np.random.default_rng(0), starts=3, rows=np.arange(0, 3_000, 2))
-    middles = np.stack([x[clusters == c].mean(axis=0) for c in range(12)])
-    inertia = float(np.square(x - middles[clusters]).sum())
     theirs = KMeans(12, n_init=3, random_state=0).fit(x).inertia_
     assert said == ()
-    assert inertia <= 1.05 * theirs
+    assert inertia_of(x, clusters) <= 1.05 * theirs
     again, _ = assign_clusters(x, 12, np.random.default_rng(0), starts=3, rows=np.arange(0, 3_000, 2))
     np.testing.assert_array_equal(clusters, again)
