@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from evalkit.compiled import compiled
 
-__all__ = ["lay_out", "memberships"]
+__all__ = ["draw", "lay_out", "memberships"]
 
 SEARCH_STEPS = 64
 SEARCH_TOLERANCE = 1e-5
@@ -69,7 +69,7 @@ def memberships(distances: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 @compiled
-def _draw(state: NDArray[np.int64]) -> np.int32:
+def draw(state: NDArray[np.int64]) -> np.int32:
     """Next 32-bit integer of a Tausworthe generator, as umap-learn draws it."""
     state[0] = (((state[0] & 4294967294) << 12) & 0xFFFFFFFF) ^ ((((state[0] << 13) & 0xFFFFFFFF) ^ state[0]) >> 19)
     state[1] = (((state[1] & 4294967288) << 4) & 0xFFFFFFFF) ^ ((((state[1] << 2) & 0xFFFFFFFF) ^ state[1]) >> 25)
@@ -136,7 +136,7 @@ def lay_out(
             due[edge] += periods[edge]
             drawn = int((epoch - due_negative[edge]) / spacing[edge])
             for _ in range(drawn):
-                k = _draw(states[j]) % n
+                k = draw(states[j]) % n
                 x, y = points[j, 0] - points[k, 0], points[j, 1] - points[k, 1]
                 square = x * x + y * y
                 if square > 0.0:

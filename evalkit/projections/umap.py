@@ -18,6 +18,7 @@ Initialisation = Literal["auto", "spectral", "pca"]
 
 SPECTRAL_TEXTS = 20_000  # the eigenvectors of a larger graph take longer than its layout
 MANY_TEXTS = 10_000  # umap-learn's: 500 epochs up to here, 200 above
+ONE_THREAD_TEXTS = 50_000  # above, the layout is that of two threads
 DENSE_TEXTS = 200  # the eigenvectors of so small a graph are found directly
 EQUAL = 5e-7  # cosines closer to 1 than this are those of equal vectors, in float32
 EXTENT = 10.0
@@ -50,7 +51,7 @@ def project(
     epochs: int | None = None,
     negative_samples: int = 5,
 ) -> Projection:
-    """Uniform manifold approximation and projection, in the plane, on one thread.
+    """Uniform manifold approximation and projection, in the plane.
 
     Parameters
     ----------
@@ -95,6 +96,7 @@ def project(
     if len(unit) < SMALL_CORPUS:
         return project_few(unit, graph, seed=seed, asked="UMAP")
     from evalkit.projections.layout import lay_out
+    from evalkit.projections.parallel_layout import lay_out_parts
 
     warnings: tuple[str, ...] = ()
     size, listed = min(n_neighbors, len(unit) - 1), graph.indices.shape[1]
@@ -111,7 +113,8 @@ def project(
     draws = random.randint(np.iinfo(np.int32).min + 1, np.iinfo(np.int32).max - 1, 3).astype(np.int64)
     states = draws + points[:, :1].astype(np.float64).view(np.int64)
     a, b = similarity_curve(min_dist, spread)
-    lay_out(points, heads, tails, data.max() / data, states, (a, b), rounds, negative_samples)
+    move = lay_out if len(unit) <= ONE_THREAD_TEXTS else lay_out_parts
+    move(points, heads, tails, data.max() / data, states, (a, b), rounds, negative_samples)
     if not np.isfinite(points).all():
         raise EvaluationError("UMAP diverged, its points are not finite: choose another seed, n_neighbors or min_dist.")
     parameters: dict[str, Any] = {
