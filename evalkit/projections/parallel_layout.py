@@ -70,7 +70,7 @@ def lay_out_parts(
 
             list(pool.map(move, range(PARTS)))
             for moved in pushed:
-                points += moved
+                np.add(points, moved, out=points)
 
 
 @compiled
