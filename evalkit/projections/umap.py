@@ -95,8 +95,6 @@ def project(
     _check(n_neighbors, min_dist, spread, epochs, negative_samples)
     if len(unit) < SMALL_CORPUS:
         return project_few(unit, graph, seed=seed, asked="UMAP")
-    from evalkit.projections.layout import lay_out
-    from evalkit.projections.parallel_layout import lay_out_parts
 
     warnings: tuple[str, ...] = ()
     size, listed = min(n_neighbors, len(unit) - 1), graph.indices.shape[1]
@@ -113,8 +111,11 @@ def project(
     draws = random.randint(np.iinfo(np.int32).min + 1, np.iinfo(np.int32).max - 1, 3).astype(np.int64)
     states = draws + points[:, :1].astype(np.float64).view(np.int64)
     a, b = similarity_curve(min_dist, spread)
-    move = lay_out if len(unit) <= ONE_THREAD_TEXTS else lay_out_parts
-    move(points, heads, tails, data.max() / data, states, (a, b), rounds, negative_samples)
+    if len(unit) <= ONE_THREAD_TEXTS:
+        from evalkit.projections.layout import lay_out
+    else:
+        from evalkit.projections.parallel_layout import lay_out_parts as lay_out
+    lay_out(points, heads, tails, data.max() / data, states, (a, b), rounds, negative_samples)
     if not np.isfinite(points).all():
         raise EvaluationError("UMAP diverged, its points are not finite: choose another seed, n_neighbors or min_dist.")
     parameters: dict[str, Any] = {
