@@ -55,9 +55,12 @@ class Sampler(Callback):
         import matplotlib.pyplot
         import psutil
 
+        from evalkit.trackers.behind import behind
+
         self.runs += 1
         if self.runs % self.every:
             return
+        behind.settle()  # a run that is being logged at this moment has a file open
         gc.collect()
         process = psutil.Process()
         line = {
