@@ -91,6 +91,15 @@ def test_the_offline_studies_are_in_the_top_pipeline_and_no_other(repository):
         assert sorted(own["stages"]) == ["evaluate", "report"]
 
 
+def test_every_dependency_of_a_pipeline_is_there(repository):
+    """DVC refuses a stage whose source has moved; the slow tests would be the first to say so."""
+    for file in (repository / "dvc.yaml", *repository.glob("experiments/*/dvc.yaml")):
+        for name, described in yaml.safe_load(file.read_text(encoding="utf-8"))["stages"].items():
+            folder = file.parent / described.get("wdir", ".")
+            gone = [dep for dep in described["deps"] if dep.endswith((".py", ".yaml")) and not (folder / dep).exists()]
+            assert not gone, (file, name)
+
+
 def test_committed_results_hold_no_time_no_machine_and_four_decimals(repository):
     for file in sorted((repository / "experiments").glob("*/results/*")):
         if file.suffix == ".csv":
