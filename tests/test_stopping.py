@@ -62,6 +62,5 @@ def test_a_stopped_sweep_ends_its_jobs_and_goes_on_later(tmp_path, launcher, how
         f"a sweep is stopped under {launcher}: {how}",
         made="after its first record, eight jobs planned",
         tried=1,
-        lost=0,
         found="exit status 130, one sentence, no process left; the same command again: each identity FINISHED once",
     )
