@@ -2,8 +2,7 @@
 
 Vectors are grouped about some centroids; a text is compared with the texts of the groups nearest to it. An index
 answers one query after the other and reads its lists from memory each time; here all queries of a list are
-multiplied with it at once, which is what processors are fastest at: at 1,000,000 × 384 the same lists take a tenth
-of the time of faiss' IVFFlat (docs/benchmarks.md).
+multiplied with it at once, which is what processors are fastest at: seven tenths of the time goes into the products.
 """
 
 from __future__ import annotations
