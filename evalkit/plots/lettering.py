@@ -14,7 +14,8 @@ from evalkit.plots.palette import Ground
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.backends.backend_agg import RendererAgg
-    from matplotlib.text import Text
+
+    from evalkit.plots.outlines import OutlinedText
 
 __all__ = ["Lettering"]
 
@@ -110,22 +111,24 @@ class Lettering:
         for point, where in zip(pixels[order], places, strict=True):
             if where is not None and np.linalg.norm(near := np.clip(point, where[:2], where[2:]) - point) > _LEADER:
                 leaders.append(self._axes.transData.inverted().transform(np.array([point, point + near])))
-        self._axes.add_collection(LineCollection(leaders, colors=self._colours.faint, linewidths=0.6, zorder=1.8))
+        lines = LineCollection(leaders, colors=self._colours.faint, linewidths=0.6, zorder=1.8)
+        self._axes.add_collection(lines, autolim=False)
         return sum(where is not None for where in places)
 
-    def _write(self, text: str, size: float, colour: str, *, bold: bool) -> Text:
-        # A plate under a name, not an outline round each letter: outlines make an SVG of 150 names ten times as large.
-        plate = {"boxstyle": "round,pad=0.12", "facecolor": self._colours.paper, "edgecolor": "none", "alpha": 0.72}
-        return self._axes.text(
-            0, 0, text, fontsize=size, color=colour, weight="bold" if bold else "normal", ha="center", va="center",
-            zorder=4 if bold else 3, bbox=plate if bold else None,
-        )  # fmt: skip
+    def _write(self, text: str, size: float, colour: str, *, bold: bool) -> OutlinedText:
+        from evalkit.plots.outlines import OutlinedText, Plate
 
-    def _extents(self, written: Sequence[Text]) -> NDArray[np.float64]:
+        # A plate under a name, not an outline round each letter: outlines make an SVG of 150 names ten times as large.
+        plate = Plate(self._colours.paper, 0.72, 0.12) if bold else None
+        written = OutlinedText((0, 0), text, size, colour, bold=bold, plate=plate, zorder=4 if bold else 3)
+        self._axes.add_artist(written)
+        return written
+
+    def _extents(self, written: Sequence[OutlinedText]) -> NDArray[np.float64]:
         boxes = [text.get_window_extent(self._renderer) for text in written]
         return np.array([(box.width, box.height) for box in boxes]).reshape(-1, 2)
 
-    def _settle(self, written: Sequence[Text], places: Sequence[NDArray[np.float64] | None]) -> None:
+    def _settle(self, written: Sequence[OutlinedText], places: Sequence[NDArray[np.float64] | None]) -> None:
         """Move texts to their places, remove those without one, and remember what is taken."""
         back = self._axes.transData.inverted()
         for text, where in zip(written, places, strict=True):

@@ -143,15 +143,20 @@ def _hulls(axes: Axes, scene: _Scene) -> None:
     strength, edge = 0.15 / depth**0.6, 0.7 / depth**0.35
     if scene.count > _ALL_NAMED:
         edge *= 0.4 if scene.count <= _MANY_TOPICS else 0.25
-    axes.add_collection(PolyCollection(faces, facecolors=face_colours, alpha=strength, linewidths=0, zorder=1))
-    axes.add_collection(
-        PolyCollection(faces, facecolors="none", edgecolors=face_colours, alpha=edge, linewidths=0.9, zorder=1.5)
-    )
-    axes.add_collection(LineCollection(lines, colors=line_colours, alpha=edge, linewidths=2.4, zorder=1.5))
+    for shade in (
+        PolyCollection(faces, facecolors=face_colours, alpha=strength, linewidths=0, zorder=1),
+        PolyCollection(faces, facecolors="none", edgecolors=face_colours, alpha=edge, linewidths=0.9, zorder=1.5),
+        LineCollection(lines, colors=line_colours, alpha=edge, linewidths=2.4, zorder=1.5),
+    ):
+        axes.add_collection(shade, autolim=False)
 
 
 def _texts(axes: Axes, scene: _Scene) -> None:
     """Draw the texts: a marker each, or above `DENSE` of them their density."""
+    from matplotlib.collections import PathCollection
+    from matplotlib.markers import MarkerStyle
+    from matplotlib.transforms import IdentityTransform
+
     n = len(scene.points)
     colours = palette.colours(scene.count, scene.theme)
     if n > DENSE:
@@ -174,12 +179,16 @@ def _texts(axes: Axes, scene: _Scene) -> None:
     starts = np.searchsorted(scene.labels[order], np.arange(scene.count + 1))
     for code in range(scene.count):
         rows = order[starts[code] : starts[code + 1]]
-        axes.scatter(
-            scene.points[rows, 0], scene.points[rows, 1], s=area, c=colours[code], marker=shapes[code],
+        marker = MarkerStyle(shapes[code])
+        dots = PathCollection(
+            (marker.get_path().transformed(marker.get_transform()),), (area,), offsets=scene.points[rows],
+            offset_transform=axes.transData, facecolors=colours[code],
             alpha=0.95 if n <= 500 else 0.75, linewidths=0.5 if n <= 500 else 0,
             edgecolors=palette.ground(scene.theme).paper if n <= 500 else "none",
             zorder=2, rasterized=n > _RASTER,
         )  # fmt: skip
+        dots.set_transform(IdentityTransform())
+        axes.add_collection(dots, autolim=False)  # the limits are set: `scatter` would look for them anew
 
 
 def _lettered(axes: Axes, scene: _Scene, renderer: RendererAgg) -> str:
@@ -217,15 +226,24 @@ def _lettered(axes: Axes, scene: _Scene, renderer: RendererAgg) -> str:
 
 def _captioned(drawn: Figure, record: Record, scene: _Scene, remark: str, high: float) -> None:
     """Write the caption under the map, and after it the remark, if any."""
+    from evalkit.plots.outlines import OutlinedText
+
     subject, vectors, plane = caption.lines(record)
     plane = ". ".join(part for part in (plane, remark) if part)
     colours = palette.ground(scene.theme)
     width = int(drawn.get_figwidth() * 15.5)
-    for row, (text, colour, weight) in enumerate(
-        [(subject, colours.text, "bold"), (vectors, colours.text, "normal"), (plane, colours.text, "normal")]
-    ):
+    for row, text in enumerate((subject, vectors, plane)):
         place = (0.14 / drawn.get_figwidth(), (0.58 - 0.21 * row) / high)
-        drawn.text(*place, style.clean(text, width), fontsize=9, color=colour, weight=weight, va="center")
+        line = OutlinedText(
+            place,
+            style.clean(text, width),
+            9.0,
+            colours.text,
+            bold=row == 0,
+            centred=False,
+            transform=drawn.transFigure,
+        )
+        drawn.add_artist(line)
 
 
 def _stamped(drawn: Figure, warning: str, theme: palette.Theme, high: float) -> None:
