@@ -1,8 +1,8 @@
-"""t-SNE on the given neighbour graph: openTSNE's affinities and optimiser, repulsion by whichever way is quicker."""
+"""t-SNE on the given neighbour graph: all pairs in one compiled loop, or openTSNE with our gradient on a grid."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,8 @@ from evalkit.values import NeighbourGraph, Points, Projection, Vectors
 __all__ = ["needs", "project"]
 
 LARGEST_DEFAULT = 30.0
-TREE_TEXTS = 500
-"""Up to so many texts the quadtree on one thread is quicker than a grid, and needs no compiled kernel."""
+EXACT_TEXTS = 1_000
+"""Up to so many texts the sum over all pairs is quicker than a quadtree or a grid (docs/projections.md)."""
 
 START_SPREAD = 1e-4  # standard deviation of the start's first axis, as in openTSNE and scikit-learn
 JITTER = 0.01  # of that: what the seed draws, and what separates equal texts
@@ -101,19 +101,18 @@ def project(
             f"t-SNE's perplexity was lowered to {chosen:.3g}: the neighbour graph lists {indices.shape[1]} "
             "neighbours of a text, and three times the perplexity are needed.",
         )
-    small = len(unit) <= TREE_TEXTS
     begin = start(unit, seed)
-    shared: dict[str, Any] = {"learning_rate": "auto", "inplace": True}
+    descent: _Descent = (_Pairwise if len(unit) <= EXACT_TEXTS else _OnGrid)(indices, distances, chosen)
     while True:
-        embedding = _prepare(indices, distances, chosen, begin, small)
-        embedding.optimize(early_iterations, exaggeration=exaggeration, momentum=0.5, **shared)
-        if exaggeration <= 1 or early_iterations == 0 or np.std(embedding) >= np.std(begin):
+        descent.begin(begin)
+        descent.run(early_iterations, exaggeration, momentum=0.5)
+        if exaggeration <= 1 or early_iterations == 0 or np.std(descent.points()) >= np.std(begin):
             break
         # Neighbourhoods so little distinct that the exaggerated attraction outweighs all repulsion: it pulls every
         # text into one point, from which nothing but rounding leads back.
         exaggeration = max(exaggeration / 2, 1.0)
-    embedding.optimize(iterations, exaggeration=1, momentum=0.8, **shared)
-    points = np.array(embedding, dtype=np.float64)
+    descent.run(iterations, 1.0, momentum=0.8)
+    points = descent.points()
     if not np.isfinite(points).all():
         raise EvaluationError(
             f"t-SNE diverged at perplexity {chosen:.3g}: its points are not finite; choose another perplexity or seed."
@@ -124,8 +123,8 @@ def project(
         "early_iterations": early_iterations,
         "iterations": iterations,
         "initialisation": "pca",
-        "repulsion": "quadtree" if small else "grid",
-        "kl_divergence": round(float(embedding.kl_divergence), 6),
+        "repulsion": descent.repulsion,
+        "kl_divergence": round(descent.divergence(), 6),
     }
     return Projection("tsne", points, seed, parameters, warnings)
 
@@ -165,23 +164,80 @@ def _neighbours(graph: NeighbourGraph, most: int) -> tuple[NDArray[np.int32], ND
     return indices, np.sqrt(np.maximum(2.0 - 2.0 * similarities, 0.0))
 
 
-def _prepare(
-    indices: NDArray[np.int32], distances: NDArray[np.float64], perplexity: float, begin: Points, small: bool
-) -> Any:
-    from openTSNE import TSNEEmbedding
-    from openTSNE.affinity import PerplexityBasedNN
-    from openTSNE.nearest_neighbors import PrecomputedNeighbors
+class _Descent(Protocol):
+    """Affinities and a map that is moved down their divergence, phase by phase."""
 
-    repulsion: Any = "bh"
-    threads = 1
-    if not small:
+    repulsion: str
+
+    def begin(self, points: Points) -> None:
+        """Start from `points`, at rest."""
+
+    def run(self, steps: int, exaggeration: float, *, momentum: float) -> None:
+        """Make `steps` steps; the last one's momentum and gains are those that the first goes on with."""
+
+    def points(self) -> Points:
+        """(N, 2) the map as it stands."""
+
+    def divergence(self) -> float:
+        """Its Kullback-Leibler divergence."""
+
+
+class _Pairwise:
+    """All pairs, in one compiled loop."""
+
+    repulsion = "exact"
+
+    def __init__(self, indices: NDArray[np.int32], distances: NDArray[np.float64], perplexity: float) -> None:
+        from evalkit.projections import exact
+
+        self._loops = exact
+        self._joint = exact.affinities(indices, distances, perplexity)
+
+    def begin(self, points: Points) -> None:
+        self._places = np.array(points.T, order="C")
+        self._updates, self._gains = np.zeros_like(self._places), np.ones_like(self._places)
+
+    def run(self, steps: int, exaggeration: float, *, momentum: float) -> None:
+        moving = self._places, self._joint, self._updates, self._gains
+        self._loops.descend(*moving, steps, float(exaggeration), momentum)
+
+    def points(self) -> Points:
+        return np.ascontiguousarray(self._places.T)
+
+    def divergence(self) -> float:
+        return float(self._loops.divergence(self._places, self._joint))
+
+
+class _OnGrid:
+    """openTSNE's affinities and optimiser, the gradient ours."""
+
+    repulsion = "grid"
+
+    def __init__(self, indices: NDArray[np.int32], distances: NDArray[np.float64], perplexity: float) -> None:
         import numba
+
+        self._threads = numba.get_num_threads()  # the cores that this process may use, or NUMBA_NUM_THREADS
+        self._neighbours, self._perplexity = (indices, distances), perplexity
+
+    def begin(self, points: Points) -> None:
+        from openTSNE import TSNEEmbedding
+        from openTSNE.affinity import PerplexityBasedNN
+        from openTSNE.nearest_neighbors import PrecomputedNeighbors
 
         from evalkit.projections.gradient import GridGradient
 
-        threads = numba.get_num_threads()  # the cores that this process may use, or NUMBA_NUM_THREADS
-        repulsion = GridGradient(threads)
-    affinities = PerplexityBasedNN(
-        perplexity=perplexity, knn_index=PrecomputedNeighbors(indices, distances), n_jobs=threads
-    )
-    return TSNEEmbedding(begin, affinities, negative_gradient_method=repulsion, n_jobs=threads)
+        known = PrecomputedNeighbors(*self._neighbours)
+        affinities = PerplexityBasedNN(perplexity=self._perplexity, knn_index=known, n_jobs=self._threads)
+        gradient: Any = GridGradient(self._threads)
+        self._embedding = TSNEEmbedding(points, affinities, negative_gradient_method=gradient, n_jobs=self._threads)
+
+    def run(self, steps: int, exaggeration: float, *, momentum: float) -> None:
+        self._embedding.optimize(
+            steps, exaggeration=exaggeration, momentum=momentum, learning_rate="auto", inplace=True
+        )
+
+    def points(self) -> Points:
+        return np.array(self._embedding, dtype=np.float64)
+
+    def divergence(self) -> float:
+        return float(self._embedding.kl_divergence)
