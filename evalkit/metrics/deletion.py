@@ -45,6 +45,13 @@ def _fill_prefixes(groups, number, last, prefix):  # type: ignore[no-untyped-def
     prefix[:, 0] = 0.0
     for k in range(number):
         start, end, size, found, before = groups[k]
+        if size == 1:
+            hit, moved = float(found), 1.0 / start if start > 0 else 0.0
+            prefix[0, start + 1] = prefix[0, start] + hit
+            prefix[1, start + 1] = prefix[1, start] + hit * (before + 1.0) / (start + 1)
+            prefix[2, start + 1] = prefix[2, start] + hit * (before + 1.0) * moved
+            prefix[3, start + 1] = prefix[3, start] + hit * moved
+            continue
         rate = found / size
         slope = (found - 1.0) / (size - 1.0) if size > 1 else 0.0
         for place in range(start, min(end, last)):
@@ -123,36 +130,109 @@ def _book_group(graph, row, text, group, change, weight, labels, label, total, b
 
 
 @compiled_exactly
-def _delete_from_row(  # type: ignore[no-untyped-def]
-    graph, row, text, kind, r, r_after, groups, prefix, last, weight, labels, sizes, totals, by_label, overall, squares
-):
-    """One score of one row: its value, and every text's absence from it."""
+def _delete_group(
+    graph, row, text, kind, places, group, prefix, last, weight, labels, moments, totals, by_label, overall
+):  # type: ignore[no-untyped-def]
+    """One score of one row without each member of a group; adds (other, own) changes and their squares to `moments`."""
     label = labels[text]
-    line = 1 if kind == 2 else 0
+    change = np.zeros(2)
+    for same in range(2):
+        change[same] = _change(kind, places[same], group, same, prefix, last)
+        members = group[3] if same else group[2] - group[3]
+        moments[0, same] += members * change[same]
+        moments[1, same] += members * change[same] ** 2
+    for w in range(totals.shape[0]):
+        _book_group(
+            graph, row, text, group, change, weight[w, :, label], labels, label, totals[w], by_label[w], overall[w]
+        )
+
+
+@compiled_exactly
+def _add_squares(label, size, n, moments, weight, squares):  # type: ignore[no-untyped-def]
+    """Squared changes of one row, less its mean change over other texts and over its own label's."""
+    square = moments[1, 0] - moments[0, 0] ** 2 / max(1, n - size)
+    square += moments[1, 1] - moments[0, 1] ** 2 / max(1, size - 1)
+    for w in range(squares.size):
+        squares[w] += weight[w, 0, label] ** 2 * square
+
+
+@compiled_exactly
+def _delete_within_k(graph, row, text, k, groups, prefix, last, weight, labels, moments, totals, by_label, overall):  # type: ignore[no-untyped-def]
+    """Precision at K of one row without each text of its first K places."""
+    label, indices = labels[text], graph[0]
+    places, alone = (k, k), (0, 1, 1, 0, 0)
+    other, own = _change(0, k, alone, 0, prefix, last), _change(0, k, alone, 1, prefix, last)
+    for group in groups:
+        if group[0] >= k:
+            break
+        if group[2] > 1:
+            _delete_group(
+                graph, row, text, 0, places, group, prefix, last, weight, labels, moments, totals, by_label, overall
+            )
+            continue
+        same = group[3]
+        change = own if same else other
+        moments[0, same] += change
+        moments[1, same] += change * change
+        for w in range(totals.shape[0]):
+            totals[w, indices[row, group[0]]] += weight[w, same, label] * change
+
+
+@compiled_exactly
+def _delete_within_r(
+    graph, row, text, r, r_after, groups, prefix, last, weights, labels, moments, moved, totals, by_label, overall
+):  # type: ignore[no-untyped-def]
+    """R-precision and MAP@R of one row without each text of its first R places, both in one pass.
+
+    Nearly every text stands alone at its place: then the absence of another label's text, or of an own one, changes
+    R-precision by the same wherever it stood, and MAP@R by differences of the prefix sums.
+    """
+    label, indices = labels[text], graph[0]
+    n_weights = totals.shape[1]
+    places, alone = (r, r_after), (0, 1, 1, 0, 0)
+    level = (_change(1, r, alone, 0, prefix, last), _change(1, r_after, alone, 1, prefix, last))
+    rest = np.zeros(2)  # of MAP@R, what does not depend on the place
+    for same in range(2):
+        if places[same] > 0:
+            rest[same] = prefix[2, places[same] + 1] - same * prefix[3, places[same] + 1] - prefix[1, places[same]]
+    count = np.zeros(2)
+    for group in groups:
+        start = group[0]
+        if start >= r:
+            break
+        if group[2] > 1:
+            for kind in (1, 2):
+                _delete_group(
+                    graph, row, text, kind, places, group, prefix, last, weights[kind - 1], labels, moments[kind - 1],
+                    totals[kind - 1], by_label[kind - 1], overall[kind - 1],
+                )  # fmt: skip
+            continue
+        same = group[3]
+        if start >= places[same]:
+            continue
+        change = prefix[1, start] - prefix[2, start + 1] + same * prefix[3, start + 1] + rest[same]
+        change /= places[same]
+        count[same] += 1.0
+        moments[1, 0, same] += change
+        moments[1, 1, same] += change * change
+        m = indices[row, start]
+        for w in range(n_weights):
+            moved[m, w] += weights[0, w, same, label] * level[same]
+            moved[m, n_weights + w] += weights[1, w, same, label] * change
+    for same in range(2):
+        moments[0, 0, same] += count[same] * level[same]
+        moments[0, 1, same] += count[same] * level[same] ** 2
+
+
+@compiled_exactly
+def _shift_places(text, label, line, r, r_after, prefix, weight, totals, by_label):  # type: ignore[no-untyped-def]
+    """A text of the label takes a place of R along, wherever it stands: what that changes; returns the row's score."""
     value = prefix[line, r] / r
-    if kind > 0 and r_after > 0:  # a text of the label takes a place of R along, wherever it stands
+    if r_after > 0:
         base = prefix[line, r_after] / r_after - value
         for w in range(totals.shape[0]):
             by_label[w, label] += weight[w, 1, label] * base
             totals[w, text] -= weight[w, 1, label] * base
-    change, sums, moments = np.zeros(2), np.zeros(2), np.zeros(2)
-    for group in groups:
-        if group[0] >= r:
-            break
-        change[0] = _change(kind, r, group, 0, prefix, last)
-        change[1] = _change(kind, r if kind == 0 else r_after, group, 1, prefix, last)
-        for same in range(2):
-            members = group[3] if same else group[2] - group[3]
-            sums[same] += members * change[same]
-            moments[same] += members * change[same] ** 2
-        for w in range(totals.shape[0]):
-            _book_group(
-                graph, row, text, group, change, weight[w, :, label], labels, label, totals[w], by_label[w], overall[w]
-            )
-    square = moments[0] - sums[0] ** 2 / max(1, labels.size - sizes[label])
-    square += moments[1] - sums[1] ** 2 / max(1, sizes[label] - 1)
-    for w in range(totals.shape[0]):
-        squares[w] += weight[w, 0, label] ** 2 * square
     return value
 
 
@@ -186,21 +266,38 @@ def delete_each(graph, queries, labels, sizes, places, after, ks, weights, value
     prefix = np.zeros((4, indices.shape[1] + 1))
     by_label = np.zeros((n_scores, n_weights, sizes.size))
     overall = np.zeros((n_scores, n_weights, 1))
+    moved = np.zeros((n, 2 * n_weights))  # of R-scores, a text's entries side by side: they are met in any order
+    deep, moments = ks.size, np.empty((2, 2, 2))
     for i in range(indices.shape[0]):
         text = queries[i]
-        r, r_after = places[labels[text]], after[labels[text]]
+        label = labels[text]
+        r, r_after = places[label], after[label]
         last = min(indices.shape[1], max(r, ks[-1] if ks.size else 0) + 1)
-        number = _fill_groups(graph, i, labels[text], labels, sizes, last, groups)
+        number = _fill_groups(graph, i, label, labels, sizes, last, groups)
         _fill_prefixes(groups, number, last, prefix)
-        for s in range(n_scores):
-            kind = max(0, s - ks.size + 1)
-            k = ks[s] if kind == 0 else r
-            if k > 0:
-                values[s, i] = _delete_from_row(
-                    graph, i, text, kind, k, r_after, groups[:number], prefix, last, weights[s],
-                    labels, sizes, totals[s], by_label[s], overall[s], squares[s],
-                )  # fmt: skip
+        for s in range(deep):
+            moments[0] = 0.0
+            values[s, i] = prefix[0, ks[s]] / ks[s]
+            _delete_within_k(
+                graph, i, text, ks[s], groups[:number], prefix, last, weights[s], labels, moments[0],
+                totals[s], by_label[s], overall[s],
+            )  # fmt: skip
+            _add_squares(label, sizes[label], n, moments[0], weights[s], squares[s])
+        if r == 0:
+            continue
+        for line in range(2):
+            s = deep + line
+            values[s, i] = _shift_places(text, label, line, r, r_after, prefix, weights[s], totals[s], by_label[s])
+        moments[:] = 0.0
+        _delete_within_r(
+            graph, i, text, r, r_after, groups[:number], prefix, last, weights[deep:], labels, moments, moved,
+            totals[deep:], by_label[deep:], overall[deep:],
+        )  # fmt: skip
+        for line in range(2):
+            _add_squares(label, sizes[label], n, moments[line], weights[deep + line], squares[deep + line])
     for s in range(n_scores):
         for w in range(n_weights):
             for m in range(n):
                 totals[s, w, m] += overall[s, w, 0] + by_label[s, w, labels[m]]
+                if s >= deep:
+                    totals[s, w, m] += moved[m, (s - deep) * n_weights + w]

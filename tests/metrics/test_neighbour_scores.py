@@ -114,10 +114,13 @@ def test_ties_are_averaged_over_every_order(monkeypatch, small, depth, seed):
     np.testing.assert_allclose([again[n + "_macro"][0] for n in ("a", "b", "r", "m")], found.means[1], atol=1e-12)
 
 
-def test_both_paths_agree_on_ties_samples_and_unequal_labels(monkeypatch):
+@pytest.mark.parametrize("tied", ["all", "some", "none"])
+def test_both_paths_agree_on_ties_samples_and_unequal_labels(monkeypatch, tied):
     rng = np.random.default_rng(5)
     labels = codes(1, 2, 6, 9, 20)
-    x = unit((rng.random((38, 6)) < 0.35).astype(float))
+    x = unit(rng.normal(size=(38, 6)))  # a text alone at its place is counted another way
+    rough = {"all": 38, "some": 10, "none": 0}[tied]
+    x[:rough] = unit((rng.random((rough, 6)) < 0.35).astype(float))
     labellings = rng.permuted(np.tile(labels, (7, 1)), axis=1)
     for queries in (None, np.array([0, 1, 4, 9, 12, 20, 25, 37])):
         graph = nearest(x, 20, queries=queries)
