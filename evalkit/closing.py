@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig
 
 from evalkit import settings, terminal
+from evalkit.behind import behind
 from evalkit.job import read_plan, run_context
 from evalkit.leaderboard_text import shown_columns, untested
 from evalkit.outputs import UNTRACKED, remove_pending
 from evalkit.report import Report, report_on
-from evalkit.trackers import Tracker, TrackerTrouble
+from evalkit.trackers import LoggedRun, RunContext, Tracker, TrackerTrouble
 from evalkit.views import RunView, collect
 
 __all__ = ["close_sweep"]
@@ -140,10 +143,17 @@ def _track(folder: Path, config: DictConfig, reports: Sequence[Report]) -> Track
         "rank_by": report.rank_by,
         report.rank_by: float(best[report.rank_by]),
     }
-    logged = tracker.log_sweep(
-        plan.sweep, folder, summary, run_context(plan, log_texts=choice.log_texts, folder=folder)
-    )
+    context = run_context(plan, log_texts=choice.log_texts, folder=folder)
+    # Where the runs were logged by another process, that one has the tracking library loaded.
+    logged, tracker = behind.ask(partial(_log_sweep, tracker, plan.sweep, folder, summary, context))
     if isinstance(logged, TrackerTrouble):
         terminal.warn_once(logged.sentence)
         return None
     return tracker if logged is not None else None
+
+
+def _log_sweep(
+    tracker: Tracker, sweep: str, folder: Path, summary: Mapping[str, Any], context: RunContext
+) -> tuple[LoggedRun | TrackerTrouble | None, Tracker]:
+    """What came of it, and the tracker, which has learnt its experiment's address."""
+    return tracker.log_sweep(sweep, folder, summary, context), tracker

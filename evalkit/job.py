@@ -7,9 +7,10 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
@@ -17,19 +18,26 @@ from evalkit import settings, terminal
 from evalkit.errors import EvalkitError
 from evalkit.identity import environment
 from evalkit.outputs import copy_run, write_run
-from evalkit.pipeline import Prepared, corpus_entry, evaluate, prepare, rank_value, settings_entry
+from evalkit.pipeline import Prepared, Result, corpus_entry, evaluate, prepare, rank_value, settings_entry
 from evalkit.records import record_from_json
 from evalkit.request import Request
 from evalkit.store import Store, digest
-from evalkit.trackers import RunContext
+from evalkit.trackers import LoggedRun, RunContext, Tracker, TrackerTrouble
 from evalkit.values import Corpus, Record
+
+if TYPE_CHECKING:
+    from evalkit.plots.palette import Theme
 
 __all__ = [
     "PLAN",
+    "Evaluated",
     "Finished",
     "Plan",
     "corpus_of",
     "encoding_group",
+    "evaluate_only",
+    "finish",
+    "load_for_finishing",
     "perform",
     "prepare_job",
     "rank",
@@ -66,6 +74,29 @@ class Plan:
     poolings: Mapping[str, list[str]] = field(default_factory=dict)
     total: int = 1
     started: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluated:
+    """A job whose numbers are there, its files not yet; picklable.
+
+    Attributes
+    ----------
+    result
+        Record and tables.
+    folder
+        Where the files belong.
+    store, key
+        The store's folder, and the key under which the finished run is kept there.
+    theme
+        Of the pictures.
+    """
+
+    result: Result
+    folder: Path
+    store: str
+    key: str
+    theme: Theme
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,27 +158,92 @@ def encoding_group(request: Request) -> str:
 
 def perform(prepared: Prepared, folder: Path, plan: Plan) -> Finished:
     """Evaluate, or copy the finished record of the same identity, into `folder`."""
-    request = prepared.request
-    store = Store(Path(request.store))
+    store, key, start = Store(Path(prepared.request.store)), _record_key(prepared, plan), time.perf_counter()
+    with store.lock(KIND, key):
+        kept = _copied(prepared, folder, plan, store, key)
+        if kept is not None:
+            return Finished(kept, time.perf_counter() - start, reused=True)
+        result = _evaluated(prepared, plan, store)
+        _write(result, folder, prepared.request.theme, store, key)
+    return Finished(result.record, time.perf_counter() - start, reused=False)
+
+
+def evaluate_only(
+    prepared: Prepared, folder: Path, plan: Plan, wait_for: Callable[[str], None]
+) -> Finished | Evaluated:
+    """As `perform`, but leave the files of what is evaluated to `finish`.
+
+    Parameters
+    ----------
+    wait_for
+        Is given the key of what is to be evaluated, and waits for whoever finishes that very evaluation.
+    """
+    store, key, start = Store(Path(prepared.request.store)), _record_key(prepared, plan), time.perf_counter()
+    wait_for(key)
+    with store.lock(KIND, key):
+        kept = _copied(prepared, folder, plan, store, key)
+        if kept is not None:
+            return Finished(kept, time.perf_counter() - start, reused=True)
+        result = _evaluated(prepared, plan, store)
+    return Evaluated(result, folder, prepared.request.store, key, prepared.request.theme)
+
+
+def finish(
+    evaluated: Evaluated | None, record: Record, folder: Path, tracker: Tracker, context: RunContext
+) -> LoggedRun | TrackerTrouble | None:
+    """Write the files of what was evaluated, if any are to be written, keep them in the store, and log the run."""
+    if evaluated is not None:
+        store = Store(Path(evaluated.store))
+        with store.lock(KIND, evaluated.key):
+            entry = store.find(KIND, evaluated.key)
+            if entry is None:
+                _write(evaluated.result, folder, evaluated.theme, store, evaluated.key)
+            else:  # another process was at the same evaluation
+                copy_run(entry.folder, folder, record=record)
+    return tracker.log_run(record, folder, context)
+
+
+def load_for_finishing() -> None:
+    """Load what `finish` needs, while the first job is evaluated elsewhere."""
+    from importlib import import_module
+
+    for name in ("matplotlib.backends.backend_svg", "PIL.PngImagePlugin", "shapely", "pyarrow.parquet"):
+        import_module(name)
+
+    from evalkit.plots import style
+
+    with style.applied("light"):
+        style.clean("x", 1)
+
+
+def _record_key(prepared: Prepared, plan: Plan) -> str:
     # A picture has a theme, a score has none: pictures in another theme are another entry of the same identity.
     # Without reuse an earlier sweep's record does not count, but within this sweep a combination is done once.
-    own = None if request.reuse else {"sweep": plan.sweep, "started": plan.started}
-    key = digest({"identity": prepared.identity, "theme": request.theme, "own": own})
-    findable = request.reuse or plan.sweep is not None
-    start = time.perf_counter()
-    with store.lock(KIND, key):
-        entry = store.find(KIND, key)
-        if entry is not None and findable:
-            kept = json.loads(entry.path("record.json").read_text(encoding="utf-8"))
-            record = _as_asked(record_from_json(kept, str(entry.folder)), prepared)
-            copy_run(entry.folder, folder, record=record)
-            return Finished(record, time.perf_counter() - start, reused=True)
-        title = f"{request.model}·{prepared.encoder.pooling}·{prepared.projection.name}·{request.seed}"
-        wanted = plan.poolings.get(encoding_group(request), [])
-        result = evaluate(prepared, store, poolings=wanted, watcher=terminal.Progress(title))
-        write_run(result, folder, theme=request.theme)
-        store.write(KIND, key, lambda target: _copy_files(folder, target), {"identity": prepared.identity})
-    return Finished(result.record, time.perf_counter() - start, reused=False)
+    own = None if prepared.request.reuse else {"sweep": plan.sweep, "started": plan.started}
+    return digest({"identity": prepared.identity, "theme": prepared.request.theme, "own": own})
+
+
+def _copied(prepared: Prepared, folder: Path, plan: Plan, store: Store, key: str) -> Record | None:
+    """The kept record of this evaluation, its files copied into `folder`; None where there is none that counts."""
+    entry = store.find(KIND, key)
+    if entry is None or not (prepared.request.reuse or plan.sweep is not None):
+        return None
+    kept = json.loads(entry.path("record.json").read_text(encoding="utf-8"))
+    record = _as_asked(record_from_json(kept, str(entry.folder)), prepared)
+    copy_run(entry.folder, folder, record=record)
+    return record
+
+
+def _evaluated(prepared: Prepared, plan: Plan, store: Store) -> Result:
+    request = prepared.request
+    title = f"{request.model}·{prepared.encoder.pooling}·{prepared.projection.name}·{request.seed}"
+    wanted = plan.poolings.get(encoding_group(request), [])
+    return evaluate(prepared, store, poolings=wanted, watcher=terminal.Progress(title))
+
+
+def _write(result: Result, folder: Path, theme: Theme, store: Store, key: str) -> None:
+    write_run(result, folder, theme=theme)
+    store.write(KIND, key, lambda target: _copy_files(folder, target), {"identity": result.record.identity})
 
 
 def _as_asked(record: Record, prepared: Prepared) -> Record:
@@ -180,6 +276,6 @@ def run_context(plan: Plan, *, log_texts: bool, folder: Path | None = None) -> R
     )
 
 
-def rank(finished: Finished, request: Request) -> float:
+def rank(record: Record, request: Request) -> float:
     """What Hydra's sweepers optimise."""
-    return rank_value(finished.record, request.rank_by)
+    return rank_value(record, request.rank_by)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,10 +32,17 @@ from evalkit.launchers import Carried, elsewhere, stop_jobs  # noqa: E402
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+    from evalkit.job import Plan
+    from evalkit.pipeline import Prepared
+    from evalkit.trackers import RunContext, Tracker
+
 __all__ = ["conf_folder", "job", "main"]
 
 failed: list[Exception] = []
 """The error of a single run."""
+
+SENT = 20_000
+"""Texts up to which a run's tables are sent to another process; of more, evaluating takes most of the time."""
 
 FULL_ERROR = "HYDRA_FULL_ERROR"
 
@@ -78,29 +87,52 @@ def job(config: DictConfig) -> float:
 
 
 def _perform(config: DictConfig, folder: Path, sweep_folder: Path, plan: Any, chosen: bool) -> float:
-    from evalkit.job import Plan, perform, prepare_job, rank, run_context
-    from evalkit.trackers.behind import behind
+    from evalkit.behind import behind
+    from evalkit.job import Plan, finish, perform, prepare_job, rank, run_context
 
     prepared = prepare_job(config, projection_chosen=chosen)
     request = prepared.request
-    finished = perform(prepared, folder, plan or Plan())
     tracker = request.tracker.create()
     whole = folder if plan is None else sweep_folder
     around = run_context(plan or Plan(), log_texts=request.tracker.log_texts, folder=whole)
-
-    def log() -> Any:
-        return tracker.log_run(finished.record, folder, around)
-
+    if plan is not None and not elsewhere() and behind.apart and len(prepared.corpus.texts) <= SENT:
+        return _perform_apart(config, folder, prepared, plan, tracker, around)
+    finished = perform(prepared, folder, plan or Plan())
+    log = partial(finish, None, finished.record, folder, tracker, around)
     if plan is None:
         terminal.record_table(finished.record, folder)
         _say_logged(log(), tracker)
-        return rank(finished, request)
+        return rank(finished.record, request)
     terminal.say(terminal.run_line(finished.record, request.rank_by, finished.seconds, reused=finished.reused))
     if elsewhere():  # such a process may end with its job
         _say_trouble(log(), folder)
     else:
-        behind.log(log, lambda logged: _tell(logged, config, folder))
-    return rank(finished, request)
+        behind.do(log, lambda logged: _tell(logged, config, folder))
+    return rank(finished.record, request)
+
+
+def _perform_apart(
+    config: DictConfig, folder: Path, prepared: Prepared, plan: Plan, tracker: Tracker, around: RunContext
+) -> float:
+    """Evaluate here; files and log are made in the process behind, and the run is told of when it has them."""
+    from evalkit.behind import behind
+    from evalkit.job import Evaluated, evaluate_only, finish, rank
+
+    start = time.perf_counter()
+    done = evaluate_only(prepared, folder, plan, behind.wait_for)
+    if isinstance(done, Evaluated):
+        left, record, name, reused = done, done.result.record, done.key, False
+    else:
+        left, record, name, reused = None, done.record, None, done.reused
+    rank_by = prepared.request.rank_by
+    seconds = time.perf_counter() - start
+
+    def tell(finished: Callable[[], Any]) -> None:
+        if _tell(finished, config, folder):
+            terminal.say(terminal.run_line(record, rank_by, seconds, reused=reused))
+
+    behind.do(partial(finish, left, record, folder, tracker, around), tell, name=name)
+    return rank(record, prepared.request)
 
 
 def _say_logged(logged: Any, tracker: Any) -> None:
@@ -126,12 +158,14 @@ def _say_trouble(logged: Any, folder: Path) -> None:
         terminal.warn_once(logged.sentence)
 
 
-def _tell(logged: Callable[[], Any], config: DictConfig, folder: Path) -> None:
-    """What came of logging a job, whichever job is at work now."""
+def _tell(logged: Callable[[], Any], config: DictConfig, folder: Path) -> bool:
+    """What came of finishing a job, whichever job is at work now; whether it went well."""
     try:
         _say_trouble(logged(), folder)
-    except Exception as error:  # noqa: BLE001  # the job that was logged has failed, not the one at work
+    except Exception as error:  # noqa: BLE001  # the job that was finished has failed, not the one at work
         _note_failure(config, folder, error, say=True)
+        return False
+    return True
 
 
 def _note_failure(config: DictConfig, folder: Path, error: Exception, *, say: bool) -> None:
@@ -172,7 +206,7 @@ def _stop(*_: object) -> None:
 
 
 def _drop() -> None:
-    from evalkit.trackers.behind import behind
+    from evalkit.behind import behind
 
     behind.drop()
 

@@ -76,7 +76,8 @@ class Bracket(Callback):
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Compose and check every combination, settle the sweep's id, and write the plan."""
-        from evalkit.job import PLAN
+        from evalkit.behind import behind
+        from evalkit.job import PLAN, load_for_finishing
         from evalkit.records import write_json
 
         with _refusing():
@@ -91,6 +92,8 @@ class Bracket(Callback):
             _make_room(folder, "hydra.sweep.dir")
             write_json({**plan, "rank_by": config.rank_by}, folder / PLAN)
             under_way[:] = [config]
+            if str(config.hydra.launcher.get("_target_", "")).endswith(".BasicLauncher"):
+                behind.begin(len(jobs), load_for_finishing)
             distinct = len(set(plan["identities"]))
             if len(jobs) > distinct:
                 terminal.note(
@@ -112,12 +115,14 @@ class Bracket(Callback):
 
 
 def _close(config: DictConfig) -> int:
+    from evalkit.behind import behind
     from evalkit.closing import close_sweep
-    from evalkit.trackers.behind import behind
 
     behind.settle()
     with _refusing():
-        return close_sweep(Path(str(config.hydra.sweep.dir)).absolute(), strip(config))
+        status = close_sweep(Path(str(config.hydra.sweep.dir)).absolute(), strip(config))
+    behind.end()
+    return status
 
 
 def close_broken(error: Exception) -> int:

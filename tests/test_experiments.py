@@ -203,7 +203,7 @@ def test_every_source_that_a_study_imports_is_a_dependency_of_its_stage(reposito
         missing -= report | {"evalkit/report.py", "evalkit/closing.py"}
         assert {file for file in missing if not file.startswith(("evalkit/gallery/", "evalkit/trackers/"))} <= {
             "evalkit/terminal.py", "evalkit/messages.py", "evalkit/secrets.py", "evalkit/errors.py",
-            "evalkit/guarding.py", "evalkit/encoders/quiet.py", "evalkit/encoders/refusals.py",
+            "evalkit/guarding.py", "evalkit/behind.py", "evalkit/encoders/quiet.py", "evalkit/encoders/refusals.py",
         }  # fmt: skip
         unused = {file for file in evaluate - loaded if file.endswith(".py") and "__init__" not in file}
         assert unused <= {"evalkit/study.py"}

@@ -179,3 +179,55 @@ def test_what_a_killed_sweep_had_begun_to_write_is_removed_by_the_next(evalkit):
     assert evalkit("-m", *QUICK, "model=random", "hydra.sweep.dir=sweep").status == 0
     left = {path.name for folder in (run, run.parent) for path in folder.iterdir() if path.name.startswith(".")}
     assert left == {".hydra", ".mine"}
+
+
+MANY = ("-m", *QUICK, "model=random", "pooling=native,mean", "seed=0,1,2,3")
+"""Eight combinations of four evaluations: from eight on, a process beside the sweep's own finishes the runs."""
+
+TIMES = {"timings", "environment"}
+
+
+def left_by(folder):
+    """Every file of every run; of the record, what times do not change."""
+    found = {}
+    for file in sorted(folder.glob("*/*")):
+        if file.name == "record.json":
+            record = json.loads(file.read_text(encoding="utf-8"))
+            record["encoder"].pop("texts_per_second")
+            record["settings"].pop("store")
+            found[file.parent.name, file.name] = {key: value for key, value in record.items() if key not in TIMES}
+        elif file.is_file() and file.suffix != ".log":
+            found[file.parent.name, file.name] = file.read_bytes()
+    return found
+
+
+def test_runs_finished_in_a_process_beside_are_what_they_are_without_it(evalkit, monkeypatch):
+    from evalkit import behind
+
+    made = {}
+    for name, jobs in (("beside", behind.WORTHWHILE), ("alone", 1000)):
+        monkeypatch.setattr(behind, "WORTHWHILE", jobs)
+        done = evalkit(*MANY, f"hydra.sweep.dir={name}", f"store=of-{name}")
+        assert done.status == 0, done.err
+        assert done.out.count("found finished") == 4
+        assert done.out.count(" (chance ") == 8
+        made[name] = left_by(done.folder / name)
+    assert len(made["alone"]) > 60
+    assert made["beside"] == made["alone"]
+
+
+@pytest.mark.slow
+def test_a_run_that_cannot_be_written_beside_fails_alone(evalkit_process, tmp_path):
+    blocked = tmp_path / "work" / "sweep" / "2" / "map.png"
+    blocked.mkdir(parents=True)
+    (blocked / "in the way").touch()
+    done = evalkit_process(*MANY, "hydra.sweep.dir=sweep", "tracker=none")
+    assert done.status == 1
+    assert "Traceback" not in done.err
+    assert done.err.count("cannot be written") == 2  # when it happened, and in the sum
+    error = json.loads((blocked.parent / "error.json").read_text(encoding="utf-8"))
+    assert error["error"] == "EvaluationError"
+    assert "traceback" not in error
+    assert not (blocked.parent / "record.json").exists()
+    assert len(done.runs) == 7  # native and mean are one: the other of the two is not found, and made
+    assert "1 of the sweep's evaluations failed" in done.err

@@ -55,7 +55,7 @@ class Sampler(Callback):
         import matplotlib.pyplot
         import psutil
 
-        from evalkit.trackers.behind import behind
+        from evalkit.behind import behind
 
         self.runs += 1
         if self.runs % self.every:

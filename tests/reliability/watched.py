@@ -49,7 +49,7 @@ def watch(spec: dict[str, object], main: int) -> None:
     """Look, note, strike."""
     seen: Counter[str] = Counter()
     file = Path(str(spec["file"]))
-    beside = file.with_suffix(".new")
+    beside = file.with_name(f"{file.name}.new")
     while True:
         here = phase_of(sys._current_frames().get(main))
         seen[here] += 1
