@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,14 @@ from evalkit.errors import EvaluationError
 from evalkit.identity import foreign_digests, source_digest
 from evalkit.records import plain
 from evalkit.request import EvaluatorChoice
-from evalkit.store import Entry, Store, digest
+from evalkit.store import FEW_TEXTS, Entry, Recent, Store, digest
 from evalkit.values import Evaluation, Sample, Score
 
-__all__ = ["evaluation_key", "evaluator_generator", "recall_evaluation", "run_evaluator"]
+__all__ = ["evaluation_key", "evaluation_of", "evaluator_generator", "run_evaluator"]
 
 KIND = "evaluations"
+
+_recent: Recent[Evaluation] = Recent()
 
 
 def evaluation_key(
@@ -59,32 +61,58 @@ def evaluator_generator(seed: int, name: str) -> np.random.Generator:
     return np.random.default_rng([seed, int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little")])
 
 
-def recall_evaluation(store: Store, key: str) -> Evaluation | None:
-    """The stored result, or None."""
-    entry = store.find(KIND, key)
-    return None if entry is None else _load(entry)
-
-
-def run_evaluator(
-    choice: EvaluatorChoice, sample: Sample, *, k: tuple[int, ...], seed: int, store: Store, key: str
+def evaluation_of(
+    choice: EvaluatorChoice, store: Store, key: str, n: int, make: Callable[[], Evaluation]
 ) -> Evaluation:
-    """Evaluate and keep the result.
+    """The result, found or made; processes that want the same one wait for each other.
+
+    Parameters
+    ----------
+    n
+        Number of texts: of few, evalkit's own results stay in this process's memory.
+    make
+        Evaluates.
 
     Raises
     ------
     EvaluationError
         Where the evaluator returns something that is not an Evaluation.
     """
+    if n <= FEW_TEXTS and not foreign_digests(plain(choice.described)):
+        found = _recent.find(store, key)
+        if found is None:
+            found = _checked(choice, make())
+            _recent.keep(store, key, found)
+        return found
+    found = _recall(store, key)
+    if found is None:
+        with store.lock(KIND, key):
+            found = _recall(store, key)
+            if found is None:
+                found = _checked(choice, make())
+                _keep(store, key, found)
+    return found
+
+
+def _recall(store: Store, key: str) -> Evaluation | None:
+    entry = store.find(KIND, key)
+    return None if entry is None else _load(entry)
+
+
+def run_evaluator(choice: EvaluatorChoice, sample: Sample, *, k: tuple[int, ...], seed: int) -> Evaluation:
+    """Evaluate."""
     extra: dict[str, Any] = {}
     if "k" in choice.described and choice.described["k"] is None:
         extra["k"] = k
-    evaluation = choice.evaluate(sample, evaluator_generator(seed, choice.name), **extra)
-    if not isinstance(evaluation, Evaluation):
-        raise EvaluationError(
-            f"evaluator {choice.name} returned {type(evaluation).__name__}, not an Evaluation: see docs/extending.md."
-        )
-    _keep(store, key, evaluation)
-    return evaluation
+    return choice.evaluate(sample, evaluator_generator(seed, choice.name), **extra)
+
+
+def _checked(choice: EvaluatorChoice, found: Any) -> Evaluation:
+    if isinstance(found, Evaluation):
+        return found
+    raise EvaluationError(
+        f"evaluator {choice.name} returned {type(found).__name__}, not an Evaluation: see docs/extending.md."
+    )
 
 
 def _groups(evaluation: Evaluation) -> dict[str, Mapping[str, NDArray[Any]]]:

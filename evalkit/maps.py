@@ -15,13 +15,15 @@ from evalkit.graphs import Graphs
 from evalkit.identity import foreign_digests, source_digest
 from evalkit.records import plain
 from evalkit.request import ProjectionChoice
-from evalkit.store import Entry, Store, digest
+from evalkit.store import FEW_TEXTS, Entry, Recent, Store, digest
 from evalkit.values import Embedding, Projection
 
 __all__ = ["neighbours_needed", "project", "projection_key"]
 
 FORMAT = 1
 KIND = "projections"
+
+_recent: Recent[Projection] = Recent()
 
 DRAWING = ("projections", "inverted_lists.py", "neighbours.py", "ties.py", "compiled.py")
 """The sources that a map depends on: after an upgrade that changes them it is drawn again."""
@@ -50,6 +52,12 @@ def project(choice: ProjectionChoice, embedding: Embedding, graphs: Graphs, stor
     key = projection_key(choice, embedding, seed)
     need = neighbours_needed(choice.project, len(embedding.unit))
     graphs.want(need)
+    if len(embedding.unit) <= FEW_TEXTS and not foreign_digests(plain(choice.described)):
+        drawn = _recent.find(store, key)
+        if drawn is None:
+            drawn = choice.project(embedding.unit, graphs.whole(), seed=seed)
+            _recent.keep(store, key, drawn)
+        return drawn
     entry = store.find(KIND, key)
     if entry is not None:
         return _load(entry)
@@ -57,9 +65,9 @@ def project(choice: ProjectionChoice, embedding: Embedding, graphs: Graphs, stor
         entry = store.find(KIND, key)
         if entry is not None:
             return _load(entry)
-        projection = choice.project(embedding.unit, graphs.whole(), seed=seed)
-        _keep(store, key, projection)
-    return projection
+        drawn = choice.project(embedding.unit, graphs.whole(), seed=seed)
+        _keep(store, key, drawn)
+    return drawn
 
 
 def neighbours_needed(target: Callable[..., Any], n: int) -> int:

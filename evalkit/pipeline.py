@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from evalkit.embedding import Embedded, embed
 from evalkit.errors import RequestError
-from evalkit.evaluations import evaluation_key, recall_evaluation, run_evaluator
+from evalkit.evaluations import evaluation_key, evaluation_of, run_evaluator
 from evalkit.graphs import Graphs
 from evalkit.identity import encoder_material, environment, labels_digest, run_identity
 from evalkit.maps import project, projection_key
@@ -237,15 +237,13 @@ def _evaluate_all(
             k=prepared.k,
             seed=request.seed,
         )
+
+        def make(choice: EvaluatorChoice = choice) -> Evaluation:
+            sample = _sample(choice, embedded, corpus, graphs, projection)
+            return run_evaluator(choice, sample, k=prepared.k, seed=request.seed)
+
         with clock(choice.name), watcher.stage(choice.name):
-            found = recall_evaluation(store, key)
-            if found is None:
-                with store.lock("evaluations", key):
-                    found = recall_evaluation(store, key)
-                    if found is None:
-                        sample = _sample(choice, embedded, corpus, graphs, projection)
-                        found = run_evaluator(choice, sample, k=prepared.k, seed=request.seed, store=store, key=key)
-        done[choice.name] = found
+            done[choice.name] = evaluation_of(choice, store, key, len(corpus.texts), make)
     return done
 
 

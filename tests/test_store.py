@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.errors import EvaluationError, RequestError
-from evalkit.store import Entry, Store, digest
+from evalkit.store import Entry, Recent, Store, digest
 
 KEY = digest({"which": 1})
 OTHER = digest({"which": 2})
@@ -619,3 +619,12 @@ EXPECTED = "a038e6e9a047debc3cd5c58c319020e0ebd0035d8934e70f4e18ce67ca6278a3"
 def test_what_is_no_json_has_no_digest(mapping: dict[str, object], error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words):
         digest(mapping)
+
+
+def test_recent_results_are_forgotten_in_the_order_they_were_kept(tmp_path: Path) -> None:
+    recent: Recent[int] = Recent()
+    here, there = Store(tmp_path / "here"), Store(tmp_path / "there")
+    for number in range(300):
+        recent.keep(here, str(number), number)
+    assert [recent.find(here, "299"), recent.find(here, "44"), recent.find(here, "43")] == [299, 44, None]
+    assert recent.find(there, "299") is None

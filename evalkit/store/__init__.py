@@ -15,6 +15,7 @@ digests and identifiers in the code, never from data.
 
 from evalkit.store.digests import digest
 from evalkit.store.entry import Entry
+from evalkit.store.recent import FEW_TEXTS, Recent
 from evalkit.store.shelves import Store
 
-__all__ = ["Entry", "Store", "digest"]
+__all__ = ["FEW_TEXTS", "Entry", "Recent", "Store", "digest"]

@@ -1,0 +1,34 @@
+"""What a process made last: results that are made anew in less time than it takes to keep them on the disk."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Generic, TypeVar
+
+from evalkit.store.shelves import Store
+
+__all__ = ["FEW_TEXTS", "Recent"]
+
+FEW_TEXTS = 128
+"""Results of up to so many texts take some milliseconds to make; an entry is five new files, two milliseconds."""
+
+KEPT = 256
+
+Value = TypeVar("Value")
+
+
+class Recent(Generic[Value]):
+    """The last few results by store and key, shared by the runs of one process; whoever gets one leaves it as it is."""
+
+    def __init__(self) -> None:
+        self._values: OrderedDict[tuple[str, str], Value] = OrderedDict()
+
+    def find(self, store: Store, key: str) -> Value | None:
+        """The result, or None."""
+        return self._values.get((str(store.folder), key))
+
+    def keep(self, store: Store, key: str, value: Value) -> None:
+        """Remember it, and forget the oldest beyond 256."""
+        self._values[str(store.folder), key] = value
+        while len(self._values) > KEPT:
+            self._values.popitem(last=False)
