@@ -20,6 +20,7 @@ from evalkit.identity import encoder_material, environment, labels_digest, run_i
 from evalkit.maps import project, projection_key
 from evalkit.request import EvaluatorChoice, ProjectionChoice, Request
 from evalkit.store import Store, digest
+from evalkit.threads import suitable_threads
 from evalkit.values import Corpus, EncoderIdentity, Evaluation, Projection, Record, Sample
 from evalkit.version import __version__
 
@@ -193,18 +194,19 @@ def evaluate(
             poolings=poolings,
             advance=advance,
         )
-    graphs = Graphs(embedded.embedding, corpus.labels, prepared.k, store, seed=request.seed, large=LARGE)
-    with clock("project"), watcher.stage("project"):
-        projection = project(prepared.projection, embedded.embedding, graphs, store, seed=request.seed)
-    evaluations = _evaluate_all(prepared, embedded, graphs, projection, store, clock, watcher)
-    with clock("tables"):
-        parts = tables.Parts(corpus, embedded, projection, evaluations, graphs.shallow())
-        queries = tables.query_neighbours(parts, NEAREST)
-        texts = tables.text_table(parts)
-        confusion = tables.confusion_table(parts)
-        labels = tables.label_table(parts, confusion)
-        pairs = tables.pair_table(parts)
-        topics = tables.topic_rows(parts)
+    with suitable_threads(embedded.embedding.unit.size):
+        graphs = Graphs(embedded.embedding, corpus.labels, prepared.k, store, seed=request.seed, large=LARGE)
+        with clock("project"), watcher.stage("project"):
+            projection = project(prepared.projection, embedded.embedding, graphs, store, seed=request.seed)
+        evaluations = _evaluate_all(prepared, embedded, graphs, projection, store, clock, watcher)
+        with clock("tables"):
+            parts = tables.Parts(corpus, embedded, projection, evaluations, graphs.shallow())
+            queries = tables.query_neighbours(parts, NEAREST)
+            texts = tables.text_table(parts)
+            confusion = tables.confusion_table(parts)
+            labels = tables.label_table(parts, confusion)
+            pairs = tables.pair_table(parts)
+            topics = tables.topic_rows(parts)
     record = _record(prepared, embedded, projection, evaluations, graphs, queries, topics, clock, store)
     _check_rank_by(record, request.rank_by)
     return Result(record=record, texts=texts, labels=labels, pairs=pairs, confusion=confusion)
