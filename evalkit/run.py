@@ -61,7 +61,7 @@ def job(config: DictConfig) -> float:
 
     from evalkit import sweep
     from evalkit.guarding import hide
-    from evalkit.job import read_plan
+    from evalkit.job import prepare_job, read_plan
     from evalkit.outputs import UNTRACKED, remove_pending
 
     hydra = HydraConfig.get()
@@ -74,7 +74,10 @@ def job(config: DictConfig) -> float:
     hide(*(folder / str(hydra.output_subdir)).glob("*.yaml"), *([sweep_folder / "multirun.yaml"] if many else []))
     plan = read_plan(sweep_folder) if many else None
     try:
-        return _perform(config, folder, sweep_folder, plan, sweep.is_chosen(hydra, "projection"))
+        prepared = sweep.prepared_before(hydra) or prepare_job(
+            config, projection_chosen=sweep.is_chosen(hydra, "projection")
+        )
+        return _perform(config, folder, sweep_folder, plan, prepared)
     except Exception as error:  # noqa: BLE001  # whatever it is, the sweep's other jobs go on
         if not many:
             # Kept for main: Hydra would print a line of its own above ours.
@@ -86,11 +89,10 @@ def job(config: DictConfig) -> float:
         return float("nan")
 
 
-def _perform(config: DictConfig, folder: Path, sweep_folder: Path, plan: Any, chosen: bool) -> float:
+def _perform(config: DictConfig, folder: Path, sweep_folder: Path, plan: Plan | None, prepared: Prepared) -> float:
     from evalkit.behind import behind
-    from evalkit.job import Plan, finish, perform, prepare_job, rank, run_context
+    from evalkit.job import Plan, finish, perform, rank, run_context
 
-    prepared = prepare_job(config, projection_chosen=chosen)
     request = prepared.request
     tracker = request.tracker.create()
     whole = folder if plan is None else sweep_folder

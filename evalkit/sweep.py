@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict
@@ -23,10 +23,19 @@ from evalkit import launchers, terminal
 from evalkit.composing import compose_once
 from evalkit.errors import EvalkitError, EvaluationError, RequestError
 
-__all__ = ["Bracket", "close_broken", "first_missing", "is_chosen", "strip", "under_way"]
+if TYPE_CHECKING:
+    from evalkit.pipeline import Prepared
+
+__all__ = ["Bracket", "close_broken", "first_missing", "is_chosen", "prepared_before", "strip", "under_way"]
 
 created: dict[Path, Path] = {}
 """Run folder → the topmost folder that Hydra makes for it, so that a refused request leaves no folder."""
+
+planned: dict[tuple[str, ...], Prepared] = {}
+"""Overrides → what the sweep's plan prepared: a job of this process need not ask again."""
+
+PLANNED = 300
+"""As many are kept as `composing` keeps configurations."""
 
 under_way: list[DictConfig] = []
 """Configuration of the sweep whose jobs a launcher is running: Hydra forgets its end where the launcher fails."""
@@ -34,10 +43,10 @@ under_way: list[DictConfig] = []
 
 def strip(config: DictConfig) -> DictConfig:
     """The job's configuration without Hydra's own node (a copy)."""
-    copy = config.copy()
-    with open_dict(copy):
-        copy.pop("hydra", None)
-    return copy
+    # Without copying Hydra's node first, which is most of it.
+    kept = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    OmegaConf.set_struct(kept, OmegaConf.is_struct(config))
+    return kept
 
 
 def is_chosen(hydra: Any, group: str) -> bool:
@@ -48,6 +57,19 @@ def is_chosen(hydra: Any, group: str) -> bool:
 def _asked(hydra: Any) -> list[str]:
     """The task's overrides as they were given: a reference to a secret is not to be followed."""
     return [str(entry) for entry in OmegaConf.to_container(hydra.overrides.task, resolve=False) or ()]
+
+
+def prepared_before(hydra: Any) -> Prepared | None:
+    """What the plan of this process' sweep prepared for the job; None where it must be prepared (again).
+
+    Vectors from a file are looked at again: nothing else of a request is read before the job and may have changed.
+    """
+    from evalkit.job import corpus_of
+
+    found = planned.pop(tuple(_asked(hydra)), None)
+    if found is None or found.encoder.kind == "precomputed":
+        return None
+    return found if corpus_of(found.request).fingerprint == found.corpus.fingerprint else None
 
 
 def first_missing(folder: Path) -> Path:
@@ -109,6 +131,7 @@ class Bracket(Callback):
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """Leaderboard, comparisons, gallery; the sweep's own run in the tracker; the failures."""
         under_way.clear()
+        planned.clear()
         status = _close(config)
         if status:
             sys.exit(status)
@@ -213,6 +236,7 @@ def _plan(jobs: Sequence[DictConfig]) -> dict[str, Any]:
     from evalkit.store import digest
     from evalkit.trackers import sweep_identity
 
+    planned.clear()
     identities: list[str] = []
     poolings: dict[str, list[str]] = {}
     for number, job in enumerate(jobs):
@@ -228,6 +252,8 @@ def _plan(jobs: Sequence[DictConfig]) -> dict[str, Any]:
             identities.append(digest({"asked": OmegaConf.to_yaml(plain, resolve=True)}))
             continue
         identities.append(prepared.identity)
+        if len(planned) < PLANNED:
+            planned[tuple(_asked(job.hydra))] = prepared
         wanted = poolings.setdefault(encoding_group(prepared.request), [])
         if prepared.request.pooling not in wanted:
             wanted.append(prepared.request.pooling)
