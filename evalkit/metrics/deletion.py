@@ -130,9 +130,9 @@ def _book_group(graph, row, text, group, change, weight, labels, label, total, b
 
 
 @compiled_exactly
-def _delete_group(
+def _delete_group(  # type: ignore[no-untyped-def]
     graph, row, text, kind, places, group, prefix, last, weight, labels, moments, totals, by_label, overall
-):  # type: ignore[no-untyped-def]
+):
     """One score of one row without each member of a group; adds (other, own) changes and their squares to `moments`."""
     label = labels[text]
     change = np.zeros(2)
@@ -179,9 +179,9 @@ def _delete_within_k(graph, row, text, k, groups, prefix, last, weight, labels, 
 
 
 @compiled_exactly
-def _delete_within_r(
+def _delete_within_r(  # type: ignore[no-untyped-def]
     graph, row, text, r, r_after, groups, prefix, last, weights, labels, moments, moved, totals, by_label, overall
-):  # type: ignore[no-untyped-def]
+):
     """R-precision and MAP@R of one row without each text of its first R places, both in one pass.
 
     Nearly every text stands alone at its place: then the absence of another label's text, or of an own one, changes

@@ -49,8 +49,11 @@ def assign_clusters(
     with warnings.catch_warnings(), threadpool_limits(limits=1 if fitted.size < 1e6 else None):
         # Fewer different vectors than labels: said below, in the record.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        model = (_fit_many if large else _fit)(fitted, n_clusters, starts, seed)
-        clusters = (model.labels_ if rows is None else model.predict(unit)).astype(np.int32)
+        if large and isinstance(fitted, np.ndarray):
+            clusters = _fit_dense(fitted, n_clusters, starts, seed, None if rows is None else unit)
+        else:
+            model = (_fit_sparse if large else _fit)(fitted, n_clusters, starts, seed)
+            clusters = (model.labels_ if rows is None else model.predict(unit)).astype(np.int32)
     found = np.unique(clusters).size
     if found < n_clusters:
         return clusters, (f"k-means found {found} groups for {n_clusters} labels: too few vectors differ.",)
@@ -63,7 +66,7 @@ def _fit(vectors: Any, n_clusters: int, starts: int, seed: int) -> Any:
     return KMeans(n_clusters=n_clusters, n_init=starts, random_state=seed).fit(vectors)
 
 
-def _fit_many(vectors: Any, n_clusters: int, starts: int, seed: int) -> Any:
+def _fit_sparse(vectors: Any, n_clusters: int, starts: int, seed: int) -> Any:
     """As `_fit`, the starts drawn in double precision.
 
     scikit-learn converts single precision anew for every centre that it draws, which costs more than all of the
@@ -79,6 +82,15 @@ def _fit_many(vectors: Any, n_clusters: int, starts: int, seed: int) -> Any:
         if best is None or model.inertia_ < best.inertia_:
             best = model
     return best
+
+
+def _fit_dense(vectors: Vectors, n_clusters: int, starts: int, seed: int, every: Vectors | None) -> NDArray[np.int32]:
+    """As `_fit_sparse`, all starts at once; clusters of `vectors`, or of `every` text where that is given."""
+    from evalkit.metrics.lloyd import draw_starts, fit_starts, nearest_centres
+
+    seeds = [(seed + number) % 2**32 for number in range(starts)]
+    clusters, centres = fit_starts(vectors, draw_starts(vectors.astype(np.float64), n_clusters, seeds))
+    return clusters if every is None else nearest_centres(every, centres)
 
 
 def _thin(unit: Vectors) -> Any:
