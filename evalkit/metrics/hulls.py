@@ -19,7 +19,7 @@ from evalkit.metrics.hull_areas import covered_areas, hull_areas, shared_areas
 from evalkit.metrics.hull_geometry import convex_hulls, foreign_points
 from evalkit.metrics.mean_intervals import mean_by_label
 from evalkit.metrics.null_sample import LARGE, stratified_rows
-from evalkit.nulls import build_score, p_value, permute_scores
+from evalkit.nulls import Statistic, build_score, p_value, permute_scores
 from evalkit.values import Codes, Evaluation, Points, Sample, Vectors
 
 __all__ = ["HullScores", "Hulls", "evaluate", "hulls_of", "score_hulls"]
@@ -226,7 +226,16 @@ def _null(
         points, labels = points[rows], labels[rows]
         said["null_texts"] = int(labels.size)
     order = np.lexsort((points[:, 1], points[:, 0]))
+    statistic = (_few_labels if n_labels <= FEW else _many_labels)(points, order, labels, n_labels)
+    observed = {name: float(values[0]) for name, values in statistic(labels[None]).items()}
+    null = permute_scores(statistic, labels, count=19 if n_labels >= MANY_LABELS else 99, rng=rng)
+    for name, values in null.items():
+        # Areas of the same partition differ in the last digits: that is a tie.
+        values[np.isclose(values, observed[name], rtol=1e-9, atol=1e-12)] = observed[name]
+    return null, {name: value if np.isfinite(value) else None for name, value in observed.items()}, said
 
+
+def _many_labels(points: Points, order: NDArray[np.int64], labels: Codes, n_labels: int) -> Statistic:  # noqa: ARG001
     def score(labelling: NDArray[np.int32]) -> dict[str, float]:
         hulls = hulls_of(points, labelling, n_labels, order=order)
         return _summary(score_hulls(points, labelling, hulls), labelling, n_labels)
@@ -235,12 +244,29 @@ def _null(
         rows = [score(labelling) for labelling in labellings]
         return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
-    observed = score(labels)
-    null = permute_scores(statistic, labels, count=19 if n_labels >= MANY_LABELS else 99, rng=rng)
-    for name, values in null.items():
-        # Areas of the same partition differ in the last digits: that is a tie.
-        values[np.isclose(values, observed[name], rtol=1e-9, atol=1e-12)] = observed[name]
-    return null, {name: value if np.isfinite(value) else None for name, value in observed.items()}, said
+    return statistic
+
+
+def _few_labels(points: Points, order: NDArray[np.int64], labels: Codes, n_labels: int) -> Statistic:
+    """The same in one call for all labellings."""
+    from evalkit.metrics.hull_labellings import hulls_of_each
+
+    sizes = np.bincount(labels, minlength=n_labels).astype(np.int64)
+    extent, n_pairs = float(np.ptp(points, axis=0).max()), n_labels * (n_labels - 1) / 2
+    flat, same = FLAT * extent**2, SAME * extent
+
+    def statistic(labellings: NDArray[np.int32]) -> Mapping[str, NDArray[np.float64]]:
+        total, twice, ratios, number, foreign, macro = hulls_of_each(points, order, labellings, sizes, flat, same).T
+        covers = total > flat
+        return {
+            "overlap": np.where(covers, np.maximum(twice, 0.0) / np.where(covers, total, 1.0), np.nan),
+            "foreign_share": foreign,
+            "foreign_share_macro": macro,
+            "mean_iou": np.where(covers, ratios / n_pairs, np.nan),
+            "overlapping_pairs": number / n_pairs,
+        }
+
+    return statistic
 
 
 def _pairs(

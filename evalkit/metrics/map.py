@@ -34,6 +34,7 @@ MANY_PAIRS = 2e9  # distances that 999 permutations may cost: about a second on 
 FEW_PAIRS = 1e6  # up to so many distances a thread takes longer to start than to work
 AT_ONCE = 50_000  # texts of permuted maps that a thread scores at a time
 BLOCK = 64
+MANY = 999
 QUERIES = 20_000  # of a large corpus
 THREADS = 2
 SAME = 1e-12  # of the map's extent: no distance at all
@@ -201,7 +202,8 @@ def _null(
 
     names = ("silhouette", "silhouette_macro", "centroid_accuracy", "centroid_accuracy_macro")
     alone = labels.size * rows.size * BLOCK <= FEW_PAIRS
-    at_once = BLOCK if alone else max(1, min(AT_ONCE // labels.size, BLOCK // THREADS))
+    block = MANY if alone else BLOCK
+    at_once = block if alone else max(1, min(AT_ONCE // labels.size, BLOCK // THREADS))
     with ThreadPoolExecutor(THREADS) as pool:
 
         def statistic(labellings: NDArray[np.int32]) -> dict[str, NDArray[np.float64]]:
@@ -212,7 +214,7 @@ def _null(
 
         observed = {name: float(column[0]) for name, column in statistic(labels[None]).items()}
         many = not said and labels.size * rows.size * 999.0 <= MANY_PAIRS
-        null = permute_scores(statistic, labels, count=999 if many else 99, rng=rng, block=BLOCK)
+        null = permute_scores(statistic, labels, count=MANY if many else 99, rng=rng, block=block)
     for name, values in null.items():
         # The same partition under other names differs in the last digits: that is a tie.
         values[np.isclose(values, observed[name], rtol=1e-9, atol=1e-12)] = observed[name]

@@ -18,6 +18,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from evalkit.metrics.class_sums import sum_by_label
 from evalkit.metrics.mean_intervals import CENTROID_WIDENING
+from evalkit.threads import FEW_VALUES, suitable_threads
 from evalkit.values import Codes, Points, Vectors
 
 __all__ = ["accuracy_intervals", "chance_accuracies", "embedding_rates", "map_rates", "pair_accuracy"]
@@ -177,6 +178,9 @@ def chance_accuracies(
         marks[:, : members[first].size] = 1.0
         return float(_shuffled_accuracy(vectors @ vectors.T, draws.permuted(marks, axis=1)).mean())
 
+    if unit.size <= FEW_VALUES:
+        with suitable_threads(unit.size):
+            return np.array(list(map(shuffle, a, b, rng.spawn(a.size))), dtype=np.float64)
     # Products this small are slower on two threads than on one: two pairs at a time instead.
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(THREADS) as pool:
         return np.array(list(pool.map(shuffle, a, b, rng.spawn(a.size))), dtype=np.float64)

@@ -13,6 +13,11 @@ from evalkit.compiled import compiled
 
 __all__ = ["centroid_hits", "hits_of_each", "silhouettes", "silhouettes_of_each"]
 
+TEXTS, QUERIES = 64, 128  # whose distances are held at a time
+
+FEW_DISTANCES = 1 << 14
+"""Up to so many distances each is taken once for all labellings; beyond, a labelling's own order is quicker."""
+
 
 @compiled
 def _by_label(
@@ -138,11 +143,50 @@ def silhouettes_of_each(
     rows: NDArray[np.int64],
     nothing: float,
 ) -> NDArray[np.float64]:
-    """(P, Q) `silhouettes` of (P, N) labellings: one call, for a small map's own take less time than calling."""
-    values = np.empty((labellings.shape[0], rows.size))
-    for p in range(labellings.shape[0]):
-        values[p] = silhouettes(points, labellings[p], sizes, rows, nothing)
+    """(P, Q) `silhouettes` of (P, N) labellings of the same sizes.
+
+    A distance is taken once for all labellings, and added to the sum of the label that it goes to in each: of
+    neighbouring queries side by side, so that an addition is of some numbers at once.
+    """
+    n = points.shape[0]
+    values = np.zeros((labellings.shape[0], rows.size))
+    distances = np.empty((TEXTS, QUERIES))
+    sums = np.empty((labellings.shape[0], sizes.size, QUERIES))
+    x, y = np.zeros(QUERIES), np.zeros(QUERIES)
+    for first in range(0, rows.size, QUERIES):
+        queries = min(QUERIES, rows.size - first)
+        for q in range(queries):
+            x[q], y[q] = points[rows[first + q], 0], points[rows[first + q], 1]
+        sums[:] = 0.0
+        for start in range(0, n, TEXTS):
+            texts = min(TEXTS, n - start)
+            for t in range(texts):
+                for q in range(QUERIES):
+                    dx, dy = points[start + t, 0] - x[q], points[start + t, 1] - y[q]
+                    distances[t, q] = np.sqrt(dx * dx + dy * dy)
+            for p in range(labellings.shape[0]):
+                for t in range(texts):
+                    row, each = sums[p, labellings[p, start + t]], distances[t]
+                    for q in range(row.size):
+                        row[q] += each[q]
+        for p in range(labellings.shape[0]):
+            for q in range(queries):
+                own = labellings[p, rows[first + q]]
+                values[p, first + q] = _silhouette(sums[p, :, q], own, sizes, nothing)
     return values
+
+
+@compiled
+def _silhouette(sums: NDArray[np.float64], own: int, sizes: NDArray[np.int64], nothing: float) -> float:
+    """Silhouette of a text from the sums of its distances to each label's texts."""
+    if sizes[own] < 2:
+        return 0.0
+    inner, outer = sums[own] / (sizes[own] - 1), np.finfo(np.float64).max
+    for label in range(sizes.size):
+        if label != own and sizes[label] > 0:
+            outer = min(outer, sums[label] / sizes[label])
+    larger = max(inner, outer)
+    return (outer - inner) / larger if larger > nothing else 0.0
 
 
 @compiled

@@ -203,3 +203,15 @@ def test_a_few_hulls_cover_what_uniting_them_one_after_the_other_covers(seed, mo
     united = hulls.score_hulls(points, labels, shapes)
     assert exact.overlap == pytest.approx(united.overlap, abs=1e-12)
     assert exact.mean_iou == united.mean_iou
+
+
+@pytest.mark.parametrize("make", [lambda p: p, lambda p: np.repeat(p[:10], 9, axis=0), lambda p: p * [1, 0]])
+def test_all_labellings_at_once_score_as_one_by_one(make):
+    points, labels = drawn()
+    points = np.ascontiguousarray(make(points), dtype=np.float64)
+    labellings = np.random.default_rng(1).permuted(np.tile(labels, (20, 1)), axis=1)
+    order = np.lexsort((points[:, 1], points[:, 0]))
+    few, many = (way(points, order, labels, 5)(labellings) for way in (hulls._few_labels, hulls._many_labels))
+    assert list(few) == list(many)
+    for name, values in many.items():
+        np.testing.assert_allclose(few[name], values, atol=1e-12, err_msg=name)

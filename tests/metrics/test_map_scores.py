@@ -4,6 +4,7 @@ import pytest
 from evalkit import neighbours
 from evalkit.errors import RequestError
 from evalkit.metrics import map as map_scores
+from evalkit.metrics import plane_scores
 from evalkit.values import Sample
 
 
@@ -175,3 +176,15 @@ def test_k_of_n_or_more_is_refused():
     points, labels = drawn(n=12)
     with pytest.raises(RequestError, match="k must lie between 1 and 11"):
         map_scores.evaluate(sample_of(points, labels), np.random.default_rng(0), k=[12])
+
+
+@pytest.mark.parametrize("n", [40, 200])  # on both sides of FEW_DISTANCES
+def test_silhouettes_of_all_labellings_are_those_of_each(n):
+    rng = np.random.default_rng(n)
+    points, labels = rng.normal(size=(n, 2)), np.minimum(np.arange(n) // 3, 6).astype(np.int32)
+    labels[0] = 7  # a label of one text
+    labellings = rng.permuted(np.tile(labels, (5, 1)), axis=1)
+    sizes, rows = np.bincount(labels), np.arange(n)
+    found = plane_scores.silhouettes_of_each(points, labellings, sizes, rows, 1e-12)
+    each = [plane_scores.silhouettes(points, labelling, sizes, rows, 1e-12) for labelling in labellings]
+    np.testing.assert_allclose(found, each, atol=1e-13)

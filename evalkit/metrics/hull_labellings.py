@@ -1,0 +1,62 @@
+"""Compiled loop over labellings of one map: what their hulls say, without a word of Python between two of them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evalkit.compiled import compiled
+from evalkit.metrics.hull_areas import covered_areas, hull_areas, shared_areas
+from evalkit.metrics.hull_geometry import convex_hulls, foreign_points
+
+__all__ = ["hulls_of_each"]
+
+
+@compiled
+def hulls_of_each(
+    points: NDArray[np.float64],
+    order: NDArray[np.int64],
+    labellings: NDArray[np.int32],
+    sizes: NDArray[np.int64],
+    flat: float,
+    same: float,
+) -> NDArray[np.float64]:
+    """Areas, overlapping pairs and foreign points of the hulls of (P, N) labellings.
+
+    Parameters
+    ----------
+    points, order
+        As for `hull_geometry.convex_hulls`.
+    labellings
+        (P, N) codes 0 … k − 1, k of eight or less (every common part of the hulls is looked at).
+    sizes
+        (k,) texts of each label, the same in every labelling.
+    flat
+        Area up to which there is none.
+    same
+        Distance up to which a point is on a boundary.
+
+    Returns
+    -------
+    ndarray
+        (P, 6): area that any hull covers, and that two or more cover; sum of the overlapping pairs'
+        intersection / union; their number; share of foreign points, and its mean over labels.
+    """
+    k = sizes.size
+    found = np.zeros((labellings.shape[0], 6))
+    for p in range(labellings.shape[0]):
+        labels = labellings[p]
+        corners, begins = convex_hulls(points, order, labels, k, flat)
+        areas, shared = hull_areas(corners, begins), shared_areas(corners, begins)
+        found[p, 0], found[p, 1] = covered_areas(corners, begins, np.flatnonzero(areas > flat))
+        for a in range(k):
+            for b in range(a + 1, k):
+                if shared[a, b] > flat:
+                    found[p, 2] += shared[a, b] / (areas[a] + areas[b] - shared[a, b])
+                    found[p, 3] += 1.0
+        foreign = foreign_points(points, labels, corners, begins, same)
+        for i in range(labels.size):
+            if foreign[i]:
+                found[p, 4] += 1.0 / labels.size
+                found[p, 5] += 1.0 / (k * sizes[labels[i]])
+    return found
