@@ -28,6 +28,10 @@ BLOCK_VALUES = 1 << 18
 """Numbers held at a time: a block of products stays in the processor's cache."""
 
 
+FEW_MEMBERS = 1 << 10
+"""Up to so many places (texts times labels) a product with zeros and ones is quicker than one without the zeros."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class CentredVectors:
     """Vectors about their mean: what does not depend on the labels.
@@ -161,6 +165,10 @@ def sum_by_label(values: NDArray[Any], labellings: NDArray[np.int32], n_labels: 
         (P, k, r) float64.
     """
     count, n = labellings.shape
+    if n * n_labels <= FEW_MEMBERS:
+        members = labellings[:, None, :] == np.arange(n_labels, dtype=np.int32)[:, None]
+        sums = members.reshape(-1, n).astype(np.float64) @ values
+        return np.asarray(sums, dtype=np.float64).reshape(count, n_labels, -1)
     rows = (labellings.T + n_labels * np.arange(count)).ravel()
     starts = count * np.arange(n + 1)
     membership = sparse.csc_matrix((np.ones(rows.size), rows, starts), shape=(count * n_labels, n))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.metrics.class_sums import centre, label_means
+from evalkit.metrics.class_sums import BLOCK_VALUES, centre, label_means
 from evalkit.metrics.null_sample import LARGE, stratified_rows
 from evalkit.nulls import permutation_count, permute_scores
 from evalkit.values import Codes, Evaluation, Sample, Vectors
@@ -190,7 +190,8 @@ def _permuted_hits(
 
     cost = float(labels.size * embeddings[0].shape[1] + n_labels**2 * embeddings[0].shape[1]) * len(embeddings)
     count = permutation_count(cost)
-    drawn = permute_scores(statistic, labels, count=count, rng=rng, block=16)
+    block = int(np.clip(BLOCK_VALUES // (labels.size * n_labels), 16, count))
+    drawn = permute_scores(statistic, labels, count=count, rng=rng, block=block)
     return np.stack([drawn[str(number)] > 0 for number in range(len(embeddings))]), count
 
 
