@@ -32,7 +32,7 @@ NULL_QUERIES = 1_000
 
 MANY_PAIRS = 2e9  # distances that 999 permutations may cost: about a second on two cores
 FEW_PAIRS = 1e6  # up to so many distances a thread takes longer to start than to work
-AT_ONCE = 50_000  # texts of permuted maps that a thread scores at a time
+AT_ONCE = 1_000_000  # texts of permuted maps that a thread scores at a time
 BLOCK = 64
 MANY = 999
 QUERIES = 20_000  # of a large corpus

@@ -13,10 +13,7 @@ from evalkit.compiled import compiled
 
 __all__ = ["centroid_hits", "hits_of_each", "silhouettes", "silhouettes_of_each"]
 
-TEXTS, QUERIES = 64, 128  # whose distances are held at a time
-
-FEW_DISTANCES = 1 << 14
-"""Up to so many distances each is taken once for all labellings; beyond, a labelling's own order is quicker."""
+TEXTS, QUERIES = 128, 64  # whose distances are held at a time
 
 
 @compiled
@@ -148,20 +145,20 @@ def silhouettes_of_each(
     A distance is taken once for all labellings, and added to the sum of the label that it goes to in each: of
     neighbouring queries side by side, so that an addition is of some numbers at once.
     """
-    n = points.shape[0]
+    n, width = points.shape[0], min(QUERIES, rows.size)
     values = np.zeros((labellings.shape[0], rows.size))
-    distances = np.empty((TEXTS, QUERIES))
-    sums = np.empty((labellings.shape[0], sizes.size, QUERIES))
-    x, y = np.zeros(QUERIES), np.zeros(QUERIES)
-    for first in range(0, rows.size, QUERIES):
-        queries = min(QUERIES, rows.size - first)
+    distances = np.empty((min(TEXTS, n), width))
+    sums = np.empty((labellings.shape[0], sizes.size, width))
+    x, y = np.zeros(width), np.zeros(width)
+    for first in range(0, rows.size, width):
+        queries = min(width, rows.size - first)
         for q in range(queries):
             x[q], y[q] = points[rows[first + q], 0], points[rows[first + q], 1]
         sums[:] = 0.0
         for start in range(0, n, TEXTS):
             texts = min(TEXTS, n - start)
             for t in range(texts):
-                for q in range(QUERIES):
+                for q in range(width):
                     dx, dy = points[start + t, 0] - x[q], points[start + t, 1] - y[q]
                     distances[t, q] = np.sqrt(dx * dx + dy * dy)
             for p in range(labellings.shape[0]):

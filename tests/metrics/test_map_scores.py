@@ -178,7 +178,7 @@ def test_k_of_n_or_more_is_refused():
         map_scores.evaluate(sample_of(points, labels), np.random.default_rng(0), k=[12])
 
 
-@pytest.mark.parametrize("n", [40, 200])  # on both sides of FEW_DISTANCES
+@pytest.mark.parametrize("n", [40, 200])  # one block of texts and queries, and several
 def test_silhouettes_of_all_labellings_are_those_of_each(n):
     rng = np.random.default_rng(n)
     points, labels = rng.normal(size=(n, 2)), np.minimum(np.arange(n) // 3, 6).astype(np.int32)
