@@ -6,20 +6,27 @@ once; a *statistic* then maps a block of labellings to scores, and this module d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.values import Codes, Score, Space
 
-__all__ = ["Statistic", "adjust", "build_score", "p_value", "permutation_count", "permute_scores"]
+__all__ = ["Statistic", "adjust", "build_score", "draw_once", "p_value", "permutation_count", "permute_scores"]
 
 Statistic = Callable[[NDArray[np.int32]], Mapping[str, NDArray[np.float64]]]
 """(P, N) labellings → name → (P,) values."""
 
 TOLERANCE = 1e-12
+REMEMBERED = 128  # draws of a dozen seeds
+REMEMBERED_VALUES = 1 << 16
+
+Drawn = TypeVar("Drawn")
+
+_remembered: OrderedDict[Hashable, tuple[Any, Any]] = OrderedDict()
 
 
 def permutation_count(cost: float, *, few: int = 99, many: int = 999, budget: float = 2e9) -> int:
@@ -64,10 +71,45 @@ def permute_scores(
     collected: dict[str, list[NDArray[np.float64]]] = {}
     for start in range(0, count, block):
         rows = min(block, count - start)
-        drawn = rng.permuted(np.broadcast_to(labels, (rows, labels.size)), axis=1).astype(np.int32, copy=False)
+        drawn = _relabellings(labels, rows, rng)
         for name, values in statistic(drawn).items():
             collected.setdefault(name, []).append(np.asarray(values, dtype=np.float64))
     return {name: np.concatenate(parts) for name, parts in collected.items()}
+
+
+def _relabellings(labels: Codes, rows: int, rng: np.random.Generator) -> NDArray[np.int32]:
+    def draw() -> NDArray[np.int32]:
+        return rng.permuted(np.broadcast_to(labels, (rows, labels.size)), axis=1).astype(np.int32, copy=False)
+
+    if labels.size * rows > REMEMBERED_VALUES:
+        return draw()
+    return draw_once(rng, ("relabellings", rows, labels.tobytes()), draw)
+
+
+def draw_once(rng: np.random.Generator, what: Hashable, draw: Callable[[], Drawn]) -> Drawn:
+    """What `draw` draws from `rng`, remembered: the models of a sweep draw the same from the same seed.
+
+    Parameters
+    ----------
+    rng
+        Stands afterwards where drawing leaves it.
+    what
+        All that the result depends on besides the generator's state.
+    draw
+        Draws; nobody changes its result.
+    """
+    state = rng.bit_generator.state
+    if state["bit_generator"] != "PCG64":
+        return draw()
+    key = (what, *state["state"].values(), state["has_uint32"], state["uinteger"])
+    if key in _remembered:
+        drawn, rng.bit_generator.state = _remembered[key]
+        return cast(Drawn, drawn)
+    found = draw()
+    _remembered[key] = found, rng.bit_generator.state
+    while len(_remembered) > REMEMBERED:
+        _remembered.popitem(last=False)
+    return found
 
 
 def p_value(value: float | None, null: NDArray[np.float64], *, higher_is_better: bool) -> float | None:

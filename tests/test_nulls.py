@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evalkit.nulls import adjust, build_score, p_value, permutation_count, permute_scores
+from evalkit.nulls import adjust, build_score, draw_once, p_value, permutation_count, permute_scores
 
 
 def test_p_value_by_hand():
@@ -62,3 +62,41 @@ def test_a_score_takes_its_chance_from_the_null_unless_there_is_a_closed_form():
     assert (score.chance, score.ci_low, score.ci_high) == (0.25, 0.4, 0.6)
     score = build_score("s", "embedding", float("nan"), best=1.0, null=null)
     assert (score.value, score.p_value, score.adjusted) == (None, None, None)
+
+
+def test_a_remembered_draw_leaves_result_and_generator_as_drawing_does():
+    drawn = []
+
+    def two(rng):
+        def draw():
+            drawn.append(1)
+            return rng.normal(size=3)
+
+        return draw_once(rng, "three", draw), rng.integers(100, size=2, dtype=np.int32)
+
+    generators = [np.random.default_rng(seed) for seed in (5, 5, 6)]
+    (first, after), (again, after_again), (other, _) = (two(rng) for rng in generators)
+    np.testing.assert_array_equal(first, np.random.default_rng(5).normal(size=3))
+    np.testing.assert_array_equal(first, again)
+    np.testing.assert_array_equal(after, after_again)
+    assert (first != other).all()
+    assert len(drawn) == 2
+    assert draw_once(generators[0], "three", lambda: 1) == 1  # where the generator stands elsewhere, it draws
+    philox = [np.random.Generator(np.random.Philox(1)) for _ in range(2)]
+    assert [draw_once(rng, "one", lambda rng=rng: rng.integers(9)) for rng in philox] == [
+        np.random.Generator(np.random.Philox(1)).integers(9)
+    ] * 2
+
+
+def test_remembered_relabellings_are_the_same_in_any_blocks():
+    labels = np.repeat(np.arange(3, dtype=np.int32), [2, 3, 5])
+
+    def statistic(drawn):
+        return {"mean": (drawn * np.arange(10)).mean(axis=1)}
+
+    runs = [
+        permute_scores(statistic, labels, count=100, rng=np.random.default_rng(3), block=block)["mean"]
+        for block in (100, 7, 100)
+    ]
+    np.testing.assert_array_equal(runs[0], runs[1])
+    np.testing.assert_array_equal(runs[0], runs[2])

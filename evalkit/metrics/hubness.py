@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from evalkit.neighbours import nearest
-from evalkit.nulls import build_score
-from evalkit.values import NeighbourGraph, Sample, Score
+from evalkit.nulls import build_score, draw_once
+from evalkit.values import NeighbourGraph, Sample, Score, Vectors
 
 __all__ = ["hubness", "hubness_score"]
 
@@ -75,12 +75,11 @@ def hubness_score(sample: Sample, rng: np.random.Generator) -> Score:
     k = min(OCCURRENCES, n - 1)
     drawn = min(n, GAUSSIAN_SAMPLE)
     repeats = max(1, min(20, GAUSSIAN_TEXTS // drawn))
-    chances = []
-    for _ in range(repeats):
-        vectors = rng.standard_normal((drawn, d)).astype(np.float32)
-        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-        found = hubness(nearest(vectors, min(k, drawn - 1)), k)
-        chances.append(0.0 if found is None else found)
+
+    def chance() -> float:
+        found = (hubness(nearest(_gaussian(drawn, d, rng), min(k, drawn - 1)), k) for _ in range(repeats))
+        return float(np.mean([0.0 if each is None else each for each in found]))
+
     parameters: dict[str, Any] = {"K": k, "gaussian_draws": repeats, "gaussian_texts": drawn, "exact": graph.exact}
     if graph.recall is not None:
         parameters["recall"] = graph.recall
@@ -89,8 +88,14 @@ def hubness_score(sample: Sample, rng: np.random.Generator) -> Score:
         "embedding",
         hubness(graph, k),
         best=None,
-        chance=float(np.mean(chances)),
+        chance=draw_once(rng, ("hubness", drawn, d, k, repeats), chance),
         higher_is_better=False,
         ranks_models=False,
         parameters=parameters,
     )
+
+
+def _gaussian(n: int, dimension: int, rng: np.random.Generator) -> Vectors:
+    vectors = rng.standard_normal((n, dimension)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors

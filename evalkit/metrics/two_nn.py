@@ -8,6 +8,8 @@ Sci. Rep. 7:12140.
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -74,7 +76,11 @@ def gaussian_intrinsic_dimension(n: int, dimension: int, rng: np.random.Generato
         The estimate, and how many of the n vectors had their neighbours among all n searched.
     """
     queries = int(min(n, np.clip(GAUSSIAN_WORK // (n * dimension), FEWEST_QUERIES, MOST_QUERIES)))
-    seed = int(rng.integers(2**63))
+    return _gaussian_dimension(n, dimension, queries, int(rng.integers(2**63))), queries
+
+
+@functools.lru_cache(maxsize=64)
+def _gaussian_dimension(n: int, dimension: int, queries: int, seed: int) -> float:
     own = _gaussian_block(seed, 0, queries, dimension)
     nearest = np.full((queries, 2), -np.inf, dtype=np.float32)
     for number, start in enumerate(range(0, n, queries)):
@@ -85,7 +91,7 @@ def gaussian_intrinsic_dimension(n: int, dimension: int, rng: np.random.Generato
         joined = np.concatenate([nearest, cosines], axis=1)
         nearest = -np.partition(-joined, 1, axis=1)[:, :2]
     distances = np.sqrt(np.maximum(2.0 - 2.0 * nearest.astype(np.float64), 0.0))
-    return intrinsic_dimension(np.sort(distances, axis=1)), queries
+    return intrinsic_dimension(np.sort(distances, axis=1))
 
 
 def _gaussian_block(seed: int, number: int, rows: int, dimension: int) -> NDArray[np.float32]:
