@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 from scipy.special import gammaln, xlogy
 
 from evalkit.metrics.kmeans import assign_clusters
@@ -174,6 +173,8 @@ def _scores(table: NDArray[np.int64], rng: np.random.Generator, described: dict[
     margins = table.sum(axis=1), table.sum(axis=0)
     expected = expected_mutual_information(*margins)
     count = permutation_count(20.0 * table.size)
+    from scipy import stats  # half a second, which no run needs whose results are stored
+
     source = stats.random_table(*margins)
     # scipy's other method gives negative counts where there is a single row or column.
     method = "boyett" if 1 in table.shape else None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from evalkit.values import Codes
 
@@ -104,7 +104,7 @@ def pseudo_value_interval(value: float, pseudo: NDArray[np.float64], *, low: flo
     if error <= 1e-12 * (high - low):
         bottom, top = _wilson((value - low) / (high - low), n, n)
         return low + bottom * (high - low), low + top * (high - low)
-    reach = float(stats.t.ppf(0.5 + CONFIDENCE / 2, n - 1)) * error
+    reach = float(special.stdtrit(n - 1, 0.5 + CONFIDENCE / 2)) * error
     return float(max(low, value - reach)), float(min(high, value + reach))
 
 
@@ -140,7 +140,7 @@ def share_interval(
 
 
 def _wilson(share: float, effective: float, n: int) -> tuple[float, float]:
-    quantile = float(stats.t.ppf(0.5 + CONFIDENCE / 2, max(n - 1, 1)))
+    quantile = float(special.stdtrit(max(n - 1, 1), 0.5 + CONFIDENCE / 2))
     spread = quantile**2 / effective
     middle = (share + spread / 2) / (1 + spread)
     reach = np.sqrt(spread * share * (1 - share) + spread**2 / 4) / (1 + spread)

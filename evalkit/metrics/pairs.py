@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from evalkit.metrics.class_sums import sum_by_label
@@ -137,7 +137,7 @@ def accuracy_intervals(rates: Floats, sizes: NDArray[np.int64], a: Codes, b: Cod
     variance = (shrunk * (1 - shrunk) / counts).sum(axis=0) / 4
     middle = shrunk.mean(axis=0)
     effective = middle * (1 - middle) / variance / CENTROID_WIDENING**2
-    quantile = stats.t.ppf(0.5 + CONFIDENCE / 2, np.maximum(counts.sum(axis=0) - 1, 1))
+    quantile = special.stdtrit(np.maximum(counts.sum(axis=0) - 1, 1), 0.5 + CONFIDENCE / 2)
     spread, share = quantile**2 / effective, shares.mean(axis=0)
     centre = (share + spread / 2) / (1 + spread)
     reach = np.sqrt(spread * share * (1 - share) + spread**2 / 4) / (1 + spread)
