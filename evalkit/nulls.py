@@ -69,21 +69,22 @@ def permute_scores(
         name → (B,) float64.
     """
     collected: dict[str, list[NDArray[np.float64]]] = {}
+    few = _remembered_relabellings(labels, count, rng) if labels.size * count <= REMEMBERED_VALUES else None
     for start in range(0, count, block):
         rows = min(block, count - start)
-        drawn = _relabellings(labels, rows, rng)
+        drawn = _relabellings(labels, rows, rng) if few is None else few[start : start + rows]
         for name, values in statistic(drawn).items():
             collected.setdefault(name, []).append(np.asarray(values, dtype=np.float64))
     return {name: np.concatenate(parts) for name, parts in collected.items()}
 
 
 def _relabellings(labels: Codes, rows: int, rng: np.random.Generator) -> NDArray[np.int32]:
-    def draw() -> NDArray[np.int32]:
-        return rng.permuted(np.broadcast_to(labels, (rows, labels.size)), axis=1).astype(np.int32, copy=False)
+    return rng.permuted(np.broadcast_to(labels, (rows, labels.size)), axis=1).astype(np.int32, copy=False)
 
-    if labels.size * rows > REMEMBERED_VALUES:
-        return draw()
-    return draw_once(rng, ("relabellings", rows, labels.tobytes()), draw)
+
+def _remembered_relabellings(labels: Codes, count: int, rng: np.random.Generator) -> NDArray[np.int32]:
+    what = "relabellings", count, labels.tobytes()
+    return draw_once(rng, what, lambda: _relabellings(labels, count, rng))
 
 
 def draw_once(rng: np.random.Generator, what: Hashable, draw: Callable[[], Drawn]) -> Drawn:

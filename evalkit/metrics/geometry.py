@@ -174,7 +174,8 @@ def _alignment(unit: Vectors, labels: Codes, rng: np.random.Generator, null_samp
         rows = stratified_rows(labels, null_sample, rng)
         unit, labels, count = unit[rows], labels[rows], 99
         described = {"null_texts": rows.size}
-    null = permute_scores(_alignments(unit, labels), labels, count=count, rng=rng)["alignment"]
+    block = int(np.clip(BLOCK_VALUES // (labels.size * np.unique(labels).size), 64, count))
+    null = permute_scores(_alignments(unit, labels), labels, count=count, rng=rng, block=block)["alignment"]
     return _diagnostic("alignment", value, 2.0, described, null)
 
 
