@@ -24,7 +24,7 @@ MOST = 4
 """Runs that may wait to be finished: where that is slower than the work, the work waits for it."""
 
 WORTHWHILE = 8
-"""Jobs from which on a second process is started: it imports matplotlib and MLflow, which takes some seconds."""
+"""Jobs from which on a second process is started: it loads matplotlib and MLflow, which takes some seconds."""
 
 Task = Callable[[], Any]
 Tell = Callable[[Callable[[], Any]], object]
@@ -48,22 +48,15 @@ class Behind:
     def __init__(self) -> None:
         self._executor: Executor | None = None
         self._under_way: deque[_UnderWay] = deque()
+        self._prepared = False
 
     @property
     def apart(self) -> bool:
         """Whether tasks are done in another process: they and their outcomes must then be picklable."""
         return isinstance(self._executor, ProcessPoolExecutor)
 
-    def begin(self, jobs: int, ready: Task) -> None:
-        """Start a process for a sweep of so many jobs, where that is worthwhile; `ready` is done there first.
-
-        Parameters
-        ----------
-        jobs
-            Jobs planned in this process.
-        ready
-            A function at the top of a module, which loads what the tasks will need.
-        """
+    def begin(self, jobs: int) -> None:
+        """Start a process for a sweep of so many jobs, where that is worthwhile."""
         self.end()
         if jobs < WORTHWHILE or _cores() < 2 or threading.current_thread() is not threading.main_thread():
             return
@@ -73,7 +66,14 @@ class Behind:
         context = multiprocessing.get_context("spawn")
         self._executor = ProcessPoolExecutor(1, mp_context=context, initializer=_arrive)
         with _shielded():
-            self._executor.submit(ready)
+            self._executor.submit(os.getpid)
+
+    def prepare(self, load: Task) -> None:
+        """Let the process load by `load` (a function at the top of a module) what it will need; once a process."""
+        if not self._prepared and self._executor is not None:
+            self._prepared = True
+            with contextlib.suppress(BrokenProcessPool):
+                self._executor.submit(load)
 
     def do(self, task: Task, tell: Tell, *, name: str | None = None) -> None:
         """Do `task` behind and let `tell` have its result, by a function that returns or raises it.
@@ -131,9 +131,13 @@ class Behind:
     def end(self) -> None:
         """Settle, and let the thread or process go."""
         self.settle()
-        if self._executor is not None:
-            self._executor.shutdown(cancel_futures=True)
-            self._executor = None
+        if self._executor is None:
+            return
+        if self.apart:
+            with contextlib.suppress(BrokenProcessPool):
+                self._executor.submit(_leave).exception()
+        self._executor.shutdown(cancel_futures=True)
+        self._executor, self._prepared = None, False
 
     def _tell(self) -> None:
         first = self._under_way.popleft()
@@ -172,6 +176,11 @@ def _shielded() -> Iterator[None]:
             signal.signal(which, handler)
 
 
+def _leave() -> None:
+    """End this process, which has written everything: unloading its libraries would take another second."""
+    os._exit(0)
+
+
 def _arrive() -> None:
     """End with the sweep's process, however that ends: nobody else would tell this one."""
     from multiprocessing import connection, parent_process
@@ -181,11 +190,11 @@ def _arrive() -> None:
     parent = parent_process()
     assert parent is not None
 
-    def leave() -> None:
+    def follow() -> None:
         connection.wait([parent.sentinel])
         os._exit(1)
 
-    threading.Thread(target=leave, name="evalkit-parent", daemon=True).start()
+    threading.Thread(target=follow, name="evalkit-parent", daemon=True).start()
 
 
 behind = Behind()

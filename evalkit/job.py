@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING
 from omegaconf import DictConfig
 
 from evalkit import settings, terminal
-from evalkit.errors import EvalkitError
+from evalkit.behind import Behind
+from evalkit.errors import EvalkitError, EvaluationError
 from evalkit.identity import environment
 from evalkit.outputs import copy_run, write_run
 from evalkit.pipeline import Prepared, Result, corpus_entry, evaluate, prepare, rank_value, settings_entry
 from evalkit.records import record_from_json
 from evalkit.request import Request
-from evalkit.store import Store, digest
+from evalkit.store import Entry, Store, digest
 from evalkit.trackers import LoggedRun, RunContext, Tracker, TrackerTrouble
 from evalkit.values import Corpus, Record
 
@@ -30,9 +31,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PLAN",
-    "Evaluated",
     "Finished",
     "Plan",
+    "Unfinished",
     "corpus_of",
     "encoding_group",
     "evaluate_only",
@@ -77,26 +78,32 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Evaluated:
+class Unfinished:
     """A job whose numbers are there, its files not yet; picklable.
 
     Attributes
     ----------
+    record
+        In this request's words.
     result
-        Record and tables.
+        Record and tables; None where the run was found finished in the store.
     folder
         Where the files belong.
     store, key
         The store's folder, and the key under which the finished run is kept there.
     theme
         Of the pictures.
+    seconds
+        How long it took so far.
     """
 
-    result: Result
+    record: Record
+    result: Result | None
     folder: Path
     store: str
     key: str
     theme: Theme
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -160,47 +167,53 @@ def perform(prepared: Prepared, folder: Path, plan: Plan) -> Finished:
     """Evaluate, or copy the finished record of the same identity, into `folder`."""
     store, key, start = Store(Path(prepared.request.store)), _record_key(prepared, plan), time.perf_counter()
     with store.lock(KIND, key):
-        kept = _copied(prepared, folder, plan, store, key)
+        kept = _kept(prepared, plan, store, key)
         if kept is not None:
-            return Finished(kept, time.perf_counter() - start, reused=True)
-        result = _evaluated(prepared, plan, store)
-        _write(result, folder, prepared.request.theme, store, key)
-    return Finished(result.record, time.perf_counter() - start, reused=False)
+            entry, record = kept
+            copy_run(entry.folder, folder, record=record)
+        else:
+            result = _evaluated(prepared, plan, store)
+            record = result.record
+            _write(result, folder, prepared.request.theme, store, key)
+    return Finished(record, time.perf_counter() - start, reused=kept is not None)
 
 
-def evaluate_only(
-    prepared: Prepared, folder: Path, plan: Plan, wait_for: Callable[[str], None]
-) -> Finished | Evaluated:
-    """As `perform`, but leave the files of what is evaluated to `finish`.
+def evaluate_only(prepared: Prepared, folder: Path, plan: Plan, behind: Behind) -> Unfinished:
+    """As `perform`, but leave all files to `finish`.
 
     Parameters
     ----------
-    wait_for
-        Is given the key of what is to be evaluated, and waits for whoever finishes that very evaluation.
+    behind
+        Where `finish` will be done; what it is at with the same evaluation is waited for.
     """
     store, key, start = Store(Path(prepared.request.store)), _record_key(prepared, plan), time.perf_counter()
-    wait_for(key)
+    behind.wait_for(key)
     with store.lock(KIND, key):
-        kept = _copied(prepared, folder, plan, store, key)
+        kept = _kept(prepared, plan, store, key)
         if kept is not None:
-            return Finished(kept, time.perf_counter() - start, reused=True)
-        result = _evaluated(prepared, plan, store)
-    return Evaluated(result, folder, prepared.request.store, key, prepared.request.theme)
+            result, record = None, kept[1]
+        else:
+            behind.prepare(load_for_finishing)
+            result = _evaluated(prepared, plan, store)
+            record = result.record
+    seconds = time.perf_counter() - start
+    return Unfinished(record, result, folder, prepared.request.store, key, prepared.request.theme, seconds)
 
 
-def finish(
-    evaluated: Evaluated | None, record: Record, folder: Path, tracker: Tracker, context: RunContext
-) -> LoggedRun | TrackerTrouble | None:
-    """Write the files of what was evaluated, if any are to be written, keep them in the store, and log the run."""
-    if evaluated is not None:
-        store = Store(Path(evaluated.store))
-        with store.lock(KIND, evaluated.key):
-            entry = store.find(KIND, evaluated.key)
-            if entry is None:
-                _write(evaluated.result, folder, evaluated.theme, store, evaluated.key)
-            else:  # another process was at the same evaluation
-                copy_run(entry.folder, folder, record=record)
-    return tracker.log_run(record, folder, context)
+def finish(left: Unfinished, tracker: Tracker, context: RunContext) -> LoggedRun | TrackerTrouble | None:
+    """Write or copy a run's files, keep what is new in the store, and log the run."""
+    store = Store(Path(left.store))
+    with store.lock(KIND, left.key):
+        entry = store.find(KIND, left.key)
+        if entry is not None:  # found finished, or another process was at the same evaluation
+            copy_run(entry.folder, left.folder, record=left.record)
+        elif left.result is not None:
+            _write(left.result, left.folder, left.theme, store, left.key)
+        else:
+            raise EvaluationError(
+                f"the store {store.folder} lost a finished run meanwhile: start the same command again."
+            )
+    return tracker.log_run(left.record, left.folder, context)
 
 
 def load_for_finishing() -> None:
@@ -223,15 +236,13 @@ def _record_key(prepared: Prepared, plan: Plan) -> str:
     return digest({"identity": prepared.identity, "theme": prepared.request.theme, "own": own})
 
 
-def _copied(prepared: Prepared, folder: Path, plan: Plan, store: Store, key: str) -> Record | None:
-    """The kept record of this evaluation, its files copied into `folder`; None where there is none that counts."""
+def _kept(prepared: Prepared, plan: Plan, store: Store, key: str) -> tuple[Entry, Record] | None:
+    """The kept run of this evaluation and its record in this request's words; None where there is none that counts."""
     entry = store.find(KIND, key)
     if entry is None or not (prepared.request.reuse or plan.sweep is not None):
         return None
     kept = json.loads(entry.path("record.json").read_text(encoding="utf-8"))
-    record = _as_asked(record_from_json(kept, str(entry.folder)), prepared)
-    copy_run(entry.folder, folder, record=record)
-    return record
+    return entry, _as_asked(record_from_json(kept, str(entry.folder)), prepared)
 
 
 def _evaluated(prepared: Prepared, plan: Plan, store: Store) -> Result:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import time
 import traceback
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -91,7 +90,7 @@ def job(config: DictConfig) -> float:
 
 def _perform(config: DictConfig, folder: Path, sweep_folder: Path, plan: Plan | None, prepared: Prepared) -> float:
     from evalkit.behind import behind
-    from evalkit.job import Plan, finish, perform, rank, run_context
+    from evalkit.job import Plan, perform, rank, run_context
 
     request = prepared.request
     tracker = request.tracker.create()
@@ -100,7 +99,7 @@ def _perform(config: DictConfig, folder: Path, sweep_folder: Path, plan: Plan | 
     if plan is not None and not elsewhere() and behind.apart and len(prepared.corpus.texts) <= SENT:
         return _perform_apart(config, folder, prepared, plan, tracker, around)
     finished = perform(prepared, folder, plan or Plan())
-    log = partial(finish, None, finished.record, folder, tracker, around)
+    log = partial(tracker.log_run, finished.record, folder, around)
     if plan is None:
         terminal.record_table(finished.record, folder)
         _say_logged(log(), tracker)
@@ -118,23 +117,17 @@ def _perform_apart(
 ) -> float:
     """Evaluate here; files and log are made in the process behind, and the run is told of when it has them."""
     from evalkit.behind import behind
-    from evalkit.job import Evaluated, evaluate_only, finish, rank
+    from evalkit.job import evaluate_only, finish, rank
 
-    start = time.perf_counter()
-    done = evaluate_only(prepared, folder, plan, behind.wait_for)
-    if isinstance(done, Evaluated):
-        left, record, name, reused = done, done.result.record, done.key, False
-    else:
-        left, record, name, reused = None, done.record, None, done.reused
-    rank_by = prepared.request.rank_by
-    seconds = time.perf_counter() - start
+    left = evaluate_only(prepared, folder, plan, behind)
 
     def tell(finished: Callable[[], Any]) -> None:
         if _tell(finished, config, folder):
-            terminal.say(terminal.run_line(record, rank_by, seconds, reused=reused))
+            line = terminal.run_line(left.record, prepared.request.rank_by, left.seconds, reused=left.result is None)
+            terminal.say(line)
 
-    behind.do(partial(finish, left, record, folder, tracker, around), tell, name=name)
-    return rank(record, prepared.request)
+    behind.do(partial(finish, left, tracker, around), tell, name=None if left.result is None else left.key)
+    return rank(left.record, prepared.request)
 
 
 def _say_logged(logged: Any, tracker: Any) -> None:

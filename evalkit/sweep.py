@@ -99,7 +99,7 @@ class Bracket(Callback):
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Compose and check every combination, settle the sweep's id, and write the plan."""
         from evalkit.behind import behind
-        from evalkit.job import PLAN, load_for_finishing
+        from evalkit.job import PLAN
         from evalkit.records import write_json
 
         with _refusing():
@@ -115,7 +115,7 @@ class Bracket(Callback):
             write_json({**plan, "rank_by": config.rank_by}, folder / PLAN)
             under_way[:] = [config]
             if str(config.hydra.launcher.get("_target_", "")).endswith(".BasicLauncher"):
-                behind.begin(len(jobs), load_for_finishing)
+                behind.begin(len(jobs))
             distinct = len(set(plan["identities"]))
             if len(jobs) > distinct:
                 terminal.note(

@@ -92,7 +92,7 @@ def test_who_is_stopped_logs_no_more():
 @pytest.fixture
 def apart():
     behind = Behind()
-    behind.begin(module.WORTHWHILE, os.getpid)
+    behind.begin(module.WORTHWHILE)
     if not behind.apart:
         pytest.skip("one core: a second process would only take turns with this one")
     yield behind
@@ -120,7 +120,7 @@ def test_a_long_sweep_has_a_process_beside_its_own(apart):
 
 def test_a_short_sweep_has_none():
     behind = Behind()
-    behind.begin(module.WORTHWHILE - 1, os.getpid)
+    behind.begin(module.WORTHWHILE - 1)
     assert not behind.apart
     assert behind.ask(os.getpid) == os.getpid()
 
@@ -180,7 +180,7 @@ def test_the_process_heeds_neither_ctrl_c_nor_sigterm_and_ends_with_its_sweep(tm
         "import os, time\n"
         "from evalkit.behind import behind\n"
         "if __name__ == '__main__':\n"
-        "    behind.begin(100, os.getpid)\n"
+        "    behind.begin(100)\n"
         "    print(behind.ask(os.getpid), flush=True)\n"
         "    time.sleep(60)\n"
     )
