@@ -50,34 +50,71 @@ def _count_group(labellings, listed, unlisted, complement, own, sizes, hits, gro
 
 
 @compiled_exactly
-def _add_place(place, own, other, limit, hits, at_r, average):  # type: ignore[no-untyped-def]
-    """A place held by one text: no ties."""
-    inverse, here = 1.0 / (place + 1), np.int32(place)
-    for p in range(own.size):
-        found = 1.0 if other[p] == own[p] else 0.0
-        hits[p] += found
-        counted = found if here < limit[p] else 0.0
-        at_r[p] += counted
-        average[p] += counted * hits[p] * inverse
+def _add_run(listed, first, labellings, own, inverse, hits, average):  # type: ignore[no-untyped-def]
+    """Places held by one text each, from place `first`: four at a time, so that sums are seldom put down."""
+    t = 0
+    while t + 4 <= listed.size:
+        a, b = labellings[listed[t]], labellings[listed[t + 1]]
+        c, d = labellings[listed[t + 2]], labellings[listed[t + 3]]
+        by_a, by_b, by_c, by_d = inverse[first + t : first + t + 4]
+        for p in range(own.size):
+            mine, found, total = own[p], hits[p], average[p]
+            found += np.int32(a[p] == mine)
+            total += found * by_a if a[p] == mine else 0.0
+            found += np.int32(b[p] == mine)
+            total += found * by_b if b[p] == mine else 0.0
+            found += np.int32(c[p] == mine)
+            total += found * by_c if c[p] == mine else 0.0
+            found += np.int32(d[p] == mine)
+            total += found * by_d if d[p] == mine else 0.0
+            hits[p], average[p] = found, total
+        t += 4
+    while t < listed.size:
+        a, by_a = labellings[listed[t]], inverse[first + t]
+        for p in range(own.size):
+            hits[p] += np.int32(a[p] == own[p])
+            average[p] += hits[p] * by_a if a[p] == own[p] else 0.0
+        t += 1
 
 
 @compiled_exactly
-def _add_tied_place(place, start, size, group, before, limit, hits, at_r, average):  # type: ignore[no-untyped-def]
+def _add_tied_place(place, start, size, group, before, expected, average):  # type: ignore[no-untyped-def]
     """A place inside a tied group of `size` texts, `group` of them relevant, `before` of them ahead of it."""
     inverse = 1.0 / (place + 1)
-    for p in range(limit.size):
+    for p in range(expected.size):
         rate = group[p] / size
-        hits[p] = before[p] + rate * (place + 1 - start)
-        counted = rate if place < limit[p] else 0.0
-        at_r[p] += counted
-        average[p] += counted * (before[p] + 1.0 + (place - start) * (group[p] - 1.0) / (size - 1.0)) * inverse
+        expected[p] = before[p] + rate * (place + 1 - start)
+        average[p] += rate * (before[p] + 1.0 + (place - start) * (group[p] - 1.0) / (size - 1.0)) * inverse
 
 
 @compiled_exactly
-def _add_by_label(sums, own, values, divisors):  # type: ignore[no-untyped-def]
+def _lanes_by_stop(own, stop_of, begins, order):  # type: ignore[no-untyped-def]
+    """Order the labellings by the stop at which the row's R ends: stop s has order[begins[s]:begins[s + 1]]."""
+    begins[:] = 0
+    for label in own:
+        begins[stop_of[label] + 1] += 1
+    for stop in range(1, begins.size):
+        begins[stop] += begins[stop - 1]
     for p in range(own.size):
-        if divisors[p] > 0:
-            sums[own[p], p] += values[p] / divisors[p]
+        stop = stop_of[own[p]]
+        order[begins[stop]] = p
+        begins[stop] += 1
+    for stop in range(begins.size - 1, 0, -1):
+        begins[stop] = begins[stop - 1]
+    begins[0] = 0
+
+
+@compiled_exactly
+def _halt(place, step, ks, ending, own, hits, average, sums):  # type: ignore[no-untyped-def]
+    """Book what a K, or the R of the labellings `ending` here, has seen in `place` places; returns the next K."""
+    if step < ks.size and ks[step] == place:
+        for p in range(own.size):
+            sums[step, own[p], p] += hits[p] / place
+        step += 1
+    for p in ending:
+        sums[ks.size, own[p], p] += hits[p] / place
+        sums[ks.size + 1, own[p], p] += average[p] / place
+    return step
 
 
 @compiled_exactly
@@ -102,40 +139,46 @@ def sum_labellings(graph, queries, labellings, sizes, places, ks, sums):  # type
     """
     indices, joined, tie_of, starts, members, complement, counts = graph
     lanes = labellings.shape[1]
-    depth = places.max()
-    if ks.size and ks[-1] > depth:
-        depth = ks[-1]
-    limit = np.empty(lanes, np.int32)  # as wide as the labels: mixed widths run at half the speed
-    hits, at_r, average = np.empty(lanes), np.empty(lanes), np.empty(lanes)
+    # Where something is to be read off: after K places, after R. The first stop, 0, is of labels without an R.
+    stops = np.unique(np.concatenate((np.zeros(1, np.int64), ks, places)))
+    stop_of = np.searchsorted(stops, places)
+    begins, order = np.empty(stops.size + 1, np.int64), np.empty(lanes, np.int64)
+    inverse = 1.0 / np.arange(1, stops[-1] + 1)
+    hits, expected, average = np.empty(lanes, np.int32), np.empty(lanes), np.empty(lanes)
     group, rest, before = np.empty(lanes), np.empty(lanes), np.empty(lanes)
     for i in range(indices.shape[0]):
         own = labellings[queries[i]]
-        for p in range(lanes):
-            limit[p] = places[own[p]]
-            hits[p] = at_r[p] = average[p] = 0.0
-        step, start = 0, 0
-        while start < depth:
+        _lanes_by_stop(own, stop_of, begins, order)
+        hits[:] = 0
+        average[:] = 0.0
+        step, stop, start = 0, 1, 0
+        while stop < stops.size:
+            end = start
+            while end < stops[stop] and (end + 1 == indices.shape[1] or not joined[i, end + 1]):
+                end += 1
+            if end == indices.shape[1] and tie_of[i] >= 0:
+                end -= 1  # tied with texts that are not listed
+            if end > start:
+                _add_run(indices[i, start:end], start, labellings, own, inverse, hits, average)
+                start = end
+                if end == stops[stop]:
+                    step = _halt(end, step, ks, order[begins[stop] : begins[stop + 1]], own, hits, average, sums)
+                    stop += 1
+                continue
             end = group_end(joined, i, start)
             tie = tie_of[i] if end == indices.shape[1] else -1
-            size = end - start
+            size, unlisted, farther = end - start, members[:0], False
             if tie >= 0:
                 size += counts[tie]
-                unlisted = members[starts[tie] : starts[tie + 1]]
-                farther = complement[tie]
-            else:
-                unlisted, farther = members[:0], False
-            if size > 1:
-                before[:] = hits
-                _count_group(labellings, indices[i, start:end], unlisted, farther, own, sizes, hits, group, rest)
-            for place in range(start, min(end, depth)):
-                if size == 1:
-                    _add_place(place, own, labellings[indices[i, place]], limit, hits, at_r, average)
-                else:
-                    _add_tied_place(place, start, size, group, before, limit, hits, at_r, average)
-                if step < ks.size and place + 1 == ks[step]:
-                    rest[:] = ks[step]
-                    _add_by_label(sums[step], own, hits, rest)
-                    step += 1
+                unlisted, farther = members[starts[tie] : starts[tie + 1]], complement[tie]
+            before[:] = hits
+            _count_group(labellings, indices[i, start:end], unlisted, farther, own, sizes, before, group, rest)
+            for place in range(start, min(end, stops[-1])):
+                _add_tied_place(place, start, size, group, before, expected, average)
+                if place + 1 == stops[stop]:
+                    ending = order[begins[stop] : begins[stop + 1]]
+                    step = _halt(place + 1, step, ks, ending, own, expected, average, sums)
+                    stop += 1
+            for p in range(lanes):
+                hits[p] += np.int32(group[p])
             start = end
-        _add_by_label(sums[ks.size], own, at_r, limit)
-        _add_by_label(sums[ks.size + 1], own, average, limit)
