@@ -220,7 +220,7 @@ def load_for_finishing() -> None:
     """Load what `finish` needs, while the first job is evaluated elsewhere."""
     from importlib import import_module
 
-    for name in ("matplotlib.backends.backend_svg", "PIL.PngImagePlugin", "shapely", "pyarrow.parquet"):
+    for name in ("matplotlib.backends.backend_svg", "shapely", "pyarrow.parquet"):
         import_module(name)
 
     from evalkit.plots import style

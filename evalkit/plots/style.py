@@ -10,10 +10,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from evalkit.plots import png
 from evalkit.plots.palette import Theme, ground
 
 if TYPE_CHECKING:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
 __all__ = ["PROJECTIONS", "applied", "clean", "families", "figure", "model_name", "number", "save"]
@@ -21,9 +23,6 @@ __all__ = ["PROJECTIONS", "applied", "clean", "families", "figure", "model_name"
 PROJECTIONS = {"tsne": "t-SNE", "umap": "UMAP", "pca": "PCA"}
 
 DPI = 160
-
-COMPRESSION = 3
-"""Of a PNG: a tenth larger than at 6, which takes half as long again."""
 
 # Tried after DejaVu Sans, in this order, where they are installed: scripts that it lacks.
 _FALLBACKS = (
@@ -80,19 +79,10 @@ def save(drawn: Figure, out_png: Path, out_svg: Path) -> None:
     canvas.draw()  # type: ignore[no-untyped-call]
     # Compressing needs no interpreter, so the SVG is written meanwhile.
     with ThreadPoolExecutor(1) as thread:
-        compressed = thread.submit(_compress, canvas, out_png)
+        pixels = np.asarray(canvas.buffer_rgba())[..., :3]  # type: ignore[no-untyped-call]  # opaque everywhere
+        compressed = thread.submit(png.write, pixels, out_png, DPI)
         drawn.savefig(out_svg, format="svg", dpi=DPI, facecolor=paper, metadata={"Date": None, "Creator": None})
     compressed.result()
-
-
-def _compress(canvas: FigureCanvasAgg, out_png: Path) -> None:
-    """Write what was drawn: as `savefig` does, without a channel for an opacity that is the same everywhere."""
-    from PIL import Image
-
-    size = canvas.get_width_height(physical=True)
-    pixels = canvas.buffer_rgba()  # type: ignore[no-untyped-call]
-    image = Image.frombuffer("RGBA", size, pixels, "raw", "RGBA", 0, 1).convert("RGB")
-    image.save(out_png, format="png", dpi=(DPI, DPI), compress_level=COMPRESSION)
 
 
 def clean(text: str, length: int) -> str:
