@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evalkit.metrics.few_means import cluster_few
 from evalkit.values import Vectors
 
 __all__ = ["assign_clusters"]
 
 MANY_VALUES = 1_000_000
+FEW = 128  # up to so many texts scikit-learn checks its arguments for longer than it computes
 THIN = 0.05
 
 
@@ -39,25 +41,32 @@ def assign_clusters(
     tuple
         (N,) cluster codes, and sentences for the record.
     """
+    seed = int(rng.integers(2**31))
+    clusters = cluster_few(unit, n_clusters, starts, seed) if rows is None and len(unit) <= FEW else None
+    if clusters is None:
+        clusters = _cluster(unit, n_clusters, starts, seed, rows)
+    found = np.unique(clusters).size
+    if found < n_clusters:
+        return clusters, (f"k-means found {found} groups for {n_clusters} labels: too few vectors differ.",)
+    return clusters, ()
+
+
+def _cluster(
+    unit: Vectors, n_clusters: int, starts: int, seed: int, rows: NDArray[np.int64] | None
+) -> NDArray[np.int32]:
     from sklearn.exceptions import ConvergenceWarning
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     fitted = _thin(unit if rows is None else unit[rows])
-    seed = int(rng.integers(2**31))
     large = fitted.shape[0] * fitted.shape[1] >= MANY_VALUES
     # On little data a second thread costs more than it helps.
     with warnings.catch_warnings(), threadpool_limits(limits=1 if fitted.size < 1e6 else None):
         # Fewer different vectors than labels: said below, in the record.
         warnings.simplefilter("ignore", ConvergenceWarning)
         if large and isinstance(fitted, np.ndarray):
-            clusters = _fit_dense(fitted, n_clusters, starts, seed, None if rows is None else unit)
-        else:
-            model = (_fit_sparse if large else _fit)(fitted, n_clusters, starts, seed)
-            clusters = (model.labels_ if rows is None else model.predict(unit)).astype(np.int32)
-    found = np.unique(clusters).size
-    if found < n_clusters:
-        return clusters, (f"k-means found {found} groups for {n_clusters} labels: too few vectors differ.",)
-    return clusters, ()
+            return _fit_dense(fitted, n_clusters, starts, seed, None if rows is None else unit)
+        model = (_fit_sparse if large else _fit)(fitted, n_clusters, starts, seed)
+        return np.asarray(model.labels_ if rows is None else model.predict(unit), dtype=np.int32)
 
 
 def _fit(vectors: Any, n_clusters: int, starts: int, seed: int) -> Any:
