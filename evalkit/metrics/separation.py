@@ -15,8 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.errors import RequestError
-from evalkit.metrics.centroid_scores import CentroidScores, score_labellings, silhouette_pseudo_values
+from evalkit.metrics.centroid_scores import (
+    ROUNDING,
+    SAME_PLACE,
+    CentroidScores,
+    score_labellings,
+    silhouette_pseudo_values,
+)
 from evalkit.metrics.class_sums import BLOCK_VALUES, CentredVectors, centre
+from evalkit.metrics.few_labellings import summarise_few
 from evalkit.metrics.mean_intervals import CENTROID_WIDENING, hit_statistics, pseudo_value_interval
 from evalkit.metrics.null_sample import LARGE, stratified_rows
 from evalkit.metrics.small_labels import without_macro_tests
@@ -36,6 +43,7 @@ NULL_BUDGET = 2e10
 """Multiplications that all permutations together may cost before 99 are taken instead of 999: about a second."""
 
 MEANS_A_PASS = 256
+FEW = 128  # up to so many texts their products are fewer than what is made of them in between
 
 INTERVALS = {
     "silhouette": "infinitesimal jackknife",
@@ -145,7 +153,14 @@ def _summarise(
     return {**summary, "davies_bouldin": found.davies_bouldin, "calinski_harabasz": found.calinski_harabasz}
 
 
-def _null(unit: Vectors, codes: Codes, values: dict[str, float], rng: np.random.Generator, null_sample: int) -> _Null:
+def _null(
+    unit: Vectors,
+    vectors: CentredVectors,
+    codes: Codes,
+    values: dict[str, float],
+    rng: np.random.Generator,
+    null_sample: int,
+) -> _Null:
     """Scores under label permutation: all four from the same products."""
     parameters: dict[str, int] = {}
     observed = values
@@ -153,10 +168,13 @@ def _null(unit: Vectors, codes: Codes, values: dict[str, float], rng: np.random.
         rows = stratified_rows(codes, null_sample, rng)
         unit, codes = unit[rows], codes[rows]
         parameters["null_texts"] = codes.size
+        vectors = centre(unit, int(codes.max()) + 1)
     sizes = np.bincount(codes)
-    vectors = centre(unit, sizes.size)
+    few = codes.size <= FEW and vectors.vectors.dtype == np.float64
 
     def statistic(labellings: NDArray[np.int32]) -> dict[str, NDArray[np.float64]]:
+        if few:
+            return summarise_few(vectors, labellings, sizes, SAME_PLACE, ROUNDING)
         return _summarise(score_labellings(vectors, labellings, sizes), labellings, sizes)
 
     if parameters:
@@ -206,7 +224,7 @@ def evaluate(sample: Sample, rng: np.random.Generator, *, null_sample: int = 20_
     vectors = centre(sample.unit, sizes.size)
     found = score_labellings(vectors, codes[None, :], sizes)
     values = {name: float(column[0]) for name, column in _summarise(found, codes[None, :], sizes).items()}
-    null = _null(sample.unit, codes, values, rng, null_sample)
+    null = _null(sample.unit, vectors, codes, values, rng, null_sample)
     per_text, intervals = _intervals(vectors, codes, sizes, found, values)
     scores = []
     for name, value in values.items():
