@@ -69,21 +69,24 @@ def label_table(parts: Parts, confusion: pd.DataFrame) -> pd.DataFrame:
     """A row a label: size, mean of each per-text score, and the label that it is most confused with."""
     corpus = parts.corpus
     n_labels = len(corpus.label_names)
-    table = pd.DataFrame({"label": list(corpus.label_names), "size": np.bincount(corpus.labels, minlength=n_labels)})
+    columns: dict[str, Any] = {
+        "label": list(corpus.label_names),
+        "size": np.bincount(corpus.labels, minlength=n_labels),
+    }
     for name, column in parts.per_text().items():
         if not name.endswith(".pseudo"):
-            table[name] = _mean_by_label(column, corpus.labels, n_labels)
+            columns[name] = _mean_by_label(column, corpus.labels, n_labels)
     others = confusion.to_numpy(copy=True)
     np.fill_diagonal(others, -1.0)
     worst = others.argmax(axis=1)
     share = others.max(axis=1)
-    table["confused_with"] = [corpus.label_names[w] if s > 0 else "" for w, s in zip(worst, share, strict=True)]
-    table["confused_share"] = np.maximum(share, 0.0)
+    columns["confused_with"] = [corpus.label_names[w] if s > 0 else "" for w, s in zip(worst, share, strict=True)]
+    columns["confused_share"] = np.maximum(share, 0.0)
     for part in parts.evaluations.values():
         for name, column in part.per_label.items():
             coded = np.issubdtype(column.dtype, np.integer)
-            table[name] = [corpus.label_names[code] if code >= 0 else "" for code in column] if coded else column
-    return table
+            columns[name] = [corpus.label_names[code] if code >= 0 else "" for code in column] if coded else column
+    return pd.DataFrame(columns)  # at once: a column set after the others takes as long as all of them
 
 
 def _mean_by_label(column: NDArray[Any], labels: NDArray[Any], n_labels: int) -> NDArray[np.float64]:
