@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, Literal
 
 import numpy as np
@@ -179,6 +180,7 @@ def start(
     return np.ascontiguousarray(EXTENT * (plane - low) / (high - low), dtype=np.float32), used
 
 
+@functools.lru_cache(maxsize=64)
 def similarity_curve(min_dist: float, spread: float) -> tuple[float, float]:
     """The a and b for which 1/(1 + a·r^2b) is nearest to 1 up to `min_dist` and exp(−(r − min_dist)/spread) beyond."""
     from scipy.optimize import curve_fit
