@@ -1,8 +1,9 @@
-"""Many runs in one process: memory, open files and figures, sampled as the runs go by.
+"""Many runs in one sweep: memory, open files and figures of its processes, sampled as the runs go by.
 
     PYTHONPATH=tests python -m reliability.endurance [--runs 500] [--tracked 100] [--folder DIR]
 
-A sweep over seeds in one process, with a Hydra callback that looks at that process after every so many runs.
+A sweep over seeds, with a Hydra callback that looks at its process, and at the one beside it that draws, writes and
+logs, after every so many runs.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ SHOWN = {
 
 
 class Sampler(Callback):
-    """Writes a line about this process after every `every` runs."""
+    """Writes a line about this process and those that it started after every `every` runs."""
 
     def __init__(self, out: str, every: int) -> None:
         self.out, self.every, self.runs = Path(out), every, 0
@@ -60,14 +61,15 @@ class Sampler(Callback):
         self.runs += 1
         if self.runs % self.every:
             return
-        behind.settle()  # a run that is being logged at this moment has a file open
+        behind.settle()  # a run that is being finished at this moment has a file open
         gc.collect()
-        process = psutil.Process()
+        own = psutil.Process()
+        family = [own, *own.children(recursive=True)]
         line = {
             "runs": self.runs,
-            "megabytes": process.memory_info().rss / 2**20,
-            "handles": process.num_fds(),
-            "threads": process.num_threads(),
+            "megabytes": sum(process.memory_info().rss for process in family) / 2**20,
+            "handles": sum(process.num_fds() for process in family),
+            "threads": sum(process.num_threads() for process in family),
             "figures": len(matplotlib.pyplot.get_fignums()),
             "objects": len(gc.get_objects()),
         }
@@ -141,7 +143,8 @@ def report(outcome: Outcome, kind: str, by: str) -> list[str]:
     note(
         "endurance",
         f"many runs in one process, {kind}",
-        made=f"a sweep over {last['runs']} seeds; the process is looked at every {outcome.samples[0]['runs']} runs",
+        made=f"a sweep over {last['runs']} seeds; it and the process beside it are looked at every "
+        f"{outcome.samples[0]['runs']} runs",
         tried=int(last["runs"]),
         lost="; ".join(complaints) or NOTHING,
         found=f"from run {warm['runs']} to {last['runs']}: "
