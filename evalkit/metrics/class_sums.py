@@ -186,12 +186,16 @@ def label_means(vectors: CentredVectors, labellings: NDArray[np.int32], sizes: N
         (k,) texts of each label, all at least 1.
     """
     count, k = len(labellings), sizes.size
-    sums = np.zeros((count, k, vectors.vectors.shape[1]))
-    for rows, block in vectors.blocks(vectors.vectors.shape[1]):
-        sums += sum_by_label(block, labellings[:, rows], k)
-    centred = sums / sizes[:, None]
     own = np.stack([vectors.along, vectors.halves], axis=1)
-    own_sums = sum_by_label(own, labellings, k)
+    if labellings.shape[1] * k <= FEW_MEMBERS:
+        sums = sum_by_label(np.hstack([vectors.vectors - vectors.offset, own]), labellings, k)
+        sums, own_sums = sums[..., :-2], sums[..., -2:]
+    else:
+        sums = np.zeros((count, k, vectors.vectors.shape[1]))
+        for rows, block in vectors.blocks(vectors.vectors.shape[1]):
+            sums += sum_by_label(block, labellings[:, rows], k)
+        own_sums = sum_by_label(own, labellings, k)
+    centred = sums / sizes[:, None]
     return ClassMeans(
         centred=centred,
         sizes=sizes,
