@@ -2,14 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.compiled import compiled
 from evalkit.metrics.hull_areas import covered_areas, hull_areas, shared_areas
 from evalkit.metrics.hull_geometry import convex_hulls, foreign_points
+from evalkit.nulls import Statistic
+from evalkit.values import Points
 
-__all__ = ["hulls_of_each"]
+__all__ = ["hulls_of_each", "summaries"]
+
+
+def summaries(
+    points: Points, order: NDArray[np.int64], sizes: NDArray[np.int64], flat: float, same: float
+) -> Statistic:
+    """Labellings of those sizes → the scores that `evalkit.metrics.hulls` has of one.
+
+    Parameters
+    ----------
+    points, order, sizes, flat, same
+        As for `hulls_of_each`.
+    """
+    n_pairs = sizes.size * (sizes.size - 1) / 2
+
+    def statistic(labellings: NDArray[np.int32]) -> Mapping[str, NDArray[np.float64]]:
+        total, twice, ratios, number, foreign, macro = hulls_of_each(points, order, labellings, sizes, flat, same).T
+        covers = total > flat
+        return {
+            "overlap": np.where(covers, np.maximum(twice, 0.0) / np.where(covers, total, 1.0), np.nan),
+            "foreign_share": foreign,
+            "foreign_share_macro": macro,
+            "mean_iou": np.where(covers, ratios / n_pairs, np.nan),
+            "overlapping_pairs": number / n_pairs,
+        }
+
+    return statistic
 
 
 @compiled

@@ -17,6 +17,7 @@ from evalkit.errors import RequestError
 from evalkit.metrics import pairs
 from evalkit.metrics.hull_areas import covered_areas, hull_areas, shared_areas
 from evalkit.metrics.hull_geometry import convex_hulls, foreign_points
+from evalkit.metrics.hull_labellings import summaries
 from evalkit.metrics.mean_intervals import mean_by_label
 from evalkit.metrics.null_sample import LARGE, stratified_rows
 from evalkit.nulls import Statistic, build_score, p_value, permute_scores
@@ -226,7 +227,11 @@ def _null(
         points, labels = points[rows], labels[rows]
         said["null_texts"] = int(labels.size)
     order = np.lexsort((points[:, 1], points[:, 0]))
-    statistic = (_few_labels if n_labels <= FEW else _many_labels)(points, order, labels, n_labels)
+    if n_labels <= FEW:
+        sizes, extent = np.bincount(labels, minlength=n_labels).astype(np.int64), float(np.ptp(points, axis=0).max())
+        statistic = summaries(points, order, sizes, FLAT * extent**2, SAME * extent)
+    else:
+        statistic = _one_by_one(points, order, n_labels)
     observed = {name: float(values[0]) for name, values in statistic(labels[None]).items()}
     null = permute_scores(statistic, labels, count=19 if n_labels >= MANY_LABELS else 99, rng=rng)
     for name, values in null.items():
@@ -235,7 +240,7 @@ def _null(
     return null, {name: value if np.isfinite(value) else None for name, value in observed.items()}, said
 
 
-def _many_labels(points: Points, order: NDArray[np.int64], labels: Codes, n_labels: int) -> Statistic:  # noqa: ARG001
+def _one_by_one(points: Points, order: NDArray[np.int64], n_labels: int) -> Statistic:
     def score(labelling: NDArray[np.int32]) -> dict[str, float]:
         hulls = hulls_of(points, labelling, n_labels, order=order)
         return _summary(score_hulls(points, labelling, hulls), labelling, n_labels)
@@ -243,28 +248,6 @@ def _many_labels(points: Points, order: NDArray[np.int64], labels: Codes, n_labe
     def statistic(labellings: NDArray[np.int32]) -> Mapping[str, NDArray[np.float64]]:
         rows = [score(labelling) for labelling in labellings]
         return {name: np.array([row[name] for row in rows]) for name in rows[0]}
-
-    return statistic
-
-
-def _few_labels(points: Points, order: NDArray[np.int64], labels: Codes, n_labels: int) -> Statistic:
-    """The same in one call for all labellings."""
-    from evalkit.metrics.hull_labellings import hulls_of_each
-
-    sizes = np.bincount(labels, minlength=n_labels).astype(np.int64)
-    extent, n_pairs = float(np.ptp(points, axis=0).max()), n_labels * (n_labels - 1) / 2
-    flat, same = FLAT * extent**2, SAME * extent
-
-    def statistic(labellings: NDArray[np.int32]) -> Mapping[str, NDArray[np.float64]]:
-        total, twice, ratios, number, foreign, macro = hulls_of_each(points, order, labellings, sizes, flat, same).T
-        covers = total > flat
-        return {
-            "overlap": np.where(covers, np.maximum(twice, 0.0) / np.where(covers, total, 1.0), np.nan),
-            "foreign_share": foreign,
-            "foreign_share_macro": macro,
-            "mean_iou": np.where(covers, ratios / n_pairs, np.nan),
-            "overlapping_pairs": number / n_pairs,
-        }
 
     return statistic
 

@@ -4,6 +4,7 @@ import shapely
 
 from evalkit import neighbours
 from evalkit.metrics import hulls
+from evalkit.metrics.hull_labellings import summaries
 from evalkit.values import Sample
 
 SQUARE = np.array([[0.0, 0], [2, 0], [2, 2], [0, 2]])
@@ -211,7 +212,9 @@ def test_all_labellings_at_once_score_as_one_by_one(make):
     points = np.ascontiguousarray(make(points), dtype=np.float64)
     labellings = np.random.default_rng(1).permuted(np.tile(labels, (20, 1)), axis=1)
     order = np.lexsort((points[:, 1], points[:, 0]))
-    few, many = (way(points, order, labels, 5)(labellings) for way in (hulls._few_labels, hulls._many_labels))
+    extent = np.ptp(points, axis=0).max()
+    few = summaries(points, order, np.bincount(labels), hulls.FLAT * extent**2, hulls.SAME * extent)(labellings)
+    many = hulls._one_by_one(points, order, 5)(labellings)
     assert list(few) == list(many)
     for name, values in many.items():
         np.testing.assert_allclose(few[name], values, atol=1e-12, err_msg=name)
