@@ -96,6 +96,15 @@ def test_layout_equals_umap_learns_for_the_first_epochs():
     np.testing.assert_allclose(ours, expected, atol=2e-2)
 
 
+@pytest.mark.parametrize("exponent", [0.4, 0.895, 1.6])
+def test_powers_from_tables_are_the_librarys(exponent):
+    drawn = np.random.default_rng(0)
+    bases = np.exp2(drawn.uniform(-140, 127, size=3_000)).astype(np.float32)  # the smallest are no normal numbers
+    tables = layout._power_tables(exponent)
+    found = [layout._power(base, *tables) for base in bases]
+    np.testing.assert_allclose(found, bases.astype(np.float64) ** exponent, rtol=3e-15)
+
+
 def test_curve_equals_umap_learns():
     theirs, _ = library()
     for min_dist, spread in [(0.0, 1.0), (0.1, 1.0), (0.5, 2.0)]:
