@@ -55,12 +55,14 @@ def debiased_cka(first: Vectors, second: Vectors) -> float:
 
 
 def _unbiased_hsic(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    """n(n − 3) times unbiased HSIC under linear kernels, without their N × N matrices."""
+    """n(n − 3) times unbiased HSIC under linear kernels, no matrix larger than the smaller of N × N and d1 × d2."""
     n = len(a)
     squares_a, squares_b = np.einsum("ij,ij->i", a, a), np.einsum("ij,ij->i", b, b)
     sums_a, sums_b = a @ a.sum(axis=0) - squares_a, b @ b.sum(axis=0) - squares_b
-    cross = a.T @ b
-    trace = float(np.einsum("ij,ij->", cross, cross)) - float(squares_a @ squares_b)
+    # The squared length of aᵀb, by whichever is smaller: the products of the columns, or of the texts.
+    few = n < min(a.shape[1], b.shape[1])
+    shared = float(np.vdot(a @ a.T, b @ b.T)) if few else float(np.vdot(cross := a.T @ b, cross))
+    trace = shared - float(squares_a @ squares_b)
     totals = float(sums_a.sum() * sums_b.sum()) / ((n - 1) * (n - 2))
     return trace + totals - 2 * float(sums_a @ sums_b) / (n - 2)
 
