@@ -31,6 +31,7 @@ __all__ = [
 
 EXACT_TEXTS = 1024
 BLOCK_ROWS = 1024
+BLOCK_PAIRS = 1 << 16
 
 
 def anisotropy(unit: Vectors) -> float:
@@ -117,13 +118,15 @@ def uniformity(unit: Vectors, rng: np.random.Generator, *, pairs: int = 1_000_00
         first, second = np.triu_indices(n, 1)
         squared = lengths[first] + lengths[second] - 2 * (double @ double.T)[first, second]
         return float(np.log(np.exp(-2 * np.maximum(squared, 0.0)).mean()))
+    from evalkit.metrics.pair_products import pair_products
+
     drawn = rng.integers(n, size=pairs)
     others = (drawn + rng.integers(1, n, size=pairs)) % n
     squares = np.einsum("ij,ij->i", unit, unit)
-    total, step = 0.0, max(1, BLOCK_VALUES // unit.shape[1])
-    for start in range(0, pairs, step):
-        first, second = drawn[start : start + step], others[start : start + step]
-        cosines = np.einsum("ij,ij->i", unit[first], unit[second])
+    total = 0.0
+    for start in range(0, pairs, BLOCK_PAIRS):
+        first, second = drawn[start : start + BLOCK_PAIRS], others[start : start + BLOCK_PAIRS]
+        cosines = pair_products(unit, first, second)
         squared = np.maximum(squares[first] + squares[second] - 2 * cosines, 0.0)
         total += float(np.exp(-2 * squared.astype(np.float64)).sum())
     return float(np.log(total / pairs))
