@@ -54,11 +54,13 @@ def _draw_start(squares, n_clusters, trials, drawn):  # type: ignore[no-untyped-
     n = squares.shape[0]
     chosen = np.empty(n_clusters, np.int64)
     chosen[0] = min(int(drawn[0] * n), n - 1)
-    nearest = squares[chosen[0]].copy()
-    joined, best = np.empty(n), np.empty(n)
+    nearest, joined, best = np.empty(n), np.empty(n), np.empty(n)
+    for i in range(n):
+        nearest[i] = squares[chosen[0], i]
     for number in range(1, n_clusters):
-        total = nearest.sum()
-        least = -1.0
+        total, least = 0.0, -1.0
+        for i in range(n):
+            total += nearest[i]
         for trial in range(trials):
             wanted = drawn[1 + (number - 1) * trials + trial] * total
             tried, reached = 0, nearest[0]
@@ -72,9 +74,18 @@ def _draw_start(squares, n_clusters, trials, drawn):  # type: ignore[no-untyped-
             if least < 0.0 or left < least:
                 least = left
                 chosen[number] = tried
-                best[:] = joined
-        nearest[:] = best
+                joined, best = best, joined
+        nearest, best = best, nearest
     return chosen
+
+
+@compiled_exactly
+def _place(gram, chosen, to_centres, lengths):  # type: ignore[no-untyped-def]
+    """Let the chosen vectors be the centres."""
+    for c in range(chosen.size):
+        for i in range(gram.shape[0]):
+            to_centres[c, i] = gram[chosen[c], i]
+        lengths[c] = gram[chosen[c], chosen[c]]
 
 
 @compiled_exactly
@@ -143,15 +154,17 @@ def _cluster(gram, n_clusters, trials, drawn, still):  # type: ignore[no-untyped
     sizes, sizes_before = np.zeros(n_clusters, np.int64), np.zeros(n_clusters, np.int64)
     for start in range(drawn.shape[0]):
         chosen = _draw_start(squares, n_clusters, trials, drawn[start])
-        for c in range(n_clusters):
-            to_centres[c] = gram[chosen[c]]
-            lengths[c] = gram[chosen[c], chosen[c]]
-        labels = np.full(n, -1, np.int32)
-        before = labels.copy()
+        _place(gram, chosen, to_centres, lengths)
+        labels, before = np.empty(n, np.int32), np.empty(n, np.int32)
+        for i in range(n):
+            labels[i] = -1
         inertia = 0.0
         for step in range(ROUNDS):
-            before[:] = labels
-            sizes_before[:] = sizes
+            # Element by element: numba takes two seconds to compile an array's assignment to a part of another.
+            for i in range(n):
+                before[i] = labels[i]
+            for c in range(n_clusters):
+                sizes_before[c] = sizes[c]
             inertia, changed = _assign(gram, to_centres, lengths, labels)
             if changed == 0:
                 break
@@ -161,6 +174,5 @@ def _cluster(gram, n_clusters, trials, drawn, still):  # type: ignore[no-untyped
                 inertia, changed = _assign(gram, to_centres, lengths, labels)
                 break
         if best < 0.0 or inertia < best * (1.0 - SAME):
-            best = inertia
-            kept[:] = labels
+            best, kept = inertia, labels
     return kept, False

@@ -22,6 +22,13 @@ def _area(polygon: NDArray[np.float64], count: int) -> float:
 
 
 @compiled
+def _copy(source: NDArray[np.float64], count: int, target: NDArray[np.float64]) -> None:
+    """The first corners; number by number, since numba takes two seconds to compile an assignment of slices."""
+    for corner in range(count):
+        target[corner, 0], target[corner, 1] = source[corner, 0], source[corner, 1]
+
+
+@compiled
 def hull_areas(corners: NDArray[np.float64], begins: NDArray[np.int64]) -> NDArray[np.float64]:
     """(k,) areas of the hulls that `hull_geometry.convex_hulls` returns."""
     areas = np.zeros(begins.size - 1)
@@ -92,7 +99,7 @@ def shared_areas(corners: NDArray[np.float64], begins: NDArray[np.int64]) -> NDA
             count, sides = begins[a + 1] - begins[a], begins[b + 1] - begins[b]
             if count < 3 or sides < 3 or (low[a] > high[b]).any() or (low[b] > high[a]).any():
                 continue
-            ping[:count] = corners[begins[a] : begins[a + 1]]
+            _copy(corners[begins[a] :], count, ping)
             for side in range(sides):
                 following = begins[b] + (side + 1 if side + 1 < sides else 0)
                 count = _clip(ping, count, corners[begins[b] + side], corners[following], pong)
@@ -137,15 +144,15 @@ def covered_areas(
         first, last = begins[labels[following]], begins[labels[following] + 1]
         if level == 0:
             count = last - first
-            common[0, :count] = corners[first:last]
+            _copy(corners[first:], count, common[0])
         else:
             count = counts[level - 1]
-            common[level, :count] = common[level - 1, :count]
+            _copy(common[level - 1], count, common[level])
             for side in range(first, last):
                 count = _clip(
                     common[level], count, corners[side], corners[side + 1 if side + 1 < last else first], common[k]
                 )
-                common[level, :count] = common[k, :count]
+                _copy(common[k], count, common[level])
                 if count < 3:
                     break
         chosen[level] = following

@@ -73,12 +73,17 @@ def hulls_of_each(
         intersection / union; their number; share of foreign points, and its mean over labels.
     """
     k = sizes.size
-    found = np.zeros((labellings.shape[0], 6))
+    found, wide = np.zeros((labellings.shape[0], 6)), np.empty(k, dtype=np.int64)
     for p in range(labellings.shape[0]):
         labels = labellings[p]
         corners, begins = convex_hulls(points, order, labels, k, flat)
         areas, shared = hull_areas(corners, begins), shared_areas(corners, begins)
-        found[p, 0], found[p, 1] = covered_areas(corners, begins, np.flatnonzero(areas > flat))
+        count = 0
+        for label in range(k):
+            if areas[label] > flat:
+                wide[count] = label
+                count += 1
+        found[p, 0], found[p, 1] = covered_areas(corners, begins, wide[:count])
         for a in range(k):
             for b in range(a + 1, k):
                 if shared[a, b] > flat:
