@@ -22,7 +22,8 @@ def _by_label(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
     """Coordinates in the order of the labels, and where each label starts."""
     starts = np.zeros(sizes.size + 1, dtype=np.int64)
-    starts[1:] = np.cumsum(sizes)
+    for label in range(sizes.size):
+        starts[label + 1] = starts[label] + sizes[label]
     place = starts[:-1].copy()
     across, up = np.empty(labels.size), np.empty(labels.size)
     for i in range(labels.size):
@@ -193,5 +194,7 @@ def hits_of_each(
     """(P, N) `centroid_hits` of (P, N) labellings."""
     values = np.empty((labellings.shape[0], labellings.shape[1]))
     for p in range(labellings.shape[0]):
-        values[p] = centroid_hits(points, labellings[p], sizes, nothing)
+        hits = centroid_hits(points, labellings[p], sizes, nothing)
+        for i in range(hits.size):  # an assignment of the row takes numba two seconds to compile
+            values[p, i] = hits[i]
     return values

@@ -88,6 +88,32 @@ def _add_tied_place(place, start, size, group, before, expected, average):  # ty
 
 
 @compiled_exactly
+def _stops(ks, places):  # type: ignore[no-untyped-def]
+    """0, every K and every R, each once and ascending."""
+    last = 0
+    for k in ks:
+        last = max(last, k)
+    for r in places:
+        last = max(last, r)
+    seen = np.zeros(last + 1, np.bool_)
+    seen[0] = True
+    for k in ks:
+        seen[k] = True
+    for r in places:
+        seen[r] = True
+    count = 0
+    for stop in range(last + 1):
+        count += seen[stop]
+    stops = np.empty(count, np.int64)
+    count = 0
+    for stop in range(last + 1):
+        if seen[stop]:
+            stops[count] = stop
+            count += 1
+    return stops
+
+
+@compiled_exactly
 def _lanes_by_stop(own, stop_of, begins, order):  # type: ignore[no-untyped-def]
     """Order the labellings by the stop at which the row's R ends: stop s has order[begins[s]:begins[s + 1]]."""
     begins[:] = 0
@@ -140,7 +166,7 @@ def sum_labellings(graph, queries, labellings, sizes, places, ks, sums):  # type
     indices, joined, tie_of, starts, members, complement, counts = graph
     lanes = labellings.shape[1]
     # Where something is to be read off: after K places, after R. The first stop, 0, is of labels without an R.
-    stops = np.unique(np.concatenate((np.zeros(1, np.int64), ks, places)))
+    stops = _stops(ks, places)
     stop_of = np.searchsorted(stops, places)
     begins, order = np.empty(stops.size + 1, np.int64), np.empty(lanes, np.int64)
     inverse = 1.0 / np.arange(1, stops[-1] + 1)
@@ -171,7 +197,8 @@ def sum_labellings(graph, queries, labellings, sizes, places, ks, sums):  # type
             if tie >= 0:
                 size += counts[tie]
                 unlisted, farther = members[starts[tie] : starts[tie + 1]], complement[tie]
-            before[:] = hits
+            for p in range(lanes):  # an assignment of the whole takes numba two seconds to compile
+                before[p] = hits[p]
             _count_group(labellings, indices[i, start:end], unlisted, farther, own, sizes, before, group, rest)
             for place in range(start, min(end, stops[-1])):
                 _add_tied_place(place, start, size, group, before, expected, average)
