@@ -2,6 +2,7 @@
 
 Three ask for every combination (our check, Hydra's check, the launcher): it is composed once. And of combinations
 that differ in values alone, such as a seed's, one is composed; the others are copies of it with their own values.
+Combinations of choices are put together from single ones (`grafting`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+
+from evalkit.grafting import Family, interpolated_defaults
 
 __all__ = ["Composed", "compose_once"]
 
@@ -34,10 +37,12 @@ class Composed:
     across processes: a launcher that pickles the loader composes in the job.
     """
 
-    def __init__(self, load: Callable[..., DictConfig]) -> None:
+    def __init__(self, load: Callable[..., DictConfig], *, grafts: bool = False) -> None:
         self._load = load
+        self._grafts = grafts
         self._kept: dict[tuple[str, ...], tuple[DictConfig, int]] = {}
         self._templates: deque[_Template] = deque(maxlen=TEMPLATES)
+        self._family: Family | None = None
 
     def __call__(self, master_config: DictConfig, sweep_overrides: list[str]) -> DictConfig:
         """The combination's configuration, handed out anew each time it was asked for more than thrice."""
@@ -54,10 +59,22 @@ class Composed:
             changed = template.changes(lines)
             if changed is not None:
                 return template.copied(lines, changed)
-        config = self._load(master_config, lines)
+        config = self._grafted(master_config, lines) or self._load(master_config, lines)
         # Kept as a copy: the launcher numbers what it gets.
         if OmegaConf.is_config(config) and lines:
-            self._templates.appendleft(_Template(tuple(lines), copy.deepcopy(config)))
+            kept = copy.deepcopy(config)
+            self._templates.appendleft(_Template(tuple(lines), kept))
+            if self._family is None and not config.hydra.searchpath:
+                self._family = Family(lines, kept)
+        return config
+
+    def _grafted(self, master_config: DictConfig, lines: list[str]) -> DictConfig | None:
+        """The combination from compositions of single choices; None where Hydra has to compose it."""
+        if not self._grafts or self._family is None:
+            return None
+        config = self._family.graft(lines, lambda others: self._load(master_config, others))
+        if config is not None:
+            _tell_overrides(config, self._family.lines, lines)
         return config
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -95,22 +112,29 @@ class _Template:
 
     def copied(self, lines: Sequence[str], changed: Sequence[str]) -> DictConfig:
         """The configuration of `lines`, its values set by Hydra's own function."""
-        from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
+        from hydra._internal.config_loader_impl import ConfigLoaderImpl
 
         config = copy.deepcopy(self.config)
         ConfigLoaderImpl._apply_overrides_to_config([_parsed(line) for line in changed], config)
-        renamed = dict(zip(self.lines, lines, strict=True))
-        task = config.hydra.overrides.task
-        for place, line in enumerate(task):
-            task[place] = renamed.get(line, line)
-        settings = config.hydra.job.config.override_dirname
-        config.hydra.job.override_dirname = get_overrides_dirname(
-            overrides=[_parsed(line) for line in task],
-            kv_sep=settings.kv_sep,
-            item_sep=settings.item_sep,
-            exclude_keys=settings.exclude_keys,
-        )
+        _tell_overrides(config, self.lines, lines)
         return config
+
+
+def _tell_overrides(config: DictConfig, before: Sequence[str], lines: Sequence[str]) -> None:
+    """Write into Hydra's own node which overrides the configuration is of now."""
+    from hydra._internal.config_loader_impl import get_overrides_dirname
+
+    renamed = dict(zip(before, lines, strict=True))
+    task = config.hydra.overrides.task
+    for place, line in enumerate(task):
+        task[place] = renamed.get(line, line)
+    settings = config.hydra.job.config.override_dirname
+    config.hydra.job.override_dirname = get_overrides_dirname(
+        overrides=[_parsed(line) for line in task],
+        kv_sep=settings.kv_sep,
+        item_sep=settings.item_sep,
+        exclude_keys=settings.exclude_keys,
+    )
 
 
 def _key(line: str) -> str:
@@ -143,4 +167,5 @@ def _is_value(line: str) -> bool:
 def compose_once(loader: Any) -> None:
     """Give Hydra's config loader a memory for the sweep that begins."""
     known = loader.load_sweep_config
-    loader.load_sweep_config = Composed(known._load if isinstance(known, Composed) else known)
+    load = known._load if isinstance(known, Composed) else known
+    loader.load_sweep_config = Composed(load, grafts=not interpolated_defaults(loader))

@@ -15,6 +15,7 @@ from omegaconf import OmegaConf, open_dict
 
 from evalkit import schema
 from evalkit.composing import Composed
+from evalkit.grafting import interpolated_defaults
 from evalkit.run import conf_folder
 from evalkit.sweep import strip
 
@@ -52,6 +53,22 @@ def test_what_is_held_is_bounded_and_stays_in_this_process(monkeypatch):
 
 SWEEPS = {
     "values": (["model=random"], [["seed=0", "pooling=mean"], ["seed=1", "pooling=mean"], ["seed=2", "pooling=cls"]]),
+    "choices of several groups": (
+        ["dataset.limit=20"],
+        [[f"model={model}", f"pooling={pooling}", f"projection={projection}", f"seed={seed}"]
+         for model in ("random", "tfidf", "minilm") for pooling in ("mean", "cls") for projection in ("tsne", "umap")
+         for seed in (0, 1)],
+    ),
+    "a choice with values of its own": (
+        [],
+        [[f"model={model}", "model.max_length=64", f"projection={projection}", f"theme={theme}"]
+         for model in ("bert", "minilm") for projection in ("tsne", "pca") for theme in ("light", "dark")],
+    ),
+    "a choice that changes others": (
+        [],
+        [[f"experiment={experiment}", f"projection={projection}", "model=random"]
+         for experiment in ("offline", "seeds") for projection in ("tsne", "pca")],
+    ),
     "groups between": (
         [],
         [["model=random", "projection=pca", "seed=0"], ["model=tfidf", "projection=pca", "seed=0"],
@@ -80,7 +97,7 @@ def test_a_copy_is_what_hydra_composes(name, tmp_path, monkeypatch):
     with initialize_config_dir(str(conf_folder()), version_base="1.3"):
         loader = GlobalHydra.instance().config_loader()
         master = loader.load_configuration("config", constant, RunMode.MULTIRUN)
-        composed = Composed(loader.load_sweep_config)
+        composed = Composed(loader.load_sweep_config, grafts=True)
         for lines in combinations:
             given, expected = (
                 composed(master, [*constant, *lines]),
@@ -150,3 +167,61 @@ def test_help_loads_nothing_that_evaluates():
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert "projection: pca, tsne, umap" in done.stdout
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def composed_of(folder, combinations, **options):
+    """What is made of the combinations over `folder`, and the lines that Hydra composed for it."""
+    asked = []
+    with initialize_config_dir(str(folder), version_base="1.3"):
+        loader = GlobalHydra.instance().config_loader()
+        master = loader.load_configuration("config", [], RunMode.MULTIRUN)
+
+        def load(master_config, lines):
+            asked.append(tuple(lines))
+            return loader.load_sweep_config(master_config, lines)
+
+        composed = Composed(load, **options)
+        made = [composed(master, list(lines)) for lines in combinations]
+        expected = [loader.load_sweep_config(master, list(lines)) for lines in combinations]
+        return made, expected, asked, interpolated_defaults(loader)
+
+
+def test_combinations_of_choices_are_put_together_from_single_ones():
+    schema.register()
+    combinations = [
+        (f"model={model}", f"pooling={pooling}", f"projection={projection}")
+        for model in ("bert", "distilbert", "mpnet", "bge")
+        for pooling in ("mean", "cls", "max")
+        for projection in ("tsne", "umap")
+    ]
+    made, expected, asked, interpolated = composed_of(conf_folder(), combinations, grafts=True)
+    assert made == expected
+    assert not interpolated
+    assert len(asked) == 1 + 3 + 2 + 1
+
+
+CONFIGURATIONS = {
+    # files → whether choices stand by themselves
+    "apart": ({"config": "defaults:\n- a: x\n- b: x\n- _self_\n", "a/x": "v: 1", "a/y": "v: 2", "b/x": "v: 1",
+               "b/y": "v: 3"}, True),
+    "chosen by what another says": ({"config": "defaults:\n- a: x\n- b: x\n- optional c: ${a}_${b}\n",
+                                     "a/x": "v: 1", "a/y": "v: 2", "b/x": "v: 1", "b/y": "v: 3",
+                                     "c/y_y": "v: 9"}, False),
+    "one node of two choices": ({"config": "defaults:\n- a: x\n- b: x\n", "a/x": "v: 1",
+                                 "a/y": "# @package _global_\nshared: a", "b/x": "v: 1",
+                                 "b/y": "# @package _global_\nshared: b"}, False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+def test_choices_that_hang_together_are_composed_by_hydra(name, tmp_path):
+    files, apart = CONFIGURATIONS[name]
+    for file, content in files.items():
+        (tmp_path / f"{file}.yaml").parent.mkdir(exist_ok=True)
+        (tmp_path / f"{file}.yaml").write_text(content + "\n")
+    combinations = [(f"a={a}", f"b={b}") for a in "xy" for b in "xy"]
+    *_, interpolated = composed_of(tmp_path, combinations[:1])
+    made, expected, asked, _ = composed_of(tmp_path, combinations, grafts=not interpolated)
+    assert made == expected
+    assert [OmegaConf.to_yaml(config) for config in made] == [OmegaConf.to_yaml(config) for config in expected]
+    assert (combinations[-1] not in asked) == apart
