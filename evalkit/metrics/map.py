@@ -66,7 +66,7 @@ def silhouette_samples(points: Points, labels: Codes, rows: NDArray[np.int64] | 
     ----------
     Rousseeuw 1987, J. Comput. Appl. Math. 20.
     """
-    from evalkit.metrics.plane_scores import silhouettes
+    from evalkit.metrics.plane_scores import silhouettes, silhouettes_of_each
 
     points = np.ascontiguousarray(points, dtype=np.float64)
     labels = np.ascontiguousarray(labels, dtype=np.int32)
@@ -76,8 +76,12 @@ def silhouette_samples(points: Points, labels: Codes, rows: NDArray[np.int64] | 
     if rows.size * labels.size <= FEW_PAIRS:
         return np.asarray(silhouettes(points, labels, sizes, rows, nothing))
     with ThreadPoolExecutor(THREADS) as pool:
-        parts = pool.map(lambda part: silhouettes(points, labels, sizes, part, nothing), np.array_split(rows, THREADS))
-        return np.concatenate(list(parts))
+        # One labelling, but of many texts: there each distance of a block of texts is taken at once, too.
+        each = pool.map(
+            lambda part: silhouettes_of_each(points, labels[None], sizes, part, nothing)[0],
+            np.array_split(rows, THREADS),
+        )
+        return np.concatenate(list(each))
 
 
 def centroid_accuracy_samples(points: Points, labels: Codes) -> NDArray[np.float64]:
