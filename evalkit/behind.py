@@ -75,7 +75,7 @@ class Behind:
             with contextlib.suppress(BrokenProcessPool):
                 self._executor.submit(load)
 
-    def do(self, task: Task, tell: Tell, *, name: str | None = None) -> None:
+    def do(self, task: Task, tell: Tell, *, name: str | None = None, most: int = MOST) -> None:
         """Do `task` behind and let `tell` have its result, by a function that returns or raises it.
 
         In a thread the first is done at once: it imports the tracking library, which two threads must not do between
@@ -85,12 +85,14 @@ class Behind:
         ----------
         name
             By which `wait_for` knows it.
+        most
+            Tasks that may be under way besides it; else it waits for the first of them.
         """
         if self._executor is None:
             tell(task)
             self._executor = ThreadPoolExecutor(1, thread_name_prefix="evalkit-behind")
             return
-        while self._under_way and (len(self._under_way) >= MOST or self._under_way[0].future.done()):
+        while self._under_way and (len(self._under_way) >= most or self._under_way[0].future.done()):
             self._tell()
         try:
             future = self._executor.submit(task)

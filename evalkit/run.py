@@ -43,6 +43,9 @@ failed: list[Exception] = []
 SENT = 20_000
 """Texts up to which a run's tables are sent to another process; of more, evaluating takes most of the time."""
 
+MOST_WAITING, WAITING_TEXTS = 32, 200_000
+"""Runs that may wait for the process behind, and the texts in the tables of all of them."""
+
 FULL_ERROR = "HYDRA_FULL_ERROR"
 
 
@@ -126,7 +129,10 @@ def _perform_apart(
             line = terminal.run_line(left.record, prepared.request.rank_by, left.seconds, reused=left.result is None)
             terminal.say(line)
 
-    behind.do(partial(finish, left, tracker, around), tell, name=None if left.result is None else left.key)
+    # The process behind catches up while the next model is loaded.
+    most = min(MOST_WAITING, WAITING_TEXTS // len(prepared.corpus.texts))
+    name = None if left.result is None else left.key
+    behind.do(partial(finish, left, tracker, around), tell, name=name, most=most)
     return rank(left.record, prepared.request)
 
 

@@ -62,15 +62,14 @@ def test_what_is_done_is_told_with_the_next_and_what_goes_wrong_to_whom_it_belon
     assert told == [("a", FIRST), ("b", "no such run"), ("c", trouble), ("d", SECOND)]
 
 
-def test_no_more_wait_than_may(monkeypatch):
-    monkeypatch.setattr(module, "MOST", 2)
+def test_no_more_wait_than_may():
     told, go = [], threading.Event()
     behind = Behind()
     behind.do(lambda: None, lambda logged: told.append(logged()))
     for number in (1, 2):
-        behind.do(lambda number=number: (go.wait(20), number)[1], lambda logged: told.append(logged()))
+        behind.do(lambda number=number: (go.wait(20), number)[1], lambda logged: told.append(logged()), most=2)
     threading.Timer(0.1, go.set).start()
-    behind.do(lambda: 3, lambda logged: told.append(logged()))  # waits for the first of the two
+    behind.do(lambda: 3, lambda logged: told.append(logged()), most=2)  # waits for the first of the two
     assert told[:2] == [None, 1]
     behind.settle()
     assert told == [None, 1, 2, 3]
