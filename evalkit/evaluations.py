@@ -69,7 +69,7 @@ def evaluation_of(
     Parameters
     ----------
     n
-        Number of texts: of few, evalkit's own results stay in this process's memory.
+        Number of texts: of few, evalkit's own results stay in this process's memory besides.
     make
         Evaluates.
 
@@ -78,11 +78,9 @@ def evaluation_of(
     EvaluationError
         Where the evaluator returns something that is not an Evaluation.
     """
-    if n <= FEW_TEXTS and not foreign_digests(plain(choice.described)):
-        found = _recent.find(store, key)
-        if found is None:
-            found = _checked(choice, make())
-            _recent.keep(store, key, found)
+    remembered = n <= FEW_TEXTS and not foreign_digests(plain(choice.described))
+    found = _recent.find(store, key) if remembered else None
+    if found is not None:
         return found
     found = _recall(store, key)
     if found is None:
@@ -91,6 +89,8 @@ def evaluation_of(
             if found is None:
                 found = _checked(choice, make())
                 _keep(store, key, found)
+    if remembered:
+        _recent.keep(store, key, found)
     return found
 
 

@@ -52,22 +52,25 @@ def project(choice: ProjectionChoice, embedding: Embedding, graphs: Graphs, stor
     key = projection_key(choice, embedding, seed)
     need = neighbours_needed(choice.project, len(embedding.unit))
     graphs.want(need)
-    if len(embedding.unit) <= FEW_TEXTS and not foreign_digests(plain(choice.described)):
-        drawn = _recent.find(store, key)
-        if drawn is None:
-            drawn = choice.project(embedding.unit, graphs.whole(), seed=seed)
-            _recent.keep(store, key, drawn)
+    remembered = len(embedding.unit) <= FEW_TEXTS and not foreign_digests(plain(choice.described))
+    drawn = _recent.find(store, key) if remembered else None
+    if drawn is not None:
         return drawn
-    entry = store.find(KIND, key)
-    if entry is not None:
-        return _load(entry)
-    with store.lock(KIND, key):
-        entry = store.find(KIND, key)
-        if entry is not None:
-            return _load(entry)
-        drawn = choice.project(embedding.unit, graphs.whole(), seed=seed)
-        _keep(store, key, drawn)
+    drawn = _recall(store, key)
+    if drawn is None:
+        with store.lock(KIND, key):
+            drawn = _recall(store, key)
+            if drawn is None:
+                drawn = choice.project(embedding.unit, graphs.whole(), seed=seed)
+                _keep(store, key, drawn)
+    if remembered:
+        _recent.keep(store, key, drawn)
     return drawn
+
+
+def _recall(store: Store, key: str) -> Projection | None:
+    entry = store.find(KIND, key)
+    return None if entry is None else _load(entry)
 
 
 def neighbours_needed(target: Callable[..., Any], n: int) -> int:

@@ -1,4 +1,4 @@
-"""Where an evaluator's result is kept: of few texts in memory, of many and of others' evaluators in the store."""
+"""An evaluator's result is kept in the store, and of few texts in memory too."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def choice(described):
 
 
 @pytest.mark.parametrize(
-    ("n", "described", "on_disk"), [(FEW_TEXTS, OURS, False), (FEW_TEXTS + 1, OURS, True), (30, FOREIGN, True)]
+    ("n", "described", "remembered"), [(FEW_TEXTS, OURS, True), (FEW_TEXTS + 1, OURS, False), (30, FOREIGN, False)]
 )
-def test_a_result_is_made_once(tmp_path, n, described, on_disk):
+def test_a_result_is_made_once(tmp_path, n, described, remembered):
     store, made = Store(tmp_path), []
 
     def make():
@@ -37,7 +37,8 @@ def test_a_result_is_made_once(tmp_path, n, described, on_disk):
         found = evaluation_of(choice(described), store, KEY, n, make)
         np.testing.assert_array_equal(found.per_text["one/value"], np.arange(3.0))
     assert len(made) == 1
-    assert (store.find(evaluations.KIND, KEY) is not None) == on_disk
+    assert store.find(evaluations.KIND, KEY) is not None
+    assert (evaluations._recent.find(store, KEY) is not None) == remembered
     evaluation_of(choice(described), Store(tmp_path / "other"), KEY, n, make)
     assert len(made) == 2
 
@@ -47,8 +48,8 @@ def test_what_is_no_evaluation_is_refused(tmp_path):
         evaluation_of(choice(OURS), Store(tmp_path), KEY, 30, lambda: 3)
 
 
-@pytest.mark.parametrize(("n", "on_disk"), [(FEW_TEXTS, False), (FEW_TEXTS + 1, True)])
-def test_a_map_is_drawn_once(tmp_path, n, on_disk):
+@pytest.mark.parametrize(("n", "remembered"), [(FEW_TEXTS, True), (FEW_TEXTS + 1, False)])
+def test_a_map_is_drawn_once(tmp_path, n, remembered):
     store, drawn = Store(tmp_path), []
 
     def draw(unit, graph, *, seed):
@@ -61,4 +62,6 @@ def test_a_map_is_drawn_once(tmp_path, n, on_disk):
     for seed in (0, 0, 1):
         assert maps.project(projection, embedding, graphs, store, seed=seed).seed == seed
     assert drawn == [0, 1]
-    assert (store.find(maps.KIND, maps.projection_key(projection, embedding, 0)) is not None) == on_disk
+    key = maps.projection_key(projection, embedding, 0)
+    assert store.find(maps.KIND, key) is not None
+    assert (maps._recent.find(store, key) is not None) == remembered

@@ -1,4 +1,4 @@
-"""What a process made last: results that are made anew in less time than it takes to keep them on the disk."""
+"""What a process made or read last of what is small: the next run of the sweep need not read it back."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from evalkit.store.shelves import Store
 __all__ = ["FEW_TEXTS", "Recent"]
 
 FEW_TEXTS = 128
-"""Results of up to so many texts take some milliseconds to make; an entry is five new files, two milliseconds."""
+"""Texts up to which results are remembered: some ten kilobytes each, whose checking takes longer than their use."""
 
 KEPT = 256
 
