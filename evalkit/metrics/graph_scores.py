@@ -18,12 +18,11 @@ from evalkit.neighbours import r_places
 from evalkit.nulls import Statistic
 from evalkit.values import NeighbourGraph
 
-__all__ = ["FEW", "LabelledGraph", "label_statistic"]
+__all__ = ["LabelledGraph", "label_statistic"]
 
 Floats = NDArray[np.float64]
 THREADS = 2
-SMALL = 16  # up to so many texts plain arrays beat loading the compiled loops
-FEW = 128  # up to so many a thread takes longer to start than to work, and all labellings fit into the cache
+SMALL = 128  # up to so many texts plain arrays beat loading the compiled loops
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -160,13 +159,6 @@ def _compiled_sums(graph: LabelledGraph) -> Callable[[NDArray[np.int32]], Floats
     """The same by the compiled loop, the rows shared by the threads."""
     from evalkit.metrics.relevance import sum_labellings
 
-    def alone(columns: NDArray[np.int32]) -> Floats:
-        found = np.zeros((graph.ks.size + 2, graph.sizes.size, columns.shape[1]))
-        sum_labellings(graph.arrays, graph.queries, columns, graph.sizes, graph.places, graph.ks, found)
-        return found
-
-    if graph.size <= FEW:
-        return alone
     middle = graph.queries.size // THREADS
     parts = [slice(t * middle, (t + 1) * middle if t + 1 < THREADS else None) for t in range(THREADS)]
 

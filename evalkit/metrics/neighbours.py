@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from evalkit import intervals
 from evalkit.errors import RequestError
-from evalkit.metrics.graph_scores import FEW, LabelledGraph, label_statistic
+from evalkit.metrics.graph_scores import LabelledGraph, label_statistic
 from evalkit.metrics.hubness import hubness_score
 from evalkit.metrics.jackknife import Jackknife, jackknife
 from evalkit.metrics.null_sample import LARGE
@@ -35,7 +35,6 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 
-BLOCK = 64  # labellings at a time
 BUDGET = 5e9  # places times labellings that a null may cost: a few seconds on two cores
 
 
@@ -171,8 +170,7 @@ def _null(
 
     few, many = count(int(max(laid.places.max(), *laid.ks))), count(int(laid.ks[-1]))
     if few == many:
-        at_once = many if labels.size <= FEW else BLOCK
-        return permute_scores(label_statistic(laid, names), labels, count=many, rng=rng, block=at_once)
+        return permute_scores(label_statistic(laid, names), labels, count=many, rng=rng)
     shallow = replace(laid, places=np.zeros_like(laid.places))
     deep = replace(laid, ks=laid.ks[:0])
     null = permute_scores(label_statistic(shallow, names[: laid.ks.size]), labels, count=many, rng=rng)
