@@ -109,7 +109,7 @@ def _drawn(record: Record, shares: pd.DataFrame, kept: NDArray[np.int64], meanin
     axes.tick_params(length=0, labelsize=font, top=True, labeltop=True, bottom=False, labelbottom=False, pad=3)
     for label, ink in zip([*axes.get_xticklabels(), *axes.get_yticklabels()], [*inks, *inks], strict=True):
         label.set_color(ink)
-    _caption(drawn, record, total, count, meaning, high)
+    _caption(drawn, record, total, count, meaning, high, theme)
     return drawn
 
 
@@ -125,25 +125,32 @@ def _widest(names: Sequence[str], font: float) -> float:
 
 
 def _cells(axes: Axes, shares: NDArray[np.float64], theme: palette.Theme) -> None:
+    from matplotlib.collections import LineCollection
     from matplotlib.colors import LinearSegmentedColormap
+
+    from evalkit.plots.outlines import OutlinedText
 
     ground = palette.ground(theme)
     strong = "#23508f" if theme == "light" else "#8fb4ff"
     ramp = LinearSegmentedColormap.from_list("share", [ground.paper, strong])
     axes.imshow(shares, cmap=ramp, vmin=0, vmax=1, interpolation="nearest", aspect="equal")
-    for edge in np.arange(len(shares) + 1) - 0.5:
-        axes.axhline(edge, color=ground.line, linewidth=0.4)
-        axes.axvline(edge, color=ground.line, linewidth=0.4)
+    edges, last = np.arange(len(shares) + 1) - 0.5, len(shares) - 0.5
+    grid = [((-0.5, edge), (last, edge)) for edge in edges] + [((edge, -0.5), (edge, last)) for edge in edges]
+    axes.add_collection(LineCollection(grid, colors=ground.line, linewidths=0.4), autolim=False)
     if len(shares) > NUMBERED:
         return
     for (row, column), share in np.ndenumerate(shares):
         if share >= 0.005:
             colour = ground.paper if share > 0.5 else ground.text
             written = f"{100 * share:.0f}"
-            axes.text(column, row, written, ha="center", va="center", fontsize=8.5, color=colour)
+            axes.add_artist(OutlinedText((column, row), written, 8.5, colour))
 
 
-def _caption(drawn: Figure, record: Record, total: int, count: int, meaning: str, high: float) -> None:
+def _caption(
+    drawn: Figure, record: Record, total: int, count: int, meaning: str, high: float, theme: palette.Theme
+) -> None:
+    from evalkit.plots.outlines import OutlinedText
+
     subject = style.model_name(record.encoder)
     if record.encoder["pooling"] != "none":
         subject += f" · {record.encoder['pooling']} pooling"
@@ -151,5 +158,9 @@ def _caption(drawn: Figure, record: Record, total: int, count: int, meaning: str
     if count < total:
         reading += f" The {count} most confused of {total} topics."
     wide = drawn.get_figwidth()
-    drawn.text(0.12 / wide, 0.40 / high, style.clean(subject, int(wide * 14)), fontsize=9, weight="bold", va="center")
-    drawn.text(0.12 / wide, 0.18 / high, style.clean(reading, int(wide * 19)), fontsize=7.5, va="center")
+    colour, where = palette.ground(theme).text, drawn.transFigure
+    for text, height, size, bold in ((style.clean(subject, int(wide * 14)), 0.40, 9.0, True),
+                                     (style.clean(reading, int(wide * 19)), 0.18, 7.5, False)):  # fmt: skip
+        drawn.add_artist(
+            OutlinedText((0.12 / wide, height / high), text, size, colour, bold=bold, align=0.0, transform=where)
+        )

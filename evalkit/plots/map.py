@@ -240,7 +240,7 @@ def _captioned(drawn: Figure, record: Record, scene: _Scene, remark: str, high: 
             9.0,
             colours.text,
             bold=row == 0,
-            centred=False,
+            align=0.0,
             transform=drawn.transFigure,
         )
         drawn.add_artist(line)

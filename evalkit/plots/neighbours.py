@@ -14,6 +14,8 @@ from evalkit.values import Record
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from evalkit.plots.outlines import OutlinedText
+
 __all__ = ["SHOWN", "draw"]
 
 SHOWN = 12
@@ -22,6 +24,7 @@ SHOWN = 12
 _COLUMNS = 3
 _LONGEST = 34
 _LEGEND = 12
+_MARGIN = 0.13  # inches: where the first panel begins
 
 
 def draw(
@@ -61,65 +64,100 @@ def _drawn(record: Record, label_names: Sequence[str], theme: palette.Theme) -> 
     high = panel * rows + foot
     drawn = style.figure(wide, high, theme)
     code = {name: position for position, name in enumerate(label_names)}
+    bars = _Bars(drawn)
     for position, query in enumerate(queries):
         row, column = divmod(position, columns)
-        left = (column + 0.04) / columns
-        bottom = (foot + panel * (rows - 1 - row) + 0.08) / high
-        _panel(drawn, (left, bottom, 0.92 / columns, (panel - 0.45) / high), query, code, depth, theme)
-    _foot(drawn, record, queries, code, theme)
+        left, bottom = wide * (column + 0.04) / columns, foot + panel * (rows - 1 - row) + 0.08
+        _panel(bars, (left, bottom, 0.92 * wide / columns, panel - 0.45), query, code, depth, theme)
+    _foot(bars, record, queries, code, theme)
+    bars.draw()
     return drawn
 
 
+class _Bars:
+    """Bars and words on a figure, in inches: axes, which have no scale here, would take longer than all they hold."""
+
+    def __init__(self, drawn: Figure) -> None:
+        self.figure = drawn
+        self._boxes: list[tuple[tuple[float, float], ...]] = []
+        self._colours: list[tuple[float, ...]] = []
+
+    def add(self, left: float, middle: float, width: float, height: float, colour: str, alpha: float = 1.0) -> None:
+        """A bar; the later ones lie upon the earlier."""
+        from matplotlib.colors import to_rgba
+
+        low, high, right = middle - height / 2, middle + height / 2, left + width
+        self._boxes.append(((left, low), (right, low), (right, high), (left, high)))
+        self._colours.append(to_rgba(colour, alpha))
+
+    def write(
+        self, place: tuple[float, float], text: str, size: float, colour: str, *, bold: bool = False, align: float = 0.0
+    ) -> OutlinedText:
+        """A line of text."""
+        from evalkit.plots.outlines import OutlinedText
+
+        where = self.figure.dpi_scale_trans
+        line = OutlinedText(place, text, size, colour, bold=bold, align=align, transform=where)
+        self.figure.add_artist(line)
+        return line
+
+    def draw(self) -> None:
+        """Put the bars on the figure."""
+        from matplotlib.collections import PolyCollection
+
+        shades = PolyCollection(self._boxes, facecolors=self._colours, linewidths=0)
+        shades.set_transform(self.figure.dpi_scale_trans)
+        self.figure.add_artist(shades)
+
+
 def _panel(
-    drawn: Figure,
+    bars: _Bars,
     place: tuple[float, float, float, float],
     query: Mapping[str, Any],
     code: Mapping[str, int],
     depth: int,
     theme: palette.Theme,
 ) -> None:
-    found = query["neighbours"]
+    """A query and its nearest texts; place is left, bottom, width and height of the bars."""
     colours, ground = palette.colours(len(code), theme), palette.ground(theme)
-    axes = drawn.add_axes(place)
-    axes.axis("off")
-    axes.set_xlim(0, 1)
-    axes.set_ylim(depth - 0.5, -0.5)
-    axes.set_title(style.clean(str(query["query"]), _LONGEST), loc="left", fontsize=10.5, weight="bold", pad=4)
-    ranks = np.arange(len(found))
-    lengths = np.clip([neighbour["similarity"] for neighbour in found], 0, 1)
-    shades = [colours[code[str(neighbour["label"])]] for neighbour in found]
-    axes.barh(ranks, np.ones(len(found)), height=0.82, color=ground.line, alpha=0.35, linewidth=0)
-    axes.barh(ranks, lengths, height=0.82, color=shades, alpha=0.38, linewidth=0)
-    axes.barh(ranks, np.full(len(found), 0.014), height=0.82, color=shades, linewidth=0)
-    for rank, neighbour in enumerate(found):
+    left, bottom, width, height = place
+    step = height / depth
+    asked = style.clean(str(query["query"]), _LONGEST)
+    bars.write((left, bottom + height + 0.12), asked, 10.5, ground.text, bold=True)
+    for rank, neighbour in enumerate(query["neighbours"]):
+        middle, similarity = bottom + height - (rank + 0.5) * step, float(neighbour["similarity"])
+        shade = colours[code[str(neighbour["label"])]]
+        bars.add(left, middle, width, 0.82 * step, ground.line, 0.35)
+        bars.add(left, middle, width * float(np.clip(similarity, 0, 1)), 0.82 * step, shade, 0.38)
+        bars.add(left, middle, width * 0.014, 0.82 * step, shade)
         text = style.clean(str(neighbour["text"]), _LONGEST)
-        axes.text(0.03, rank, text, fontsize=8.5, va="center", color=ground.text)
-        similarity = style.number(float(neighbour["similarity"]))
-        axes.text(0.985, rank, similarity, fontsize=8, va="center", ha="right", color=ground.faint)
+        bars.write((left + 0.03 * width, middle), text, 8.5, ground.text)
+        bars.write((left + 0.985 * width, middle), style.number(similarity), 8.0, ground.faint, align=1.0)
 
 
 def _foot(
-    drawn: Figure,
+    bars: _Bars,
     record: Record,
     queries: Sequence[Mapping[str, Any]],
     code: Mapping[str, int],
     theme: palette.Theme,
 ) -> None:
-    from matplotlib.patches import Patch
-
+    """Which colour is which topic, and the caption."""
     colours, ground = palette.colours(len(code), theme), palette.ground(theme)
     named = sorted({str(n["label"]) for query in queries for n in query["neighbours"]}, key=code.__getitem__)
-    handles = [Patch(color=colours[code[name]], label=style.clean(name, 18)) for name in named[:_LEGEND]]
-    wide, high = drawn.get_size_inches()
-    drawn.legend(
-        handles=handles, loc="lower left", bbox_to_anchor=(0.005, 0.30 / high), frameon=False, fontsize=8,
-        ncols=max(1, int(wide / 1.5)), handlelength=0.9, handleheight=0.9, columnspacing=1.1, borderpad=0.2,
-    )  # fmt: skip
+    wide, left, middle = bars.figure.get_figwidth(), _MARGIN, 0.42
+    for name in named[:_LEGEND]:
+        written = bars.write((left + 0.17, middle), style.clean(name, 18), 8.0, ground.text)
+        reach = written.get_window_extent().width / style.DPI
+        if left + 0.17 + reach > wide and middle > 0.4:  # a second row, no third
+            left, middle = _MARGIN, 0.28
+            written.set_position((left + 0.17, middle))
+        bars.add(left, middle, 0.11, 0.11, colours[code[name]])
+        left += 0.17 + reach + 0.16
     parts = [style.model_name(record.encoder)]
     if record.encoder["pooling"] != "none":
         parts.append(f"{record.encoder['pooling']} pooling")
     parts.append("nearest texts by cosine, bars from 0 to 1, coloured by topic")
     if len(record.queries) > len(queries):
         parts.append(f"{len(queries)} of {len(record.queries)} queries")
-    caption = style.clean(" · ".join(parts), int(wide * 17))
-    drawn.text(0.012, 0.16 / high, caption, fontsize=8, color=ground.faint, va="center")
+    bars.write((_MARGIN, 0.12), style.clean(" · ".join(parts), int(wide * 17)), 8.0, ground.faint)

@@ -84,7 +84,7 @@ def outline(text: str, size: float, bold: bool) -> Outline:
 
 
 class OutlinedText(Text):
-    """One upright line of text, its middle (or the middle of its left edge) upon its position.
+    """One upright line of text, its middle (or the middle of its left or right edge) upon its position.
 
     Parameters
     ----------
@@ -96,8 +96,8 @@ class OutlinedText(Text):
         Of the glyphs.
     plate
         What it stands on, or None.
-    centred
-        Or flush left.
+    align
+        0: the left edge is upon the position, 0.5: the middle, 1: the right edge.
     """
 
     def __init__(
@@ -107,18 +107,18 @@ class OutlinedText(Text):
         size: float,
         colour: str,
         *,
-        bold: bool,
+        bold: bool = False,
         plate: Plate | None = None,
-        centred: bool = True,
+        align: float = 0.5,
         **properties: Any,
     ) -> None:
-        super().__init__(*place, text, color=colour, ha="center" if centred else "left", va="center", **properties)
+        super().__init__(*place, text, color=colour, va="center", **properties)
         self.set_fontsize(size)
         self.set_fontweight("bold" if bold else "normal")
         self._outline = outline(text, size, bold)
         self._size = size
         self._plate = plate
-        self._centred = centred
+        self._align = align
 
     def draw(self, renderer: Any) -> None:
         """Fill the plate, if any, and the glyphs."""
@@ -150,5 +150,5 @@ class OutlinedText(Text):
     def _corner(self, scale: float) -> tuple[float, float]:
         """Lower left, in pixels."""
         x, y = self.get_transform().transform(self.get_position())
-        left = x - scale * self._outline.width / 2 if self._centred else x
+        left = x - scale * self._outline.width * self._align
         return float(left), float(y - scale * self._outline.height / 2)

@@ -47,7 +47,7 @@ def test_a_text_stands_where_matplotlib_would_put_it(axes, text, bold):
 
 
 def test_flush_left_begins_at_its_place(axes):
-    axes.add_artist(outlines.OutlinedText((0.25, 0.5), "HHH", 12.0, "black", bold=False, centred=False))
+    axes.add_artist(outlines.OutlinedText((0.25, 0.5), "HHH", 12.0, "black", bold=False, align=0.0))
     _, columns = ink(axes)
     left = 0.25 * axes.figure.bbox.width
     assert left <= columns[0] <= left + 6
