@@ -55,6 +55,11 @@ class Behind:
         """Whether tasks are done in another process: they and their outcomes must then be picklable."""
         return isinstance(self._executor, ProcessPoolExecutor)
 
+    @property
+    def waiting(self) -> int:
+        """Tasks that are not done yet."""
+        return sum(not each.future.done() for each in self._under_way)
+
     def begin(self, jobs: int) -> None:
         """Start a process for a sweep of so many jobs, where that is worthwhile."""
         self.end()

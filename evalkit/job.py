@@ -9,6 +9,7 @@ import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,7 @@ __all__ = [
     "rank",
     "read_plan",
     "run_context",
+    "write_files",
 ]
 
 KIND = "records"
@@ -178,13 +180,15 @@ def perform(prepared: Prepared, folder: Path, plan: Plan) -> Finished:
     return Finished(record, time.perf_counter() - start, reused=kept is not None)
 
 
-def evaluate_only(prepared: Prepared, folder: Path, plan: Plan, behind: Behind) -> Unfinished:
+def evaluate_only(prepared: Prepared, folder: Path, plan: Plan, behind: Behind, tracker: Tracker) -> Unfinished:
     """As `perform`, but leave all files to `finish`.
 
     Parameters
     ----------
     behind
         Where `finish` will be done; what it is at with the same evaluation is waited for.
+    tracker
+        Is opened there while this evaluates.
     """
     store, key, start = Store(Path(prepared.request.store)), _record_key(prepared, plan), time.perf_counter()
     behind.wait_for(key)
@@ -193,15 +197,15 @@ def evaluate_only(prepared: Prepared, folder: Path, plan: Plan, behind: Behind) 
         if kept is not None:
             result, record = None, kept[1]
         else:
-            behind.prepare(load_for_finishing)
+            behind.prepare(partial(load_for_finishing, tracker))
             result = _evaluated(prepared, plan, store)
             record = result.record
     seconds = time.perf_counter() - start
     return Unfinished(record, result, folder, prepared.request.store, key, prepared.request.theme, seconds)
 
 
-def finish(left: Unfinished, tracker: Tracker, context: RunContext) -> LoggedRun | TrackerTrouble | None:
-    """Write or copy a run's files, keep what is new in the store, and log the run."""
+def write_files(left: Unfinished) -> None:
+    """Write or copy a run's files, and keep what is new in the store."""
     store = Store(Path(left.store))
     with store.lock(KIND, left.key):
         entry = store.find(KIND, left.key)
@@ -210,14 +214,23 @@ def finish(left: Unfinished, tracker: Tracker, context: RunContext) -> LoggedRun
         elif left.result is not None:
             _write(left.result, left.folder, left.theme, store, left.key)
         else:
-            raise EvaluationError(
-                f"the store {store.folder} lost a finished run meanwhile: start the same command again."
-            )
+            raise EvaluationError(f"{store.folder} lost a finished run meanwhile: start the same command again.")
+
+
+def finish(left: Unfinished, tracker: Tracker, context: RunContext) -> LoggedRun | TrackerTrouble | None:
+    """Write a run's files, and log it."""
+    write_files(left)
     return tracker.log_run(left.record, left.folder, context)
 
 
-def load_for_finishing() -> None:
-    """Load what `finish` needs, while the first job is evaluated elsewhere."""
+def load_for_finishing(tracker: Tracker | None) -> None:
+    """Load what `finish` needs, while the first job is evaluated elsewhere.
+
+    Parameters
+    ----------
+    tracker
+        Is opened; None where nothing will be logged that must be loaded.
+    """
     from importlib import import_module
 
     for name in ("matplotlib.backends.backend_svg", "shapely", "pyarrow.parquet"):
@@ -227,6 +240,9 @@ def load_for_finishing() -> None:
 
     with style.applied("light"):
         style.clean("x", 1)
+    open_tracker = getattr(tracker, "open", None)
+    if open_tracker is not None:
+        open_tracker()
 
 
 def _record_key(prepared: Prepared, plan: Plan) -> str:

@@ -43,8 +43,8 @@ failed: list[Exception] = []
 SENT = 20_000
 """Texts up to which a run's tables are sent to another process; of more, evaluating takes most of the time."""
 
-MOST_WAITING, WAITING_TEXTS = 32, 200_000
-"""Runs that may wait for the process behind, and the texts in the tables of all of them."""
+MOST_WAITING, WAITING_TEXTS = 8, 200_000
+"""Runs that may wait for the process behind before this one draws and writes too, and the texts in all their tables."""
 
 FULL_ERROR = "HYDRA_FULL_ERROR"
 
@@ -120,19 +120,22 @@ def _perform_apart(
 ) -> float:
     """Evaluate here; files and log are made in the process behind, and the run is told of when it has them."""
     from evalkit.behind import behind
-    from evalkit.job import evaluate_only, finish, rank
+    from evalkit.job import evaluate_only, finish, rank, write_files
 
-    left = evaluate_only(prepared, folder, plan, behind)
+    left = evaluate_only(prepared, folder, plan, behind, tracker)
 
     def tell(finished: Callable[[], Any]) -> None:
         if _tell(finished, config, folder):
             line = terminal.run_line(left.record, prepared.request.rank_by, left.seconds, reused=left.result is None)
             terminal.say(line)
 
-    # The process behind catches up while the next model is loaded.
-    most = min(MOST_WAITING, WAITING_TEXTS // len(prepared.corpus.texts))
-    name = None if left.result is None else left.key
-    behind.do(partial(finish, left, tracker, around), tell, name=name, most=most)
+    # The process behind catches up while the next model is loaded; what is more than that, this one does.
+    room = min(MOST_WAITING, WAITING_TEXTS // len(prepared.corpus.texts))
+    work: Callable[[], Any] = partial(finish, left, tracker, around)
+    if behind.waiting >= room:
+        write_files(left)
+        work = partial(tracker.log_run, left.record, folder, around)
+    behind.do(work, tell, name=None if left.result is None else left.key, most=2 * room)
     return rank(left.record, prepared.request)
 
 

@@ -58,6 +58,11 @@ class MlflowTracker:
         ]
         self._experiment_id: str | None = None
 
+    def open(self) -> None:
+        """Load MLflow and open the experiment, made where it is missing; trouble shows when a run is logged."""
+        with contextlib.suppress(TrackerUnavailable), self._open():
+            pass
+
     def log_run(self, record: Record, folder: Path, context: RunContext) -> LoggedRun | TrackerTrouble:
         """Log a finished run once; see `evalkit.trackers.Tracker`."""
         draft = _run_draft(record, folder, context)
