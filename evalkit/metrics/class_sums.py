@@ -19,7 +19,16 @@ from scipy import sparse
 
 from evalkit.values import Codes
 
-__all__ = ["CentredVectors", "ClassMeans", "centre", "label_means", "label_sizes", "products", "sum_by_label"]
+__all__ = [
+    "CentredVectors",
+    "ClassMeans",
+    "centre",
+    "label_means",
+    "label_sizes",
+    "products",
+    "suits_double",
+    "sum_by_label",
+]
 
 DOUBLE_WORK = 2e8
 """Up to this N·k·d double precision costs milliseconds; above it, float32 products are taken."""
@@ -110,6 +119,11 @@ class ClassMeans:
         return np.maximum(mean_square + 2 * self.lift + self.spread, 0.0)
 
 
+def suits_double(unit: NDArray[Any], n_labels: int) -> bool:
+    """Whether products of these vectors with so many label means are taken in double precision."""
+    return unit.size * n_labels <= DOUBLE_WORK
+
+
 def centre(unit: NDArray[Any], n_labels: int) -> CentredVectors:
     """Take vectors about their mean, in the precision and the coordinates that suit the work ahead.
 
@@ -120,7 +134,7 @@ def centre(unit: NDArray[Any], n_labels: int) -> CentredVectors:
     n_labels
         k; N·k·d decides between float64 and float32.
     """
-    double = unit.size * n_labels <= DOUBLE_WORK
+    double = suits_double(unit, n_labels)
     precision: np.dtype[Any] = np.dtype(np.float64 if double else np.float32)
     n, dimension = unit.shape
     total = np.zeros(dimension)

@@ -22,7 +22,7 @@ from evalkit.metrics.centroid_scores import (
     score_labellings,
     silhouette_pseudo_values,
 )
-from evalkit.metrics.class_sums import BLOCK_VALUES, CentredVectors, centre
+from evalkit.metrics.class_sums import BLOCK_VALUES, CentredVectors, centre, suits_double
 from evalkit.metrics.few_labellings import summarise_few
 from evalkit.metrics.mean_intervals import CENTROID_WIDENING, hit_statistics, pseudo_value_interval
 from evalkit.metrics.null_sample import LARGE, stratified_rows
@@ -86,7 +86,12 @@ def silhouette_samples(unit: Vectors, labels: Codes) -> NDArray[np.float64]:
     ----------
     Rousseeuw 1987, J. Comput. Appl. Math. 20.
     """
-    return _one(unit, labels).silhouettes[:, 0]
+    codes, sizes = encode_labels(labels, len(unit))
+    if suits_double(unit, sizes.size):
+        return _one(unit, labels).silhouettes[:, 0]
+    from evalkit.metrics.silhouettes import silhouettes  # compiled: nothing that a small corpus should load
+
+    return silhouettes(unit, codes, sizes)
 
 
 def centroid_accuracy_samples(unit: Vectors, labels: Codes) -> NDArray[np.float64]:
