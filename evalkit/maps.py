@@ -25,7 +25,7 @@ KIND = "projections"
 
 _recent: Recent[Projection] = Recent()
 
-DRAWING = ("projections", "inverted_lists.py", "neighbours.py", "ties.py", "compiled.py")
+DRAWING = ("projections", "inverted_lists.py", "neighbours.py", "exact_neighbours.py", "ties.py", "compiled.py")
 """The sources that a map depends on: after an upgrade that changes them it is drawn again."""
 
 UNKNOWN_NEED = 15

@@ -26,6 +26,7 @@ PLANE_TOLERANCE = 1e-7
 """Distances on a map closer than this share of its extent are one distance: what float32 can tell apart."""
 
 LONGEST_R, CAPPED_R = 2048, 1000
+FEW_NEIGHBOURS = 64  # more of each text are searched for by faiss: long lists take long to keep sorted
 SMALL_CORPUS = 2048  # below, one dense product beats building an index (and faiss is not imported)
 BLOCK_VALUES = 1 << 24  # similarities held at a time: 64 MB
 QUERY_BLOCK = 4096
@@ -97,13 +98,20 @@ def nearest(unit: Vectors, k: int, *, queries: NDArray[np.int64] | None = None) 
 
     if vectors.shape[0] <= SMALL_CORPUS:
         return _from_rows(similarities, vectors.shape[0], k, queries, COSINE_TOLERANCE)
+    shape = vectors.shape[0], k
+    if queries is None and k <= FEW_NEIGHBOURS:
+        from evalkit.exact_neighbours import nearest_lists  # compiled: a small corpus does without
+
+        # One place more than the tie at the last needs: `_without_self` takes it away.
+        values, found = nearest_lists(vectors, min(k + 1, shape[0] - 1) + 1)
+        return _from_search(lambda rows, _: (values[rows], found[rows]), similarities, shape, queries, COSINE_TOLERANCE)
     import faiss
 
     # Searched where they lie: an index would hold a second copy of all vectors.
     return _from_search(
         lambda rows, count: faiss.knn(vectors[rows], vectors, count, metric=faiss.METRIC_INNER_PRODUCT),
         similarities,
-        (vectors.shape[0], k),
+        shape,
         queries,
         COSINE_TOLERANCE,
     )
@@ -178,7 +186,7 @@ def _from_rows(
 
 
 def _from_search(
-    search: Callable[[NDArray[np.int64], int], tuple[NDArray[Any], NDArray[np.int64]]],
+    search: Callable[[NDArray[np.int64], int], tuple[NDArray[Any], NDArray[Any]]],
     similarities: Similarities | None,
     shape: tuple[int, int],
     queries: NDArray[np.int64] | None,
@@ -210,8 +218,8 @@ def _from_search(
 
 
 def _without_self(
-    found: NDArray[np.int64], values: NDArray[Any], rows: NDArray[np.int64], keep: int
-) -> tuple[NDArray[np.int64], NDArray[Any]]:
+    found: NDArray[Any], values: NDArray[Any], rows: NDArray[np.int64], keep: int
+) -> tuple[NDArray[Any], NDArray[Any]]:
     """Drop the text itself from its list, or the last one where it is not listed (tied, or a zero vector)."""
     own = found == rows[:, None]
     own[~own.any(axis=1), -1] = True
