@@ -1,0 +1,76 @@
+"""Copies of configurations in a sixth of the time: a sweep makes half a dozen of every job's.
+
+Hydra copies a job's configuration again and again, and OmegaConf makes each node of a copy by its constructor, which
+checks what was checked before, and copies its description field by field through pickle's protocol: 5 ms for the 220
+nodes of a job. Here a node of a copy gets the fields of its original.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from omegaconf import DictConfig, ListConfig
+from omegaconf.base import Node
+
+__all__ = ["OWN", "copied", "copy_quickly"]
+
+FIELDS = frozenset({"_metadata", "_parent", "_flags_cache", "_content"})
+"""Of a container, as this is written for."""
+
+OWN = {kind: kind.__deepcopy__ for kind in (DictConfig, ListConfig)}
+"""OmegaConf's own ways, which the tests hold this one against."""
+
+
+def copied(container: Any, memo: dict[int, Any]) -> Any:
+    """A deep copy of a DictConfig or ListConfig, its parent kept, as OmegaConf's own.
+
+    Parameters
+    ----------
+    memo
+        Python's; a configuration is a tree, so nothing in it is met twice.
+    """
+    del memo
+    return _copied(container, container.__dict__["_parent"])
+
+
+def _copied(node: Any, parent: Any) -> Any:
+    fields = node.__dict__
+    new = object.__new__(type(node))
+    new.__dict__.update(fields)
+    new.__dict__["_metadata"] = _metadata(fields["_metadata"])
+    new.__dict__["_parent"] = parent
+    content = fields.get("_content")  # a value has `_val` instead, which OmegaConf does not copy either
+    cache = fields["_flags_cache"]
+    new.__dict__["_flags_cache"] = None if cache is None or "_content" not in fields else dict(cache)
+    if isinstance(content, dict):
+        new.__dict__["_content"] = {key: _copied(value, new) for key, value in content.items()}
+    elif isinstance(content, list):
+        new.__dict__["_content"] = [_copied(value, new) for value in content]
+    elif isinstance(content, Node):  # a union's
+        new.__dict__["_content"] = _copied(content, new)
+    return new
+
+
+def _metadata(described: Any) -> Any:
+    new = object.__new__(type(described))
+    new.__dict__.update(described.__dict__)
+    if described.flags is not None:
+        new.flags = dict(described.flags)
+    known = described.__dict__.get("resolver_cache")
+    if known is not None:
+        new.resolver_cache = copy.deepcopy(known) if known else type(known)(*_factory(known))
+    return new
+
+
+def _factory(known: Any) -> tuple[Any, ...]:
+    factory = getattr(known, "default_factory", None)
+    return () if factory is None else (factory,)
+
+
+def copy_quickly() -> None:
+    """Let OmegaConf copy its containers so, where they are made as this expects."""
+    example = (DictConfig({"a": 1}), ListConfig([1]))
+    if all(set(container.__dict__) == FIELDS for container in example):
+        for kind in OWN:
+            kind.__deepcopy__ = copied  # type: ignore[method-assign, assignment]
