@@ -16,7 +16,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from evalkit.copying import copy_quickly
+from evalkit.copying import copy_quickly, write_quickly
 from evalkit.grafting import Family, interpolated_defaults
 
 __all__ = ["Composed", "compose_once"]
@@ -168,6 +168,7 @@ def _is_value(line: str) -> bool:
 def compose_once(loader: Any) -> None:
     """Give Hydra's config loader a memory for the sweep that begins."""
     copy_quickly()
+    write_quickly()
     known = loader.load_sweep_config
     load = known._load if isinstance(known, Composed) else known
     loader.load_sweep_config = Composed(load, grafts=not interpolated_defaults(loader))

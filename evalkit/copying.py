@@ -1,8 +1,9 @@
-"""Copies of configurations in a sixth of the time: a sweep makes half a dozen of every job's.
+"""Copies of configurations, and their YAML, in a sixth of the time: a sweep makes half a dozen of every job's.
 
 Hydra copies a job's configuration again and again, and OmegaConf makes each node of a copy by its constructor, which
 checks what was checked before, and copies its description field by field through pickle's protocol: 5 ms for the 220
-nodes of a job. Here a node of a copy gets the fields of its original.
+nodes of a job. Here a node of a copy gets the fields of its original. And Hydra writes three YAML files
+a job by PyYAML's own emitter, 8 ms, where libyaml, which PyYAML brings, takes 1.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import yaml
 from omegaconf import DictConfig, ListConfig
 from omegaconf.base import Node
 
-__all__ = ["OWN", "copied", "copy_quickly"]
+__all__ = ["OWN", "copied", "copy_quickly", "write_quickly"]
 
 FIELDS = frozenset({"_metadata", "_parent", "_flags_cache", "_content"})
 """Of a container, as this is written for."""
@@ -74,3 +76,21 @@ def copy_quickly() -> None:
     if all(set(container.__dict__) == FIELDS for container in example):
         for kind in OWN:
             kind.__deepcopy__ = copied  # type: ignore[method-assign, assignment]
+
+
+def write_quickly() -> None:
+    """Let OmegaConf write YAML by libyaml, where PyYAML was built with it.
+
+    The values are the same, and so is the text but for strings that need escapes.
+    """
+    from omegaconf import omegaconf as module
+    from omegaconf._utils import OmegaConfDumper
+
+    if not getattr(yaml, "__with_libyaml__", False) or not hasattr(module, "get_omega_conf_dumper"):
+        return
+
+    class Dumper(yaml.CDumper):
+        """With OmegaConf's quotes round what would be read as a number or truth value."""
+
+    Dumper.add_representer(str, OmegaConfDumper.str_representer)  # type: ignore[arg-type]
+    module.get_omega_conf_dumper = lambda: Dumper

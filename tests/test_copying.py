@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, ListConfig, OmegaConf, flag_override, open_dict
 from omegaconf.errors import ConfigAttributeError, ReadonlyConfigError, ValidationError
 
 from evalkit import schema
-from evalkit.copying import OWN, copied, copy_quickly
+from evalkit.copying import OWN, copied, copy_quickly, write_quickly
 from evalkit.run import conf_folder
 
 
@@ -119,3 +120,40 @@ def test_copies_are_made_so_once_asked_for():
     assert DictConfig.__deepcopy__ is copied
     assert copy.deepcopy(config) == config
     assert OmegaConf.masked_copy(config, "a") == config
+
+
+WORDS = (
+    *("plain", "true", "12", "1e3", "0x1F", "null", "~", "", " a ", "a: b", "${x.y}", "it's", 'say "so"', "line\nline"),
+    *(
+        "#",
+        "- x",
+        "über",
+        "中文",
+        "!tag",
+        "%",
+        "@x",
+        "a" * 200,
+        "long words " * 20,
+        "x\ty",
+        "\x07",
+        "😀",
+        "yes",
+        "1:30",
+    ),
+)
+
+
+def test_yaml_holds_the_same_values_written_by_libyaml(monkeypatch):
+    from omegaconf import omegaconf as module
+
+    monkeypatch.setattr(module, "get_omega_conf_dumper", module.get_omega_conf_dumper)  # taken back afterwards
+    job = configurations()["a job"]
+    values = OmegaConf.create(
+        {f"k{n}": word for n, word in enumerate(WORDS)} | {"l": list(WORDS), "n": [1, 2.5, None, True]}
+    )
+    before = OmegaConf.to_yaml(job)
+    write_quickly()
+    assert OmegaConf.to_yaml(job) == before
+    written = OmegaConf.to_yaml(values)
+    assert OmegaConf.create(written) == values
+    assert yaml.safe_load(written)["l"] == list(WORDS)
