@@ -48,7 +48,7 @@ class Behind:
     def __init__(self) -> None:
         self._executor: Executor | None = None
         self._under_way: deque[_UnderWay] = deque()
-        self._prepared = False
+        self._prepared: set[str] = set()
 
     @property
     def apart(self) -> bool:
@@ -73,10 +73,16 @@ class Behind:
         with _shielded():
             self._executor.submit(os.getpid)
 
-    def prepare(self, load: Task) -> None:
-        """Let the process load by `load` (a function at the top of a module) what it will need; once a process."""
-        if not self._prepared and self._executor is not None:
-            self._prepared = True
+    def prepare(self, load: Task, name: str) -> None:
+        """Let the process do `load` (of a function at the top of a module) before what comes next; once a process.
+
+        Parameters
+        ----------
+        name
+            By which it is known that it was asked for.
+        """
+        if self.apart and self._executor is not None and name not in self._prepared:
+            self._prepared.add(name)
             with contextlib.suppress(BrokenProcessPool):
                 self._executor.submit(load)
 
@@ -144,7 +150,19 @@ class Behind:
             with contextlib.suppress(BrokenProcessPool):
                 self._executor.submit(_leave).exception()
         self._executor.shutdown(cancel_futures=True)
-        self._executor, self._prepared = None, False
+        self._forget()
+
+    def abandon(self) -> None:
+        """Let the process go at once: the sweep that it was started for is refused."""
+        if isinstance(self._executor, ProcessPoolExecutor):
+            for process in (self._executor._processes or {}).values():
+                process.kill()
+            self._executor.shutdown(wait=False, cancel_futures=True)
+            self._forget()
+
+    def _forget(self) -> None:
+        self._executor = None
+        self._prepared.clear()
 
     def _tell(self) -> None:
         first = self._under_way.popleft()

@@ -9,7 +9,6 @@ import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,11 +38,12 @@ __all__ = [
     "encoding_group",
     "evaluate_only",
     "finish",
-    "load_for_finishing",
+    "load_pictures",
     "perform",
     "prepare_job",
     "rank",
     "read_plan",
+    "ready_tracker",
     "run_context",
     "write_files",
 ]
@@ -180,15 +180,13 @@ def perform(prepared: Prepared, folder: Path, plan: Plan) -> Finished:
     return Finished(record, time.perf_counter() - start, reused=kept is not None)
 
 
-def evaluate_only(prepared: Prepared, folder: Path, plan: Plan, behind: Behind, tracker: Tracker) -> Unfinished:
+def evaluate_only(prepared: Prepared, folder: Path, plan: Plan, behind: Behind) -> Unfinished:
     """As `perform`, but leave all files to `finish`.
 
     Parameters
     ----------
     behind
         Where `finish` will be done; what it is at with the same evaluation is waited for.
-    tracker
-        Is opened there while this evaluates.
     """
     store, key, start = Store(Path(prepared.request.store)), _record_key(prepared, plan), time.perf_counter()
     behind.wait_for(key)
@@ -197,7 +195,7 @@ def evaluate_only(prepared: Prepared, folder: Path, plan: Plan, behind: Behind, 
         if kept is not None:
             result, record = None, kept[1]
         else:
-            behind.prepare(partial(load_for_finishing, tracker))
+            behind.prepare(load_pictures, "pictures")
             result = _evaluated(prepared, plan, store)
             record = result.record
     seconds = time.perf_counter() - start
@@ -223,14 +221,8 @@ def finish(left: Unfinished, tracker: Tracker, context: RunContext) -> LoggedRun
     return tracker.log_run(left.record, left.folder, context)
 
 
-def load_for_finishing(tracker: Tracker | None) -> None:
-    """Load what `finish` needs, while the first job is evaluated elsewhere.
-
-    Parameters
-    ----------
-    tracker
-        Is opened; None where nothing will be logged that must be loaded.
-    """
+def load_pictures() -> None:
+    """Load what draws and writes, while the first job is evaluated elsewhere."""
     from importlib import import_module
 
     for name in ("matplotlib.backends.backend_svg", "shapely", "pyarrow.parquet"):
@@ -240,9 +232,13 @@ def load_for_finishing(tracker: Tracker | None) -> None:
 
     with style.applied("light"):
         style.clean("x", 1)
-    open_tracker = getattr(tracker, "open", None)
-    if open_tracker is not None:
-        open_tracker()
+
+
+def ready_tracker(tracker: Tracker, method: str) -> None:
+    """Call the tracker's `load` or `open`, where it has one: both take a library seconds, and change no result."""
+    ready = getattr(tracker, method, None)
+    if ready is not None:
+        ready()
 
 
 def _record_key(prepared: Prepared, plan: Plan) -> str:

@@ -122,7 +122,7 @@ def _perform_apart(
     from evalkit.behind import behind
     from evalkit.job import evaluate_only, finish, rank, write_files
 
-    left = evaluate_only(prepared, folder, plan, behind, tracker)
+    left = evaluate_only(prepared, folder, plan, behind)
 
     def tell(finished: Callable[[], Any]) -> None:
         if _tell(finished, config, folder):

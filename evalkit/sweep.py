@@ -13,6 +13,7 @@ import time
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,13 +100,16 @@ class Bracket(Callback):
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Compose and check every combination, settle the sweep's id, and write the plan."""
         from evalkit.behind import behind
-        from evalkit.job import PLAN
+        from evalkit.job import PLAN, ready_tracker
         from evalkit.records import write_json
 
         with _refusing():
             folder = Path(str(config.hydra.sweep.dir)).absolute()
             launchers.prepare(config.hydra.launcher)
-            jobs = list(_combinations(config))
+            combinations = _combinations(config)
+            if str(config.hydra.launcher.get("_target_", "")).endswith(".BasicLauncher"):
+                _begin_behind(config, len(combinations))
+            jobs = list(_composed(config, combinations))
             if not jobs:
                 under_way[:] = [config]
                 return  # another sweeper decides as it goes; each job checks itself
@@ -114,8 +118,7 @@ class Bracket(Callback):
             _make_room(folder, "hydra.sweep.dir")
             write_json({**plan, "rank_by": config.rank_by}, folder / PLAN)
             under_way[:] = [config]
-            if str(config.hydra.launcher.get("_target_", "")).endswith(".BasicLauncher"):
-                behind.begin(len(jobs))
+            behind.prepare(partial(ready_tracker, _tracker(config), "open"), "open the tracker")
             distinct = len(set(plan["identities"]))
             if len(jobs) > distinct:
                 terminal.note(
@@ -163,9 +166,12 @@ class _refusing:
         return None
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        from evalkit.behind import behind
         from evalkit.messages import is_about_the_command_line, sentence
         from evalkit.secrets import mask
 
+        if error is not None:
+            behind.abandon()
         if isinstance(error, EvalkitError):
             terminal.warn(mask(str(error)))
             sys.exit(error.exit_status)
@@ -179,22 +185,48 @@ class _refusing:
             sys.exit(1)
 
 
-def _combinations(config: DictConfig) -> Iterator[DictConfig]:
-    """The composed configuration of every job that Hydra's basic sweeper will launch."""
+def _begin_behind(config: DictConfig, jobs: int) -> None:
+    """Start the process beside a long sweep's own, which loads the tracking library while this one plans."""
+    from evalkit.behind import behind
+    from evalkit.job import ready_tracker
+
+    behind.begin(jobs)
+    if behind.apart:
+        behind.prepare(partial(ready_tracker, _tracker(config), "load"), "load the tracker")
+
+
+def _tracker(config: DictConfig) -> Any:
+    """The sweep's tracker, as its end will have it."""
+    from evalkit import settings
+
+    return settings.build_tracker(strip(config)).create()
+
+
+def _combinations(config: DictConfig) -> list[list[str]]:
+    """The overrides of every job that Hydra's basic sweeper will launch; none where another sweeper decides."""
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
     from hydra.core.global_hydra import GlobalHydra
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
     if not str(config.hydra.sweeper._target_).endswith(".BasicSweeper"):
-        return
-    loader = GlobalHydra.instance().config_loader()
-    compose_once(loader)
+        return []
     params = config.hydra.sweeper.params
     arguments = [] if params is None else [f"{key}={value}" for key, value in params.items()]
     arguments += _asked(config.hydra)
-    parsed = OverridesParser.create(config_loader=loader).parse_overrides(arguments)
-    for overrides in BasicSweeper.split_arguments(parsed, None)[0]:
-        yield loader.load_sweep_config(config, list(overrides))
+    parsed = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader()).parse_overrides(arguments)
+    return [list(overrides) for overrides in BasicSweeper.split_arguments(parsed, None)[0]]
+
+
+def _composed(config: DictConfig, combinations: Sequence[list[str]]) -> Iterator[DictConfig]:
+    """The configuration of every job, from a loader that remembers what it composed."""
+    from hydra.core.global_hydra import GlobalHydra
+
+    if not combinations:
+        return
+    loader = GlobalHydra.instance().config_loader()
+    compose_once(loader)
+    for overrides in combinations:
+        yield loader.load_sweep_config(config, overrides)
 
 
 def _make_room(folder: Path, option: str) -> None:

@@ -58,8 +58,18 @@ class MlflowTracker:
         ]
         self._experiment_id: str | None = None
 
+    def load(self) -> None:
+        """Load MLflow and its database's library; touches no store."""
+        from importlib import import_module
+
+        mlflow_store.prepare_environment()
+        with contextlib.suppress(ImportError):  # said where a run is to be logged
+            import_module("mlflow")
+            if mlflow_store.sqlite_path(self._uri) is not None:
+                import_module("mlflow.store.tracking.sqlalchemy_store")
+
     def open(self) -> None:
-        """Load MLflow and open the experiment, made where it is missing; trouble shows when a run is logged."""
+        """Open the experiment, made where it is missing; trouble shows when a run is logged."""
         with contextlib.suppress(TrackerUnavailable), self._open():
             pass
 
