@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -169,15 +169,9 @@ def perform(prepared: Prepared, folder: Path, plan: Plan) -> Finished:
     """Evaluate, or copy the finished record of the same identity, into `folder`."""
     store, key, start = Store(Path(prepared.request.store)), _record_key(prepared, plan), time.perf_counter()
     with store.lock(KIND, key):
-        kept = _kept(prepared, plan, store, key)
-        if kept is not None:
-            entry, record = kept
-            copy_run(entry.folder, folder, record=record)
-        else:
-            result = _evaluated(prepared, plan, store)
-            record = result.record
-            _write(result, folder, prepared.request.theme, store, key)
-    return Finished(record, time.perf_counter() - start, reused=kept is not None)
+        left = _numbers(prepared, folder, plan, store, key)
+        _write_files(left, store, store.find(KIND, key) if left.result is None else None)
+    return Finished(left.record, time.perf_counter() - start, reused=left.result is None)
 
 
 def evaluate_only(prepared: Prepared, folder: Path, plan: Plan, behind: Behind) -> Unfinished:
@@ -188,31 +182,51 @@ def evaluate_only(prepared: Prepared, folder: Path, plan: Plan, behind: Behind) 
     behind
         Where `finish` will be done; what it is at with the same evaluation is waited for.
     """
-    store, key, start = Store(Path(prepared.request.store)), _record_key(prepared, plan), time.perf_counter()
+    store, key = Store(Path(prepared.request.store)), _record_key(prepared, plan)
     behind.wait_for(key)
     with store.lock(KIND, key):
-        kept = _kept(prepared, plan, store, key)
-        if kept is not None:
-            result, record = None, kept[1]
-        else:
-            behind.prepare(load_pictures, "pictures")
-            result = _evaluated(prepared, plan, store)
-            record = result.record
-    seconds = time.perf_counter() - start
-    return Unfinished(record, result, folder, prepared.request.store, key, prepared.request.theme, seconds)
+        return _numbers(prepared, folder, plan, store, key, before=lambda: behind.prepare(load_pictures, "pictures"))
 
 
 def write_files(left: Unfinished) -> None:
     """Write or copy a run's files, and keep what is new in the store."""
     store = Store(Path(left.store))
     with store.lock(KIND, left.key):
-        entry = store.find(KIND, left.key)
-        if entry is not None:  # found finished, or another process was at the same evaluation
-            copy_run(entry.folder, left.folder, record=left.record)
-        elif left.result is not None:
-            _write(left.result, left.folder, left.theme, store, left.key)
-        else:
-            raise EvaluationError(f"{store.folder} lost a finished run meanwhile: start the same command again.")
+        # An entry: found finished, or another process was at the same evaluation meanwhile.
+        _write_files(left, store, store.find(KIND, left.key))
+
+
+def _numbers(
+    prepared: Prepared,
+    folder: Path,
+    plan: Plan,
+    store: Store,
+    key: str,
+    *,
+    before: Callable[[], object] = lambda: None,
+) -> Unfinished:
+    """The run's record, kept or made (`before` is called then); the caller holds the lock on its key."""
+    start = time.perf_counter()
+    kept = _kept(prepared, plan, store, key)
+    if kept is None:
+        before()
+        made = _evaluated(prepared, plan, store)
+        record, result = made.record, made
+    else:
+        record, result = kept, None
+    seconds = time.perf_counter() - start
+    return Unfinished(record, result, folder, prepared.request.store, key, prepared.request.theme, seconds)
+
+
+def _write_files(left: Unfinished, store: Store, entry: Entry | None) -> None:
+    if entry is not None:
+        copy_run(entry.folder, left.folder, record=left.record)
+        return
+    if left.result is None:
+        raise EvaluationError(f"{store.folder} lost a finished run meanwhile: start the same command again.")
+    write_run(left.result, left.folder, theme=left.theme)
+    identity = {"identity": left.record.identity}
+    store.write(KIND, left.key, lambda target: _copy_files(left.folder, target), identity)
 
 
 def finish(left: Unfinished, tracker: Tracker, context: RunContext) -> LoggedRun | TrackerTrouble | None:
@@ -225,7 +239,8 @@ def load_pictures() -> None:
     """Load what draws and writes, while the first job is evaluated elsewhere."""
     from importlib import import_module
 
-    for name in ("matplotlib.backends.backend_svg", "shapely", "pyarrow.parquet"):
+    pictures = ("evalkit.plots.canvas", "evalkit.plots.lettering", "matplotlib.backends.backend_svg")
+    for name in (*pictures, "shapely", "pyarrow.parquet"):
         import_module(name)
 
     from evalkit.plots import style
@@ -248,13 +263,13 @@ def _record_key(prepared: Prepared, plan: Plan) -> str:
     return digest({"identity": prepared.identity, "theme": prepared.request.theme, "own": own})
 
 
-def _kept(prepared: Prepared, plan: Plan, store: Store, key: str) -> tuple[Entry, Record] | None:
-    """The kept run of this evaluation and its record in this request's words; None where there is none that counts."""
+def _kept(prepared: Prepared, plan: Plan, store: Store, key: str) -> Record | None:
+    """The record of this evaluation's kept run, in this request's words; None where there is none that counts."""
     entry = store.find(KIND, key)
     if entry is None or not (prepared.request.reuse or plan.sweep is not None):
         return None
     kept = json.loads(entry.path("record.json").read_text(encoding="utf-8"))
-    return entry, _as_asked(record_from_json(kept, str(entry.folder)), prepared)
+    return _as_asked(record_from_json(kept, str(entry.folder)), prepared)
 
 
 def _evaluated(prepared: Prepared, plan: Plan, store: Store) -> Result:
@@ -262,11 +277,6 @@ def _evaluated(prepared: Prepared, plan: Plan, store: Store) -> Result:
     title = f"{request.model}·{prepared.encoder.pooling}·{prepared.projection.name}·{request.seed}"
     wanted = plan.poolings.get(encoding_group(request), [])
     return evaluate(prepared, store, poolings=wanted, watcher=terminal.Progress(title))
-
-
-def _write(result: Result, folder: Path, theme: Theme, store: Store, key: str) -> None:
-    write_run(result, folder, theme=theme)
-    store.write(KIND, key, lambda target: _copy_files(folder, target), {"identity": result.record.identity})
 
 
 def _as_asked(record: Record, prepared: Prepared) -> Record:

@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from evalkit.plots import caption, density, palette, placement, style
-from evalkit.plots.lettering import Lettering
 from evalkit.values import Codes, Points, Record
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.backends.backend_agg import RendererAgg
-    from matplotlib.figure import Figure
+
+    from evalkit.plots.canvas import Canvas
+    from evalkit.plots.lettering import Lettering
 
 __all__ = ["DENSE", "WORDS", "draw"]
 
@@ -35,17 +34,41 @@ _LONGEST_WORD = 30
 _LONGEST_NAME = 34
 _ALL_NAMED = 12  # up to this many topics, all are named
 _MANY_TOPICS = 40
+_INCH = style.DPI  # pixels
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """Where in a box (left, bottom, right, top in pixels) a map's points stand."""
+
+    box: tuple[float, float, float, float]
+    scale: float
+    centre: Points
+
+    @classmethod
+    def of(cls, points: Points, box: tuple[float, float, float, float]) -> _View:
+        """Show all points with some margin, both axes to one scale."""
+        low, high = points.min(axis=0), points.max(axis=0)
+        room = np.array([box[2] - box[0], box[3] - box[1]])
+        share = float(np.max((high - low) / room))
+        return cls(box, 1 / (1.09 * share) if share > 0 else 1.0, (low + high) / 2)
+
+    def pixels(self, points: Points) -> Points:
+        left, bottom, right, top = self.box
+        return np.asarray((points - self.centre) * self.scale + ((left + right) / 2, (bottom + top) / 2))
 
 
 @dataclass(frozen=True, slots=True)
 class _Scene:
-    """What is drawn: points, label codes, label names, and the look."""
+    """What is drawn: points, also in pixels, label codes, label names, and the look."""
 
     points: Points
     labels: Codes
     names: tuple[str, ...]
     texts: tuple[str, ...]
     theme: palette.Theme
+    view: _View
+    places: Points
 
     @property
     def count(self) -> int:
@@ -67,39 +90,45 @@ def draw(record: Record, texts: pd.DataFrame, *, theme: palette.Theme = "light",
     out_png, out_svg
         Where the two files are written; equal input gives equal bytes.
     """
+    from evalkit.plots.canvas import Canvas
+    from evalkit.plots.shapes import Ink, Shape, frame
+
     names, codes = np.unique(texts["label"].astype(str).to_numpy(dtype=object), return_inverse=True)
+    wide, high = (11.0, 9.6) if len(names) > _MANY_TOPICS else (8.0, 7.0)
+    warning, ground = caption.stamp(record), palette.ground(theme)
+    points = _scaled(np.column_stack([texts["x"], texts["y"]]).astype(np.float64))
+    view = _View.of(points, _box(wide, high, warning))
     scene = _Scene(
-        points=_scaled(texts[["x", "y"]].to_numpy(dtype=np.float64)),
+        points=points,
         labels=codes.astype(np.int32),
         names=tuple(str(name) for name in names),
         texts=tuple(texts["text"].astype(str)) if len(texts) <= WORDS else (),
         theme=theme,
+        view=view,
+        places=view.pixels(points),
     )
-    with style.applied(theme):
-        drawn = _drawn(record, scene)
-        style.save(drawn, out_png, out_svg)
-
-
-def _drawn(record: Record, scene: _Scene) -> Figure:
-    wide, high = (11.0, 9.6) if scene.count > _MANY_TOPICS else (8.0, 7.0)
-    drawn = style.figure(wide, high, scene.theme)
-    warning = caption.stamp(record)
-    top = 0.16 + (0.0 if warning is None else 0.16 + 0.17 * (1 + warning.count("\n")))
-    bottom, side = 0.78, 0.12  # inches
-    axes = drawn.add_axes((side / wide, bottom / high, 1 - 2 * side / wide, 1 - (top + bottom) / high))
-    _frame(axes, scene.points, (wide - 2 * side) / (high - top - bottom))
-    _hulls(axes, scene)
-    _texts(axes, scene)
-    renderer = drawn.canvas.get_renderer()  # type: ignore[attr-defined]  # the Agg canvas has one
-    remark = _lettered(axes, scene, renderer)
-    _captioned(drawn, record, scene, remark, high)
+    canvas = Canvas(wide, high, ground.paper)
+    lettering, remark = _lettered(scene)
+    _hulls(canvas, scene)
+    lettering.draw_leaders(canvas)
+    _texts(canvas, scene)
+    canvas.add(Shape(frame(view.box), edge=Ink(ground.line), width=0.8))
+    lettering.draw(canvas)
+    _captioned(canvas, record, ground, remark)
     if warning is not None:
-        _stamped(drawn, warning, scene.theme, high)
-    return drawn
+        _stamped(canvas, warning, ground)
+    canvas.save(out_png, out_svg)
+
+
+def _box(wide: float, high: float, warning: str | None) -> tuple[float, float, float, float]:
+    """Left, bottom, right and top of the map on a sheet of so many inches, in pixels."""
+    top = 0.16 + (0.0 if warning is None else 0.16 + 0.17 * (1 + warning.count("\n")))
+    bottom, side = 0.78, 0.12
+    return side * _INCH, bottom * _INCH, (wide - side) * _INCH, (high - top) * _INCH
 
 
 def _scaled(points: Points) -> Points:
-    """Bring a map to a span of about 1: its units mean nothing, and matplotlib takes very small spans for none.
+    """Bring a map to a span of about 1: its units mean nothing, and a very small span cannot be divided by.
 
     By a power of two, which rounds nothing: points on one line stay on it.
     """
@@ -107,98 +136,71 @@ def _scaled(points: Points) -> Points:
     return points if span == 0 else np.ldexp(points, -int(np.frexp(span)[1]))
 
 
-def _frame(axes: Axes, points: Points, ratio: float) -> None:
-    """Show all points in a box of the given width / height, both axes to one scale, without ticks."""
-    low, high = points.min(axis=0), points.max(axis=0)
-    centre, reach = (low + high) / 2, (high - low) / 2
-    half = 1.09 * max(reach[0] / ratio, reach[1])
-    if half == 0:
-        half = 1.0
-    axes.set_xlim(centre[0] - half * ratio, centre[0] + half * ratio)
-    axes.set_ylim(centre[1] - half, centre[1] + half)
-    axes.set_aspect("equal")
-    axes.set_xticks([])
-    axes.set_yticks([])
-
-
-def _hulls(axes: Axes, scene: _Scene) -> None:
+def _hulls(canvas: Canvas, scene: _Scene) -> None:
     """Shade each label's convex hull; collinear points make a line, a lone point has only its dot."""
     import shapely
-    from matplotlib.collections import LineCollection, PolyCollection
+
+    from evalkit.plots.shapes import Ink, Shape, Washes, polygon
 
     order = np.argsort(scene.labels, kind="stable")
     hulls = np.asarray(shapely.convex_hull(shapely.multipoints(scene.points[order], indices=scene.labels[order])))
-    colours = palette.colours(scene.count, scene.theme)
-    faces, face_colours, lines, line_colours = [], [], [], []
-    for hull, colour in zip(hulls, colours, strict=True):
-        if hull.geom_type == "Polygon":
-            faces.append(shapely.get_coordinates(hull))
-            face_colours.append(colour)
-        elif hull.geom_type == "LineString":
-            lines.append(shapely.get_coordinates(hull))
-            line_colours.append(colour)
     # Where hulls lie over one another, each must be faint for all to be seen through.
-    whole = shapely.area(shapely.convex_hull(shapely.multipoints(scene.points)))
+    whole = float(shapely.area(shapely.convex_hull(shapely.multipoints(scene.points))))
     depth = max(1.0, float(shapely.area(hulls).sum()) / whole) if whole > 0 else 1.0
     strength, edge = 0.15 / depth**0.6, 0.7 / depth**0.35
     if scene.count > _ALL_NAMED:
         edge *= 0.4 if scene.count <= _MANY_TOPICS else 0.25
-    for shade in (
-        PolyCollection(faces, facecolors=face_colours, alpha=strength, linewidths=0, zorder=1),
-        PolyCollection(faces, facecolors="none", edgecolors=face_colours, alpha=edge, linewidths=0.9, zorder=1.5),
-        LineCollection(lines, colors=line_colours, alpha=edge, linewidths=2.4, zorder=1.5),
-    ):
-        axes.add_collection(shade, autolim=False)
+    areas, fills, edges = [], [], []
+    for hull, colour in zip(hulls, palette.colours(scene.count, scene.theme), strict=True):
+        if hull.geom_type == "Polygon":
+            areas.append(scene.view.pixels(shapely.get_coordinates(hull)[:-1]))  # the first corner is there twice
+            fills.append(Ink(colour, strength))
+            edges.append(Shape(polygon(areas[-1]), edge=Ink(colour, edge), width=0.9))
+        elif hull.geom_type == "LineString":
+            line = polygon(scene.view.pixels(shapely.get_coordinates(hull)), closed=False)
+            edges.append(Shape(line, edge=Ink(colour, edge), width=2.4))
+    if scene.count <= _ALL_NAMED:
+        canvas.add(Washes(tuple(areas), tuple(fills), canvas.paper))
+    else:  # small ones, with rims that their faint edges would not hide
+        canvas.add(*(Shape(polygon(area), fill) for area, fill in zip(areas, fills, strict=True)))
+    canvas.add(*edges)  # upon all faces
 
 
-def _texts(axes: Axes, scene: _Scene) -> None:
+def _texts(canvas: Canvas, scene: _Scene) -> None:
     """Draw the texts: a marker each, or above `DENSE` of them their density."""
-    from matplotlib.collections import PathCollection
-    from matplotlib.markers import MarkerStyle
-    from matplotlib.transforms import IdentityTransform
+    from evalkit.plots.shapes import Dots, Ink, Pictured, Raster, marker
 
     n = len(scene.points)
     colours = palette.colours(scene.count, scene.theme)
     if n > DENSE:
-        box = axes.get_window_extent()
-        left, right = axes.get_xlim()
-        bottom, top = axes.get_ylim()
+        left, bottom, right, top = (round(side) for side in scene.view.box)
+        tints = np.array([[part / 255 for part in bytes.fromhex(colour[1:])] for colour in colours])
         picture = density.render(
-            scene.points,
-            scene.labels,
-            np.array([[int(c[i : i + 2], 16) / 255 for i in (1, 3, 5)] for c in colours]),
-            (left, right, bottom, top),
-            (int(box.height), int(box.width)),
+            scene.places, scene.labels, tints, (left, right, bottom, top), (top - bottom, right - left)
         )
-        axes.imshow(picture, extent=(left, right, bottom, top), interpolation="nearest", aspect="auto", zorder=2)
-        axes.set_aspect("equal")
+        canvas.add(Raster(picture, left, bottom))
         return
-    area = float(np.clip(5200 / n, 7.0, 46.0))
-    shapes = palette.markers(scene.count)
+    size = float(np.clip(5200 / n, 7.0, 46.0))
+    edge = Ink(palette.ground(scene.theme).paper, 0.95) if n <= 500 else None
     order = np.argsort(scene.labels, kind="stable")
-    starts = np.searchsorted(scene.labels[order], np.arange(scene.count + 1))
-    for code in range(scene.count):
-        rows = order[starts[code] : starts[code + 1]]
-        marker = MarkerStyle(shapes[code])
-        dots = PathCollection(
-            (marker.get_path().transformed(marker.get_transform()),), (area,), offsets=scene.points[rows],
-            offset_transform=axes.transData, facecolors=colours[code],
-            alpha=0.95 if n <= 500 else 0.75, linewidths=0.5 if n <= 500 else 0,
-            edgecolors=palette.ground(scene.theme).paper if n <= 500 else "none",
-            zorder=2, rasterized=n > _RASTER,
-        )  # fmt: skip
-        dots.set_transform(IdentityTransform())
-        axes.add_collection(dots, autolim=False)  # the limits are set: `scatter` would look for them anew
+    members = np.split(scene.places[order], np.cumsum(np.bincount(scene.labels, minlength=scene.count))[:-1])
+    dots = tuple(
+        Dots(marker(name, size), places, Ink(colour, 0.95 if n <= 500 else 0.75), edge, 0.5)
+        for name, places, colour in zip(palette.markers(scene.count), members, colours, strict=True)
+    )
+    canvas.add(*((Pictured(dots),) if n > _RASTER else dots))
 
 
-def _lettered(axes: Axes, scene: _Scene, renderer: RendererAgg) -> str:
-    """Write topic names (the largest first) and, on a small map, the words; return a remark on what found no room."""
-    lettering = Lettering(axes, renderer, palette.ground(scene.theme))
+def _lettered(scene: _Scene) -> tuple[Lettering, str]:
+    """Write topic names (the largest first) and, on a small map, the words; and a remark on what found no room."""
+    from evalkit.plots.lettering import Lettering
+
+    lettering = Lettering(scene.view.box, palette.ground(scene.theme))
     sizes = np.bincount(scene.labels, minlength=scene.count)
     order = np.argsort(-sizes, kind="stable")
     few = bool(scene.texts)
     members = np.split(np.argsort(scene.labels, kind="stable"), np.cumsum(sizes)[:-1])
-    everywhere = scene.points
+    everywhere = scene.places
     anchors = np.array(
         [
             everywhere[members[code]].mean(axis=0) if few else placement.densest(everywhere[members[code]], everywhere)
@@ -207,7 +209,7 @@ def _lettered(axes: Axes, scene: _Scene, renderer: RendererAgg) -> str:
     )
     inks = palette.inks(scene.count, scene.theme)
     if few:
-        lettering.keep_clear(scene.points, 8)
+        lettering.keep_clear(scene.places, 8)
     named = lettering.names(
         [style.clean(scene.names[code], _LONGEST_NAME) for code in order],
         anchors,
@@ -218,39 +220,37 @@ def _lettered(axes: Axes, scene: _Scene, renderer: RendererAgg) -> str:
     if few:
         roomy = len(scene.texts) <= 36
         words = [style.clean(text, _LONGEST_WORD if roomy else _LONGEST_WORD * 2 // 3) for text in scene.texts]
-        written = lettering.words(words, scene.points, size=8.5 if roomy else 7.5)
+        written = lettering.words(words, scene.places, size=8.5 if roomy else 7.5)
         if written < len(words):
-            return f"{len(words) - written} of {len(words)} texts found no room for their words"
-    return "" if named == scene.count else f"Named: {named} of {scene.count} topics, the largest first"
+            return lettering, f"{len(words) - written} of {len(words)} texts found no room for their words"
+    return lettering, "" if named == scene.count else f"Named: {named} of {scene.count} topics, the largest first"
 
 
-def _captioned(drawn: Figure, record: Record, scene: _Scene, remark: str, high: float) -> None:
+def _captioned(canvas: Canvas, record: Record, ground: palette.Ground, remark: str) -> None:
     """Write the caption under the map, and after it the remark, if any."""
-    from evalkit.plots.outlines import OutlinedText
+    from evalkit.plots.shapes import Line
 
     subject, vectors, plane = caption.lines(record)
     plane = ". ".join(part for part in (plane, remark) if part)
-    colours = palette.ground(scene.theme)
-    width = int(drawn.get_figwidth() * 15.5)
+    width = int(canvas.size[0] / _INCH * 15.5)
     for row, text in enumerate((subject, vectors, plane)):
-        place = (0.14 / drawn.get_figwidth(), (0.58 - 0.21 * row) / high)
-        line = OutlinedText(
-            place,
-            style.clean(text, width),
-            9.0,
-            colours.text,
-            bold=row == 0,
-            align=0.0,
-            transform=drawn.transFigure,
-        )
-        drawn.add_artist(line)
+        place = (0.14 * _INCH, (0.58 - 0.21 * row) * _INCH)
+        canvas.add(Line.at(place, style.clean(text, width), 9.0, ground.text, bold=row == 0, align=0.0))
 
 
-def _stamped(drawn: Figure, warning: str, theme: palette.Theme, high: float) -> None:
+def _stamped(canvas: Canvas, warning: str, ground: palette.Ground) -> None:
     """Put the warning above the map, where it covers nothing."""
-    colours = palette.ground(theme)
-    drawn.text(
-        0.5, 1 - 0.11 / high, warning, fontsize=9, weight="bold", color=colours.warning, ha="center", va="top",
-        linespacing=1.25,
-        bbox={"boxstyle": "round,pad=0.35", "fc": colours.warning_paper, "ec": colours.warning, "lw": 0.8},
-    )  # fmt: skip
+    from evalkit.plots.shapes import POINT, Ink, Line, Shape, rounded
+
+    size, wide, high = 9.0, *canvas.size
+    step = 1.25 * size * POINT
+    top = high - 0.11 * _INCH
+    said = warning.split("\n")
+    lines = [
+        Line.at((wide / 2, top - (row + 0.5) * step), text, size, ground.warning, bold=True)
+        for row, text in enumerate(said)
+    ]
+    half = max(line.outline.width for line in lines) * POINT / 2
+    box = (wide / 2 - half, top - len(said) * step, wide / 2 + half, top)
+    plate = rounded(box, 0.35 * size * POINT)
+    canvas.add(Shape(plate, Ink(ground.warning_paper), Ink(ground.warning), 0.8), *lines)

@@ -14,6 +14,7 @@ model for simulation of color vision deficiency. Ottosson (2020), A perceptual c
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 __all__ = ["DARK", "LIGHT", "MARKERS", "Ground", "Theme", "colours", "contrast", "ground", "inks", "markers"]
@@ -95,15 +96,16 @@ def markers(count: int) -> list[str]:
 
 def inks(count: int, theme: Theme) -> list[str]:
     """Return the labels' colours, darkened (or lightened) until text in them has a contrast of 4.5 with the paper."""
-    paper = ground(theme).paper
+    return [_ink(colour, theme) for colour in colours(count, theme)]
+
+
+@lru_cache(maxsize=256)
+def _ink(colour: str, theme: Theme) -> str:
     direction = -0.06 if theme == "light" else 0.06
-    out = []
-    for colour in colours(count, theme):
-        step = 0
-        while contrast(shade := _mixed(colour, step * direction), paper) < _TEXT_CONTRAST:
-            step += 1
-        out.append(shade)
-    return out
+    step = 0
+    while contrast(shade := _mixed(colour, step * direction), ground(theme).paper) < _TEXT_CONTRAST:
+        step += 1
+    return shade
 
 
 def contrast(first: str, second: str) -> float:

@@ -14,6 +14,8 @@ Boxes = NDArray[np.float64]
 
 _CELLS = 40  # a side of the grid on which a topic's densest place is looked for
 
+_NEAREST = 32  # candidates, two rings
+
 _DIRECTIONS = np.array(
     # Right of the point reads best; then left, above, below, and the slants.
     [(1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (1, -1), (-1, 1), (-1, -1),
@@ -26,7 +28,7 @@ def overlaps(box: NDArray[np.float64], others: Boxes) -> NDArray[np.float64]:
     box = box[..., None, :]
     wide = np.minimum(box[..., 2], others[:, 2]) - np.maximum(box[..., 0], others[:, 0])
     high = np.minimum(box[..., 3], others[:, 3]) - np.maximum(box[..., 1], others[:, 1])
-    return np.asarray(np.clip(wide, 0, None) * np.clip(high, 0, None))
+    return np.asarray(np.maximum(wide, 0) * np.maximum(high, 0))
 
 
 def place(
@@ -59,20 +61,21 @@ def place(
     always
         Where no place is free, take the one that covers least; else leave the box out (None).
     """
-    taken = np.asarray(obstacles, dtype=np.float64).reshape(-1, 4)
+    count = len(obstacles)
+    taken = np.vstack([np.reshape(obstacles, (-1, 4)), np.empty((len(anchors), 4))])
+    wanted = _candidates(anchors, sizes, distances, centred)
     placed: list[NDArray[np.float64] | None] = []
-    for anchor, size in zip(anchors, sizes, strict=True):
-        tried = _candidates(anchor, size, distances, centred)
-        outside = (
-            np.clip(bounds[0] - tried[:, 0], 0, None) + np.clip(tried[:, 2] - bounds[2], 0, None)
-            + np.clip(bounds[1] - tried[:, 1], 0, None) + np.clip(tried[:, 3] - bounds[3], 0, None)
-        )  # fmt: skip
-        cost = overlaps(tried, taken).sum(axis=1) + 1e3 * outside
-        best = int(np.argmin(cost))  # the first of equals: the order of the candidates is the preference
+    for tried, beyond in zip(wanted, _outside(wanted, bounds), strict=True):
+        for nearest in (_NEAREST, None):  # mostly one of the nearest is free, and the others need no looking at
+            cost = overlaps(tried[:nearest], taken[:count]).sum(axis=1) + 1e3 * beyond[:nearest]
+            best = int(np.argmin(cost))  # the first of equals: the order of the candidates is the preference
+            if cost[best] == 0:
+                break
         if cost[best] > 0 and not always:
             placed.append(None)
             continue
-        taken = np.vstack([taken, tried[best]])
+        taken[count] = tried[best]
+        count += 1
         placed.append(tried[best])
     return placed
 
@@ -95,10 +98,19 @@ def densest(members: NDArray[np.float64], everything: NDArray[np.float64]) -> ND
     return np.asarray(members[near].mean(axis=0))
 
 
+def _outside(boxes: NDArray[np.float64], bounds: tuple[float, float, float, float]) -> NDArray[np.float64]:
+    """How far each of (n, c, 4) boxes reaches out of bounds, in pixels: (n, c)."""
+    below = np.maximum(bounds[:2] - boxes[..., :2], 0).sum(axis=-1)
+    return np.asarray(below + np.maximum(boxes[..., 2:] - bounds[2:], 0).sum(axis=-1))
+
+
 def _candidates(
-    anchor: NDArray[np.float64], size: NDArray[np.float64], distances: Sequence[float], centred: bool
-) -> Boxes:
-    half = size / 2
-    rings = [anchor + _DIRECTIONS * (half + distance) for distance in distances]
-    centres = np.vstack([anchor[None, :], *rings] if centred else rings)
-    return np.hstack([centres - half, centres + half])
+    anchors: NDArray[np.float64], sizes: NDArray[np.float64], distances: Sequence[float], centred: bool
+) -> NDArray[np.float64]:
+    """(n, c, 4) boxes, those of each anchor in the order in which they are wanted."""
+    half = sizes[:, None, :] / 2
+    reaches = half[:, :, None, :] + np.asarray(distances)[:, None, None]
+    centres = anchors[:, None, :] + (_DIRECTIONS * reaches).reshape(len(anchors), -1, 2)
+    if centred:
+        centres = np.concatenate([anchors[:, None, :], centres], axis=1)
+    return np.concatenate([centres - half, centres + half], axis=2)

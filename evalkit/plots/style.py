@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -77,12 +76,9 @@ def save(drawn: Figure, out_png: Path, out_svg: Path) -> None:
     paper, canvas = drawn.get_facecolor(), drawn.canvas
     assert isinstance(canvas, FigureCanvasAgg)
     canvas.draw()  # type: ignore[no-untyped-call]
-    # Compressing needs no interpreter, so the SVG is written meanwhile.
-    with ThreadPoolExecutor(1) as thread:
-        pixels = np.asarray(canvas.buffer_rgba())[..., :3]  # type: ignore[no-untyped-call]  # opaque everywhere
-        compressed = thread.submit(png.write, pixels, out_png, DPI)
-        drawn.savefig(out_svg, format="svg", dpi=DPI, facecolor=paper, metadata={"Date": None, "Creator": None})
-    compressed.result()
+    # In this thread: each new one leaves memory behind that a long sweep's process never gives back.
+    png.write(np.asarray(canvas.buffer_rgba())[..., :3], out_png, DPI)  # type: ignore[no-untyped-call]  # opaque everywhere
+    drawn.savefig(out_svg, format="svg", dpi=DPI, facecolor=paper, metadata={"Date": None, "Creator": None})
 
 
 def clean(text: str, length: int) -> str:
@@ -93,11 +89,16 @@ def clean(text: str, length: int) -> str:
     """
     # A prefix is enough, and a text may have many thousand characters.
     prefix = text[: 8 * length]
-    kept = (" " if (kind := unicodedata.category(c)) in _BREAKS else "" if kind in _INVISIBLE else c for c in prefix)
-    line = " ".join("".join(kept).split())
+    kept = prefix
+    if not (prefix.isascii() and prefix.isprintable()):  # most texts are, and each letter takes a microsecond
+        kinds = ((c, unicodedata.category(c)) for c in prefix)
+        kept = "".join(" " if kind in _BREAKS else "" if kind in _INVISIBLE else c for c, kind in kinds)
+    line = " ".join(kept.split())
     if len(line) > length or len(text) > len(prefix):
         line = line[: length - 1].rstrip() + "…"
     known = _glyphs()
+    if known.issuperset(map(ord, line)):
+        return line
     return "".join(c if ord(c) in known else _MISSING for c in line)
 
 

@@ -1,12 +1,15 @@
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from evalkit.plots import map as map_picture
-from evalkit.plots import palette, placement, style
+from evalkit.plots import palette, placement
+from evalkit.plots.canvas import Canvas
+from evalkit.plots.shapes import Dots, Line, Pictured, Raster, Shape, Washes
 
 
 def drawn(record, texts, folder, theme="light"):
@@ -17,21 +20,46 @@ def drawn(record, texts, folder, theme="light"):
 
 @pytest.fixture
 def captured(monkeypatch):
-    """The figure itself, to measure what stands where."""
+    """The canvas itself, to measure what stands where."""
     kept = []
-    monkeypatch.setattr(style, "save", lambda figure, out_png, out_svg: kept.append(figure))
+    monkeypatch.setattr(Canvas, "save", lambda canvas, out_png, out_svg: kept.append(canvas))
     return kept
 
 
-def figure_of(captured, record, texts, theme="light"):
-    from pathlib import Path
-
+def canvas_of(captured, record, texts, theme="light"):
     map_picture.draw(record, texts, theme=theme, out_png=Path("unused.png"), out_svg=Path("unused.svg"))
     return captured[-1]
 
 
-def boxes(texts, renderer):
-    return np.array([text.get_window_extent(renderer).extents for text in texts])
+def elements(canvas, kind):
+    return [element for element in canvas.elements if isinstance(element, kind)]
+
+
+def frame(canvas):
+    """Left, bottom, right and top of the map: the one rectangle that is not filled."""
+    found = [s for s in elements(canvas, Shape) if s.fill is None and s.edge.colour == palette.LIGHT.line]
+    assert len(found) == 1
+    corners = found[0].path.vertices
+    return (*corners.min(axis=0), *corners.max(axis=0))
+
+
+def written(canvas):
+    """The lines inside the frame: words and names."""
+    left, bottom, right, top = frame(canvas)
+    return [
+        line
+        for line in elements(canvas, Line)
+        if left <= line.box[0] and bottom <= line.box[1] and line.box[2] <= right and line.box[3] <= top
+    ]
+
+
+def caption_of(canvas):
+    """The lines under the frame."""
+    return [line for line in elements(canvas, Line) if line.box[3] < frame(canvas)[1]]
+
+
+def boxes(lines):
+    return np.array([line.box for line in lines])
 
 
 SIZES = [(6, 2), (30, 5), (60, 6), (300, 5), (3000, 30), (11_000, 7)]
@@ -99,11 +127,9 @@ def test_words_and_names_do_not_overlap(specimens, captured, n, seed):
         if n == 30
         else specimens.clouds(60, 6, seed).assign(text=lambda d: [f"word {i}" for i in range(60)])
     )
-    figure = figure_of(captured, specimens.record(texts), texts)
-    axes = figure.axes[0]
-    found = boxes(axes.texts, figure.canvas.get_renderer())
-    shown = [text.get_text() for text in axes.texts]
-    assert set(shown) == set(texts["text"]) | set(texts["label"])
+    lines = written(canvas_of(captured, specimens.record(texts), texts))
+    found = boxes(lines)
+    assert {line.text for line in lines} == set(texts["text"]) | set(texts["label"])
     shared = placement.overlaps(found, found)
     np.fill_diagonal(shared, 0)
     assert shared.max() == 0
@@ -111,76 +137,159 @@ def test_words_and_names_do_not_overlap(specimens, captured, n, seed):
 
 def test_words_stand_beside_their_own_points(specimens, captured):
     texts = specimens.words()
-    figure = figure_of(captured, specimens.record(texts), texts)
-    axes = figure.axes[0]
-    dots = np.vstack([dots.get_offsets() for dots in axes.collections if len(dots.get_offsets()) == 6])
+    canvas = canvas_of(captured, specimens.record(texts), texts)
     order = np.argsort(texts["label"].to_numpy(dtype=object), kind="stable")
     pixels = np.empty((30, 2))
-    pixels[order] = axes.transData.transform(dots)
-    place = {text.get_text(): text.get_window_extent(figure.canvas.get_renderer()).extents for text in axes.texts}
+    pixels[order] = np.vstack([dots.places for dots in elements(canvas, Dots)])
+    place = {line.text: line.box for line in written(canvas)}
     for word, point in zip(texts["text"], pixels, strict=True):
         box = place[word]
         assert np.linalg.norm(np.clip(point, box[:2], box[2:]) - point) < 150
 
 
+def test_a_word_far_from_its_point_has_a_line_to_it_under_the_dots(specimens, captured):
+    texts = specimens.words().assign(x=lambda d: 0.02 * d["x"], y=lambda d: 0.02 * d["y"])
+    texts.loc[len(texts)] = ["away", "finance", 30.0, 30.0]
+    canvas = canvas_of(captured, specimens.record(texts), texts)
+    faint = [s for s in elements(canvas, Shape) if s.edge is not None and s.edge.colour == palette.LIGHT.faint]
+    assert len(faint) > 10
+    dots = np.vstack([dots.places for dots in elements(canvas, Dots)])
+    for leader in faint:
+        assert np.linalg.norm(dots - leader.path.vertices[0], axis=1).min() < 1e-6
+        box = boxes(written(canvas))
+        end = leader.path.vertices[1]
+        assert np.linalg.norm(np.clip(end, box[:, :2], box[:, 2:]) - end, axis=1).min() < 3
+    first = next(row for row, element in enumerate(canvas.elements) if isinstance(element, Dots))
+    assert all(canvas.elements.index(leader) < first for leader in faint)
+
+
 def test_both_axes_have_one_scale_and_no_ticks(specimens, captured):
     texts = specimens.clouds(300, 5).assign(y=lambda d: d["y"] * 0.1)
-    axes = figure_of(captured, specimens.record(texts), texts).axes[0]
-    assert list(axes.get_xticks()) == []
-    assert list(axes.get_yticks()) == []
-    across, up = axes.transData.transform([(1, 0), (0, 1)]) - axes.transData.transform([(0, 0)])
-    assert across[0] == pytest.approx(up[1], rel=1e-6)
-    low, high = axes.transData.inverted().transform([axes.bbox.min, axes.bbox.max])
-    dots = np.vstack([dots.get_offsets() for dots in axes.collections if len(dots.get_offsets()) == 60])
+    canvas = canvas_of(captured, specimens.record(texts), texts)
+    [*groups] = elements(canvas, Dots)
+    dots = np.vstack([dots.places for dots in groups])
     assert len(dots) == 300
-    assert (dots.min(axis=0) > low).all()
-    assert (dots.max(axis=0) < high).all()
+    data = texts[["x", "y"]].to_numpy()  # sorted by label as they are
+    across, up = (np.ptp(dots, axis=0) / np.ptp(data, axis=0)).tolist()
+    assert across == pytest.approx(up, rel=1e-6)
+    np.testing.assert_allclose(dots - dots.mean(axis=0), across * (data - data.mean(axis=0)), atol=1e-6)
+    left, bottom, right, top = frame(canvas)
+    assert (dots.min(axis=0) > (left, bottom)).all()
+    assert (dots.max(axis=0) < (right, top)).all()
+    # Besides the frame, hulls and plates there is nothing that could be a tick.
+    names = [line for line in written(canvas) if line.bold]
+    assert len(elements(canvas, Shape)) == 1 + 5 + len(names)
+    assert {line.text for line in written(canvas)} == set(texts["label"])
 
 
 def test_the_stamp_stands_on_the_picture_and_off_the_map(specimens, captured):
     texts = specimens.words()
-    figure = figure_of(captured, specimens.record(texts, continuity=0.7, trust=0.6), texts)
-    [stamp] = [text for text in figure.texts if "more separation" in text.get_text()]
-    assert "trustworthiness 0.60, chance 0.50" in stamp.get_text()
-    box = stamp.get_window_extent(figure.canvas.get_renderer())
-    assert box.y0 > figure.axes[0].bbox.y1
-    assert box.y1 < figure.bbox.y1
+    canvas = canvas_of(captured, specimens.record(texts, continuity=0.7, trust=0.6), texts)
+    first, second = [line for line in elements(canvas, Line) if line.colour == palette.LIGHT.warning]
+    assert "more separation" in first.text
+    assert "trustworthiness 0.60, chance 0.50" in second.text
+    [plate] = [
+        s for s in elements(canvas, Shape) if s.fill is not None and s.fill.colour == palette.LIGHT.warning_paper
+    ]
+    for left, bottom, right, top in [first.box, second.box]:
+        assert (plate.path.vertices.min(axis=0) < (left, bottom)).all()
+        assert (plate.path.vertices.max(axis=0) > (right, top)).all()
+    assert first.box[1] >= second.box[3]  # one under the other
+    assert plate.path.vertices.min(axis=0)[1] > frame(canvas)[3]
+    assert (plate.path.vertices.max(axis=0) < canvas.size).all()
 
 
 def test_a_faithful_map_has_no_stamp(specimens, captured):
     texts = specimens.words()
-    figure = figure_of(captured, specimens.record(texts), texts)
-    assert figure.texts == []
-    assert len(figure.artists) == 3  # the caption's three lines
+    canvas = canvas_of(captured, specimens.record(texts), texts)
+    inside, under = written(canvas), caption_of(canvas)
+    assert len(under) == 3  # the caption's three lines
+    assert len(elements(canvas, Line)) == len(inside) + len(under)
+    fills = {shape.fill.colour for shape in elements(canvas, Shape) if shape.fill is not None}
+    assert palette.LIGHT.warning_paper not in fills
 
 
 def test_a_label_keeps_its_colour_across_maps(specimens, captured):
     import matplotlib as mpl
 
     texts = specimens.words()
-    for frame in (texts, texts.sample(frac=1, random_state=1)):
-        figure = figure_of(captured, specimens.record(frame), frame)
-        colours = {text.get_text(): text.get_color() for text in figure.axes[0].texts if text.get_weight() == "bold"}
+    for rows in (texts, texts.sample(frac=1, random_state=1)):
+        canvas = canvas_of(captured, specimens.record(rows), rows)
+        colours = {line.text: line.colour for line in written(canvas) if line.bold}
         assert colours == dict(zip(sorted(set(texts["label"])), palette.inks(5, "light"), strict=True))
+        assert [dots.fill.colour for dots in elements(canvas, Dots)] == palette.colours(5, "light")
     assert mpl.colors.is_color_like(palette.colours(1, "light")[0])
 
 
 def test_lone_collinear_and_equal_points_are_drawn_as_such(specimens, captured):
-    from matplotlib.collections import LineCollection, PolyCollection
-
     texts = pd.DataFrame(
         [
             *[("a", "lone", 0, 0), ("d", "area", 0, 3), ("e", "area", 1, 4), ("f", "area", 2, 3)],
-            *[(f"b{i}", "line", i, i) for i in range(3)],
+            *[(f"b{i}", "line", i / 3, i / 3) for i in range(3)],
             *([("c", "same", 5, 1)] * 3),
         ],
         columns=["text", "label", "x", "y"],
     )
-    axes = figure_of(captured, specimens.record(texts), texts).axes[0]
-    faces = [c for c in axes.collections if isinstance(c, PolyCollection) and c.get_zorder() == 1]
-    lines = [c for c in axes.collections if isinstance(c, LineCollection) and c.get_zorder() == 1.5]
-    assert [len(c.get_paths()) for c in faces] == [1]
-    assert [len(c.get_segments()) for c in lines] == [1]
+    canvas = canvas_of(captured, specimens.record(texts), texts)
+    hues = dict(zip(sorted(set(texts["label"])), palette.colours(4, "light"), strict=True))
+    shapes = elements(canvas, Shape)
+    [washes] = elements(canvas, Washes)
+    edges = [shape for shape in shapes if shape.edge is not None and shape.edge.colour in hues.values()]
+    assert [fill.colour for fill in washes.fills] == [hues["area"]]
+    assert [len(area) for area in washes.areas] == [3]
+    assert [(edge.edge.colour, edge.width) for edge in edges] == [(hues["area"], 0.9), (hues["line"], 2.4)]
+    assert [len(edge.path.vertices) for edge in edges] == [4, 2]  # the triangle is closed, the line has two ends
+
+
+def test_many_points_are_a_picture_in_the_svg_and_very_many_their_density(specimens, captured):
+    for n, kinds in ((2000, {Dots}), (2001, {Pictured}), (10_000, {Pictured}), (10_001, {Raster})):
+        texts = specimens.clouds(n, 3)
+        canvas = canvas_of(captured, specimens.record(texts), texts)
+        assert {type(e) for e in canvas.elements} & {Dots, Pictured, Raster} == kinds
+
+
+@pytest.mark.parametrize("k", [12, 13])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_hull_is_shaded_in_its_colour_under_all_else(specimens, captured, k, theme):
+    texts = specimens.clouds(20 * k, k)
+    canvas = canvas_of(captured, specimens.record(texts), texts, theme)
+    if k == 12:
+        fills = canvas.elements[0].fills
+        assert canvas.elements[0].paper == canvas.paper
+    else:
+        fills = [element.fill for element in canvas.elements[:k]]
+    assert [fill.colour for fill in fills] == palette.colours(k, theme)
+    assert all(0.03 < fill.alpha <= 0.15 for fill in fills)
+
+
+def test_the_density_fills_the_frame(specimens, captured):
+    texts = specimens.clouds(10_001, 3)
+    canvas = canvas_of(captured, specimens.record(texts), texts)
+    [picture] = elements(canvas, Raster)
+    high, wide, _ = picture.pixels.shape
+    covered = (picture.left, picture.bottom, picture.left + wide, picture.bottom + high)
+    np.testing.assert_allclose(covered, frame(canvas), atol=0.51)
+
+
+def test_drawing_starts_no_thread(specimens, tmp_path, monkeypatch):
+    import threading
+
+    from evalkit.plots import confusion, neighbours
+
+    started = []
+
+    def note(thread):
+        started.append(thread.name)
+
+    monkeypatch.setattr(threading.Thread, "start", note)
+    texts = specimens.words()
+    record = specimens.record(texts, queries=specimens.nearest_lists(texts))
+    drawn(record, texts, tmp_path)
+    names = sorted(set(texts["label"]))
+    files = {"out_png": tmp_path / "p.png", "out_svg": tmp_path / "p.svg"}
+    confusion.draw(record, pd.DataFrame(np.eye(5), names, names), **files)
+    neighbours.draw(record, names, **files)
+    assert started == []
 
 
 def test_all_texts_at_one_place_are_drawn(specimens, tmp_path):
@@ -213,7 +322,7 @@ def test_strange_texts_are_drawn_as_they_are_and_nothing_is_printed(specimens, c
     texts.loc[: len(strange) - 1, "text"] = strange
     texts["label"] = texts["label"].replace({"finance": "<b>$\\alpha$</b>", "sports": "s" * 300})
     record = specimens.record(texts)
-    shown = [text.get_text() for text in figure_of(captured, record, texts).axes[0].texts]
+    shown = [line.text for line in written(canvas_of(captured, record, texts))]
     assert "$x_1$" in shown
     assert "<img src=x onerror=alert(1)>" in shown
     assert "two lines" in shown
@@ -224,7 +333,7 @@ def test_strange_texts_are_drawn_as_they_are_and_nothing_is_printed(specimens, c
 
 def test_many_topics_name_those_that_find_room_and_say_how_many(specimens, captured):
     texts = specimens.clouds(1500, 60)
-    figure = figure_of(captured, specimens.record(texts), texts)
-    names = figure.axes[0].texts
+    canvas = canvas_of(captured, specimens.record(texts), texts)
+    names = written(canvas)
     assert 20 <= len(names) < 60
-    assert f"Named: {len(names)} of 60 topics" in figure.artists[-1].get_text()
+    assert f"Named: {len(names)} of 60 topics" in caption_of(canvas)[-1].text
