@@ -2,13 +2,15 @@
 
 An evaluator's result depends on the vectors, the labels, its parameters, the seed and, in the map space,
 the map. Runs that agree on these share it: two projections of one embedding share all of its own scores.
+Of few texts, evalkit's own results are kept together, those of the vectors and those of the map: each takes some
+milliseconds to compute, and an entry of the store about as long to write.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +24,32 @@ from evalkit.request import EvaluatorChoice
 from evalkit.store import FEW_TEXTS, Entry, Recent, Store, digest
 from evalkit.values import Evaluation, Sample, Score
 
-__all__ = ["evaluation_key", "evaluation_of", "evaluator_generator", "run_evaluator"]
+__all__ = ["Bundle", "bundled", "evaluation_key", "evaluations_of", "evaluator_generator", "run_evaluator"]
 
 KIND = "evaluations"
 
-_recent: Recent[Evaluation] = Recent()
+_SCORE = tuple(field.name for field in dataclasses.fields(Score))
+
+_recent: Recent[tuple[Evaluation, ...]] = Recent()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Bundle:
+    """Evaluators whose results are one entry of the store.
+
+    Attributes
+    ----------
+    choices
+        The evaluators.
+    key
+        The entry's: that of the evaluator's result, or a digest of all their keys.
+    remembered
+        Whether the results stay in this process's memory besides.
+    """
+
+    choices: tuple[EvaluatorChoice, ...]
+    key: str
+    remembered: bool
 
 
 def evaluation_key(
@@ -61,42 +84,50 @@ def evaluator_generator(seed: int, name: str) -> np.random.Generator:
     return np.random.default_rng([seed, int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little")])
 
 
-def evaluation_of(
-    choice: EvaluatorChoice, store: Store, key: str, n: int, make: Callable[[], Evaluation]
-) -> Evaluation:
-    """The result, found or made; processes that want the same one wait for each other.
+def bundled(keyed: Sequence[tuple[EvaluatorChoice, str]], n: int) -> Iterator[Bundle]:
+    """Evaluators with the keys of their results, as they are kept in the store.
 
     Parameters
     ----------
     n
-        Number of texts: of few, evalkit's own results stay in this process's memory besides.
+        Number of texts: of few, evalkit's own results are kept together by space; all others each by itself.
+    """
+    together: dict[str, list[tuple[EvaluatorChoice, str]]] = {}
+    for choice, key in keyed:
+        if n > FEW_TEXTS or foreign_digests(plain(choice.described)):
+            yield Bundle((choice,), key, remembered=False)
+        else:
+            together.setdefault(choice.space, []).append((choice, key))
+    for members in together.values():
+        keys = [key for _, key in members]
+        whole = keys[0] if len(keys) == 1 else digest({"together": keys})
+        yield Bundle(tuple(choice for choice, _ in members), whole, remembered=True)
+
+
+def evaluations_of(
+    bundle: Bundle, store: Store, make: Callable[[EvaluatorChoice], Evaluation]
+) -> tuple[Evaluation, ...]:
+    """A bundle's results, found or made; processes that want the same ones wait for each other.
+
+    Parameters
+    ----------
     make
-        Evaluates.
+        Evaluates one.
 
     Raises
     ------
     EvaluationError
         Where the evaluator returns something that is not an Evaluation.
     """
-    remembered = n <= FEW_TEXTS and not foreign_digests(plain(choice.described))
-    found = _recent.find(store, key) if remembered else None
-    if found is not None:
-        return found
-    found = _recall(store, key)
-    if found is None:
-        with store.lock(KIND, key):
-            found = _recall(store, key)
-            if found is None:
-                found = _checked(choice, make())
-                _keep(store, key, found)
-    if remembered:
-        _recent.keep(store, key, found)
-    return found
-
-
-def _recall(store: Store, key: str) -> Evaluation | None:
-    entry = store.find(KIND, key)
-    return None if entry is None else _load(entry)
+    return _recent.obtain(
+        store,
+        KIND,
+        bundle.key,
+        load=_load,
+        make=lambda: tuple(_checked(choice, make(choice)) for choice in bundle.choices),
+        keep=lambda found: _keep(store, bundle.key, found),
+        remember=bundle.remembered,
+    )
 
 
 def run_evaluator(choice: EvaluatorChoice, sample: Sample, *, k: tuple[int, ...], seed: int) -> Evaluation:
@@ -119,30 +150,38 @@ def _groups(evaluation: Evaluation) -> dict[str, Mapping[str, NDArray[Any]]]:
     return {"per_text": evaluation.per_text, "per_label": evaluation.per_label, "pairs": evaluation.pairs}
 
 
-def _keep(store: Store, key: str, evaluation: Evaluation) -> None:
+def _keep(store: Store, key: str, evaluations: Sequence[Evaluation]) -> None:
     arrays: dict[str, NDArray[Any]] = {}
-    names: dict[str, list[str]] = {}
-    for group, columns in _groups(evaluation).items():
-        names[group] = list(columns)
-        for number, column in enumerate(columns.values()):
-            arrays[f"{group}.{number}"] = np.asarray(column)
+    described = []
+    for place, evaluation in enumerate(evaluations):
+        names: dict[str, list[str]] = {}
+        for group, columns in _groups(evaluation).items():
+            names[group] = list(columns)
+            for number, column in enumerate(columns.values()):
+                arrays[f"{place}.{group}.{number}"] = np.asarray(column)
+        scores = plain([{name: getattr(score, name) for name in _SCORE} for score in evaluation.scores])
+        described.append({"scores": scores, "names": names, "warnings": list(evaluation.warnings)})
 
     def fill(folder: Path) -> None:
         np.savez(folder / "arrays.npz", allow_pickle=False, **arrays)
 
-    scores = plain([dataclasses.asdict(score) for score in evaluation.scores])
-    store.write(KIND, key, fill, {"scores": scores, "names": names, "warnings": list(evaluation.warnings)})
+    store.write(KIND, key, fill, {"evaluations": described})
 
 
-def _load(entry: Entry) -> Evaluation:
-    columns: dict[str, dict[str, NDArray[Any]]] = {}
+def _load(entry: Entry) -> tuple[Evaluation, ...]:
     with np.load(entry.path("arrays.npz"), allow_pickle=False) as arrays:
-        for group, names in entry.meta["names"].items():
-            columns[group] = {name: arrays[f"{group}.{number}"] for number, name in enumerate(names)}
+        return tuple(_read(place, told, arrays) for place, told in enumerate(entry.meta["evaluations"]))
+
+
+def _read(place: int, told: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Evaluation:
+    columns = {
+        group: {name: arrays[f"{place}.{group}.{number}"] for number, name in enumerate(names)}
+        for group, names in told["names"].items()
+    }
     return Evaluation(
-        scores=tuple(Score(**score) for score in entry.meta["scores"]),
+        scores=tuple(Score(**score) for score in told["scores"]),
         per_text=columns["per_text"],
         per_label=columns["per_label"],
         pairs=columns["pairs"],
-        warnings=tuple(entry.meta["warnings"]),
+        warnings=tuple(told["warnings"]),
     )

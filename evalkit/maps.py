@@ -53,24 +53,15 @@ def project(choice: ProjectionChoice, embedding: Embedding, graphs: Graphs, stor
     need = neighbours_needed(choice.project, len(embedding.unit))
     graphs.want(need)
     remembered = len(embedding.unit) <= FEW_TEXTS and not foreign_digests(plain(choice.described))
-    drawn = _recent.find(store, key) if remembered else None
-    if drawn is not None:
-        return drawn
-    drawn = _recall(store, key)
-    if drawn is None:
-        with store.lock(KIND, key):
-            drawn = _recall(store, key)
-            if drawn is None:
-                drawn = choice.project(embedding.unit, graphs.whole(), seed=seed)
-                _keep(store, key, drawn)
-    if remembered:
-        _recent.keep(store, key, drawn)
-    return drawn
-
-
-def _recall(store: Store, key: str) -> Projection | None:
-    entry = store.find(KIND, key)
-    return None if entry is None else _load(entry)
+    return _recent.obtain(
+        store,
+        KIND,
+        key,
+        load=_load,
+        make=lambda: choice.project(embedding.unit, graphs.whole(), seed=seed),
+        keep=lambda drawn: _keep(store, key, drawn),
+        remember=remembered,
+    )
 
 
 def neighbours_needed(target: Callable[..., Any], n: int) -> int:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from evalkit.embedding import Embedded, embed
 from evalkit.errors import RequestError
-from evalkit.evaluations import evaluation_key, evaluation_of, run_evaluator
+from evalkit.evaluations import bundled, evaluation_key, evaluations_of, run_evaluator
 from evalkit.graphs import Graphs
 from evalkit.identity import encoder_material, environment, labels_digest, run_identity
 from evalkit.maps import project, projection_key
@@ -222,31 +222,52 @@ def _evaluate_all(
     watcher: Watcher,
 ) -> dict[str, Evaluation]:
     """Every evaluator's result, in the order asked; only what the store lacks is computed."""
+    corpus = prepared.corpus
+    keyed = _keyed(prepared, embedded)
+
+    def make(choice: EvaluatorChoice) -> Evaluation:
+        sample = _sample(choice, embedded, corpus, graphs, projection)
+        return run_evaluator(choice, sample, k=prepared.k, seed=prepared.request.seed)
+
+    def watched(choice: EvaluatorChoice) -> Evaluation:
+        with clock(choice.name), watcher.stage(choice.name):
+            return make(choice)
+
+    done: dict[str, Evaluation] = {}
+    for bundle in bundled(keyed, len(corpus.texts)):
+        if bundle.choices[1:]:
+            for choice in bundle.choices:
+                clock.seconds[choice.name] = 0.0  # where the store has them
+            found = evaluations_of(bundle, store, watched)
+        else:
+            with clock(bundle.choices[0].name), watcher.stage(bundle.choices[0].name):
+                found = evaluations_of(bundle, store, make)
+        done.update({choice.name: each for choice, each in zip(bundle.choices, found, strict=True)})
+    return {choice.name: done[choice.name] for choice, _ in keyed}
+
+
+def _keyed(prepared: Prepared, embedded: Embedded) -> list[tuple[EvaluatorChoice, str]]:
+    """The evaluators asked for, in that order, with the keys of their results."""
     request, corpus = prepared.request, prepared.corpus
-    n_labels = len(corpus.label_names)
-    labels = labels_digest(corpus.labels, n_labels)
+    labels = labels_digest(corpus.labels, len(corpus.label_names))
     # The probe reads the train and test rows as well, which the scored texts do not determine.
     split = None if corpus.split is None else corpus.fingerprint
     where = projection_key(prepared.projection, embedded.embedding, request.seed)
-    done: dict[str, Evaluation] = {}
-    for choice in (*request.evaluators, _topics()):
-        key = evaluation_key(
+    return [
+        (
             choice,
-            vectors=embedded.embedding.key,
-            labels=labels,
-            projection=where,
-            split=split,
-            k=prepared.k,
-            seed=request.seed,
+            evaluation_key(
+                choice,
+                vectors=embedded.embedding.key,
+                labels=labels,
+                projection=where,
+                split=split,
+                k=prepared.k,
+                seed=request.seed,
+            ),
         )
-
-        def make(choice: EvaluatorChoice = choice) -> Evaluation:
-            sample = _sample(choice, embedded, corpus, graphs, projection)
-            return run_evaluator(choice, sample, k=prepared.k, seed=request.seed)
-
-        with clock(choice.name), watcher.stage(choice.name):
-            done[choice.name] = evaluation_of(choice, store, key, len(corpus.texts), make)
-    return done
+        for choice in (*request.evaluators, _topics())
+    ]
 
 
 def _topics() -> EvaluatorChoice:

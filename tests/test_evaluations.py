@@ -9,18 +9,18 @@ import pytest
 
 from evalkit import evaluations, maps
 from evalkit.errors import EvaluationError
-from evalkit.evaluations import evaluation_of
+from evalkit.evaluations import Bundle, bundled, evaluations_of
 from evalkit.request import EvaluatorChoice, ProjectionChoice
 from evalkit.store import FEW_TEXTS, Store, digest
-from evalkit.values import Evaluation, Projection
+from evalkit.values import Evaluation, Projection, Score
 
 OURS = {"_target_": "evalkit.metrics.separation.evaluate"}
 FOREIGN = {"_target_": "fractions.Fraction"}
 KEY = digest({"of": "a test"})
 
 
-def choice(described):
-    return EvaluatorChoice(name="one", space="embedding", evaluate=lambda sample, rng: None, described=described)
+def choice(described, name="one", space="embedding"):
+    return EvaluatorChoice(name=name, space=space, evaluate=lambda sample, rng: None, described=described)
 
 
 @pytest.mark.parametrize(
@@ -29,23 +29,76 @@ def choice(described):
 def test_a_result_is_made_once(tmp_path, n, described, remembered):
     store, made = Store(tmp_path), []
 
-    def make():
-        made.append(1)
+    def make(asked):
+        made.append(asked.name)
         return Evaluation(scores=(), per_text={"one/value": np.arange(3.0)})
 
+    (bundle,) = bundled([(choice(described), KEY)], n)
     for _ in range(2):
-        found = evaluation_of(choice(described), store, KEY, n, make)
+        (found,) = evaluations_of(bundle, store, make)
         np.testing.assert_array_equal(found.per_text["one/value"], np.arange(3.0))
     assert len(made) == 1
     assert store.find(evaluations.KIND, KEY) is not None
     assert (evaluations._recent.find(store, KEY) is not None) == remembered
-    evaluation_of(choice(described), Store(tmp_path / "other"), KEY, n, make)
+    evaluations_of(bundle, Store(tmp_path / "other"), make)
     assert len(made) == 2
 
 
+KEYED = [
+    (choice(OURS, "first"), digest({"of": 1})),
+    (choice(OURS, "plane", "map"), digest({"of": 2})),
+    (choice(FOREIGN, "foreign"), digest({"of": 3})),
+    (choice(OURS, "last"), digest({"of": 4})),
+]
+
+
+def test_our_own_results_on_few_texts_are_kept_together_by_space():
+    names = [[each.name for each in bundle.choices] for bundle in bundled(KEYED, FEW_TEXTS)]
+    assert sorted(names) == [["first", "last"], ["foreign"], ["plane"]]
+    assert [[each.name for each in bundle.choices] for bundle in bundled(KEYED, FEW_TEXTS + 1)] == [
+        ["first"],
+        ["plane"],
+        ["foreign"],
+        ["last"],
+    ]
+
+
+def test_a_bundle_is_another_where_one_of_its_members_is():
+    def whole(keyed):
+        return next(bundle.key for bundle in bundled(keyed, 30) if bundle.choices[0].name == "first")
+
+    assert whole(KEYED) == whole(list(KEYED))
+    assert whole(KEYED) != whole([*KEYED[:3], (choice(OURS, "last"), digest({"of": 5}))])
+    assert whole(KEYED) != whole(KEYED[:3])
+
+
+def test_what_is_kept_together_comes_back_as_it_was(tmp_path):
+    store = Store(tmp_path)
+    made = {
+        "first": Evaluation(
+            scores=(Score("first/score", "embedding", 0.5, chance=0.1, parameters={"k": (1, 5)}),),
+            per_text={"first/value": np.array([1.0, np.nan])},
+            per_label={"first/share": np.array([0.25])},
+            warnings=("told",),
+        ),
+        "last": Evaluation(scores=(), pairs={"a": np.array([0, 1]), "b": np.array([1, 2])}),
+    }
+    bundle = Bundle((choice(OURS, "first"), choice(OURS, "last")), KEY, remembered=False)
+    evaluations_of(bundle, store, lambda asked: made[asked.name])
+    first, last = evaluations_of(bundle, store, lambda _: pytest.fail("made again"))
+    assert first.scores[0].value == 0.5
+    assert first.scores[0].parameters == {"k": [1, 5]}
+    assert first.warnings == ("told",)
+    np.testing.assert_array_equal(first.per_text["first/value"], [1.0, np.nan])
+    np.testing.assert_array_equal(first.per_label["first/share"], [0.25])
+    np.testing.assert_array_equal(last.pairs["b"], [1, 2])
+    assert last.per_text == {}
+
+
 def test_what_is_no_evaluation_is_refused(tmp_path):
+    bundle = Bundle((choice(OURS),), KEY, remembered=True)
     with pytest.raises(EvaluationError, match="returned int, not an Evaluation"):
-        evaluation_of(choice(OURS), Store(tmp_path), KEY, 30, lambda: 3)
+        evaluations_of(bundle, Store(tmp_path), lambda _: 3)
 
 
 @pytest.mark.parametrize(("n", "remembered"), [(FEW_TEXTS, True), (FEW_TEXTS + 1, False)])

@@ -28,20 +28,37 @@ def digest(mapping: Mapping[str, Any]) -> str:
 
 def canonical(mapping: Mapping[str, Any]) -> str:
     """`mapping` as JSON in ASCII with sorted keys and no spaces; raises as `digest` does."""
-    return json.dumps(_plain(mapping, "value"), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    if not _is_plain(mapping):
+        _check(mapping, "value")
+    return json.dumps(mapping, sort_keys=True, separators=(",", ":"), allow_nan=False, default=dict)
 
 
-def _plain(value: Any, where: str) -> Any:
-    """Checked by hand, because json.dumps turns keys such as 1 or None into text without a word."""
-    if isinstance(value, Mapping):
-        for key in value:
+def _is_plain(value: Any) -> bool:
+    """Whether JSON holds `value` as it is; most do, and naming each place in it takes longer than writing it."""
+    kind = type(value)
+    if kind is str or kind is int or kind is bool or value is None:
+        return True
+    if kind is float:
+        return math.isfinite(value)
+    if kind is dict:
+        return all(type(key) is str and _is_plain(entry) for key, entry in value.items())
+    return (kind is list or kind is tuple) and all(map(_is_plain, value))
+
+
+def _check(value: Any, where: str) -> None:
+    """Refuse what JSON cannot hold: json.dumps turns keys such as 1 or None into text without a word."""
+    if value is None or isinstance(value, str | int):
+        return
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError(f"{where} is {value}, which JSON cannot hold")
+    elif isinstance(value, Mapping):
+        for key, entry in value.items():
             if not isinstance(key, str):
                 raise TypeError(f"{where} has the key {key!r}, and keys must be text")
-        return {key: _plain(entry, f"{where}.{key}") for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(entry, f"{where}[{position}]") for position, entry in enumerate(value)]
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{where} is {value}, which JSON cannot hold")
-    if value is None or isinstance(value, str | int | float):
-        return value
-    raise TypeError(f"{where} is a {type(value).__name__}, which JSON cannot hold")
+            _check(entry, f"{where}.{key}")
+    elif isinstance(value, list | tuple):
+        for position, entry in enumerate(value):
+            _check(entry, f"{where}[{position}]")
+    else:
+        raise TypeError(f"{where} is a {type(value).__name__}, which JSON cannot hold")

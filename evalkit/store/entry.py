@@ -101,28 +101,34 @@ def open_entry(folder: Path, kind: str, key: str) -> Entry | None:
     return Entry(folder, copy.deepcopy(meta))
 
 
-def seal(folder: Path, kind: str, key: str, meta: Mapping[str, Any]) -> bool:
-    """Write the manifest of a filled folder; a large entry is flushed to the disk. Returns whether it was."""
+def seal(folder: Path, kind: str, key: str, meta: str) -> bool:
+    """Write the manifest of a filled folder; a large entry is flushed to the disk. Returns whether it was.
+
+    Parameters
+    ----------
+    meta
+        The meta data as `canonical` writes them.
+    """
     signature = _signature(folder)
     if any(name == MANIFEST for name, *_ in signature):
         raise ValueError(f"{MANIFEST} is the store's own file: call yours something else")
-    described: dict[str, Any] = {"format": FORMAT, "kind": kind, "key": key, "meta": meta}
-    described["files"] = {name: {"bytes": size, "sha256": _checksum(folder / name)} for name, size, *_ in signature}
-    text = canonical({**described, "checksum": digest(described)})
-    (folder / MANIFEST).write_text(text, encoding="ascii")
+    files = {name: {"bytes": size, "sha256": _checksum(folder / name)} for name, size, *_ in signature}
+    # The canonical JSON of all this, with the meta data, most of it, written once.
+    rest = f'"files":{canonical(files)},"format":{FORMAT},"key":"{key}","kind":"{kind}","meta":{meta}}}'
+    checksum = hashlib.sha256(f"{{{rest}".encode("ascii")).hexdigest()
+    (folder / MANIFEST).write_text(f'{{"checksum":"{checksum}",{rest}', encoding="ascii")
     if sum(size for _, size, *_ in signature) < FLUSHED:
         return False
-    for name in (MANIFEST, *described["files"]):
+    for name in (MANIFEST, *files):
         flush(folder / name)
     flush(folder)
     return True
 
 
-def adopt(folder: Path, meta: Mapping[str, Any]) -> Entry:
+def adopt(folder: Path, meta: str) -> Entry:
     """The entry just sealed and now in `folder`, whose checksums need no second look."""
-    plain: dict[str, Any] = json.loads(canonical(meta))
-    _remember(folder, _signature(folder), plain)
-    return Entry(folder, copy.deepcopy(plain))
+    _remember(folder, _signature(folder), json.loads(meta))
+    return Entry(folder, json.loads(meta))
 
 
 def forget(folder: Path) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from evalkit.store.entry import Entry
 from evalkit.store.shelves import Store
 
 __all__ = ["FEW_TEXTS", "Recent"]
@@ -32,3 +34,45 @@ class Recent(Generic[Value]):
         self._values[str(store.folder), key] = value
         while len(self._values) > KEPT:
             self._values.popitem(last=False)
+
+    def obtain(
+        self,
+        store: Store,
+        kind: str,
+        key: str,
+        *,
+        load: Callable[[Entry], Value],
+        make: Callable[[], Value],
+        keep: Callable[[Value], object],
+        remember: bool,
+    ) -> Value:
+        """The result: remembered, found in the store, or made; processes that want the same one wait for each other.
+
+        Parameters
+        ----------
+        load
+            Reads it from its entry.
+        make
+            Makes it.
+        keep
+            Writes what was made to the store.
+        remember
+            Whether it stays in this process's memory besides.
+        """
+        found = self.find(store, key) if remember else None
+        if found is not None:
+            return found
+        entry = store.find(kind, key)
+        if entry is not None:
+            found = load(entry)
+        else:
+            with store.lock(kind, key):
+                entry = store.find(kind, key)
+                if entry is not None:
+                    found = load(entry)
+                else:
+                    found = make()
+                    keep(found)
+        if remember:
+            self.keep(store, key, found)
+        return found

@@ -89,14 +89,14 @@ class Store:
         EvaluationError
             Where the folder cannot be written (no space, no permission); nothing of the entry remains.
         """
-        canonical(meta)
+        text = canonical(meta)
         present = self.find(kind, key)
         if present is not None:
             return present
         with self._explained("written"), self._pending() as pending:
             fill(pending)
-            flushed = seal(pending, kind, key, meta)
-            return self._publish(pending, kind, key, meta, flushed=flushed)
+            flushed = seal(pending, kind, key, text)
+            return self._publish(pending, kind, key, text, flushed=flushed)
 
     @contextlib.contextmanager
     def lock(self, kind: str, key: str) -> Iterator[None]:
@@ -129,21 +129,31 @@ class Store:
         """Held for an instant by whoever moves entries; 256 a kind, so that lock files do not pile up."""
         return self._file_lock(kind, f"publish-{key[:2]}")
 
-    def _publish(self, pending: Path, kind: str, key: str, meta: Mapping[str, Any], *, flushed: bool) -> Entry:
+    def _publish(self, pending: Path, kind: str, key: str, meta: str, *, flushed: bool) -> Entry:
         target = self._place(kind, key)
         target.parent.mkdir(parents=True, exist_ok=True)
+        present = None
+        try:
+            pending.rename(target)  # fails where anything is there but an empty folder
+        except OSError:
+            present = self._make_way(pending, target, kind, key)
+        if present is not None:  # another writer was faster, and its entry is as good
+            return present
+        if flushed:
+            flush(target.parent)
+        return adopt(target, meta)
+
+    def _make_way(self, pending: Path, target: Path, kind: str, key: str) -> Entry | None:
+        """Move the new entry to where something is already: to the valid one that is there, else in its place."""
         with self._publishing(kind, key):
             try:
                 present = open_entry(target, kind, key)
             except FaultyEntryError as fault:
                 self._move_aside(target, kind, key, fault)
                 present = None
-            if present is not None:  # another writer was faster, and its entry is as good
-                return present
-            pending.rename(target)
-            if flushed:
-                flush(target.parent)
-            return adopt(target, meta)
+            if present is None:
+                pending.rename(target)
+            return present
 
     def _set_aside(self, folder: Path, kind: str, key: str) -> Entry | None:
         """Under the publishers' lock look again (another process may have re-made it), then move it away."""
