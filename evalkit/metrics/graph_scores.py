@@ -18,7 +18,7 @@ from evalkit.neighbours import r_places
 from evalkit.nulls import Statistic
 from evalkit.values import NeighbourGraph
 
-__all__ = ["LabelledGraph", "label_statistic"]
+__all__ = ["SMALL", "LabelledGraph", "label_statistic"]
 
 Floats = NDArray[np.float64]
 THREADS = 2
@@ -140,17 +140,20 @@ def label_statistic(graph: LabelledGraph, names: Sequence[str]) -> Statistic:
 
 def _plain_sums(graph: LabelledGraph) -> Callable[[NDArray[np.int32]], Floats]:
     """(N, P) labellings → (len(ks) + 2, n_labels, P) sums of the rows' scores by label."""
-    from evalkit.metrics.small_graphs import complete_lists, score_rows, untied_depth
+    from evalkit.metrics.small_graphs import complete_lists, score_places, score_rows, untied_depth
 
     order, groups = complete_lists(graph.arrays, graph.queries, graph.size)
     depth = untied_depth(groups, graph.ks, int(graph.places.max()))
-    order, groups = order[:, :depth], groups[:, :depth]  # nothing is looked up that no score looks at
 
     def sums(columns: NDArray[np.int32]) -> Floats:
-        labellings = columns.T
-        own = labellings[:, graph.queries]
-        rows = score_rows(labellings[:, order] == own[:, :, None], groups, graph.places[own], graph.ks)
-        return np.stack([(rows * (own == label)).sum(axis=2) for label in range(graph.sizes.size)], axis=1)
+        own = columns[graph.queries]
+        if depth is None:
+            relevant = columns.T[:, order] == own.T[:, :, None]
+            rows = score_rows(relevant, groups, graph.places[own.T], graph.ks).swapaxes(1, 2)
+        else:  # nothing is looked up that no score looks at
+            by_place = (columns[order[:, place]] == own for place in range(depth))
+            rows = score_places(by_place, graph.places[own], np.minimum(graph.ks, depth))
+        return np.stack([(rows * (own == label)).sum(axis=1) for label in range(graph.sizes.size)], axis=1)
 
     return sums
 

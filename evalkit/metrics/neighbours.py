@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from evalkit import intervals
 from evalkit.errors import RequestError
-from evalkit.metrics.graph_scores import LabelledGraph, label_statistic
+from evalkit.metrics.graph_scores import SMALL, LabelledGraph, label_statistic
 from evalkit.metrics.hubness import hubness_score
 from evalkit.metrics.jackknife import Jackknife, jackknife
 from evalkit.metrics.null_sample import LARGE
@@ -35,6 +35,7 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 
+BLOCK = 128  # labellings of a small corpus at a time: their arrays fit into a core's own cache
 BUDGET = 5e9  # places times labellings that a null may cost: a few seconds on two cores
 
 
@@ -170,7 +171,8 @@ def _null(
 
     few, many = count(int(max(laid.places.max(), *laid.ks))), count(int(laid.ks[-1]))
     if few == many:
-        return permute_scores(label_statistic(laid, names), labels, count=many, rng=rng)
+        block = BLOCK if labels.size <= SMALL else 64
+        return permute_scores(label_statistic(laid, names), labels, count=many, rng=rng, block=block)
     shallow = replace(laid, places=np.zeros_like(laid.places))
     deep = replace(laid, ks=laid.ks[:0])
     null = permute_scores(label_statistic(shallow, names[: laid.ks.size]), labels, count=many, rng=rng)

@@ -6,6 +6,7 @@ each other), in O(N²) memory and O(N³) time for the jackknife, which really le
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from evalkit.values import Codes
 
-__all__ = ["complete_lists", "delete_each", "score_rows", "untied_depth"]
+__all__ = ["complete_lists", "delete_each", "score_places", "score_rows", "untied_depth"]
 
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]
@@ -25,19 +26,20 @@ def complete_lists(arrays: tuple[NDArray[Any], ...], queries: Numbers, n: int) -
     What lies beyond the listed and their ties is one last group: no score looks there.
     """
     indices, joined, tie_of, starts, members, complement, _ = arrays
-    order = np.empty((queries.size, n - 1), dtype=np.int64)
+    listed = indices.shape[1]
+    left = np.ones((queries.size, n), dtype=np.bool_)
+    left[np.arange(queries.size), queries] = False
+    np.put_along_axis(left, np.asarray(indices, dtype=np.int64), False, axis=1)
+    rest = np.nonzero(left)[1].reshape(queries.size, n - 1 - listed)
+    order = np.concatenate([indices, rest], axis=1, dtype=np.int64)
     groups = np.empty((queries.size, n - 1), dtype=np.int64)
-    for row, text in enumerate(queries):
-        listed = indices[row]
-        numbers = np.cumsum(~joined[row])
-        rest = np.setdiff1d(np.arange(n), np.append(listed, text))
-        tied = np.zeros(rest.size, dtype=np.bool_)
-        if tie_of[row] >= 0:
-            t = tie_of[row]
-            tied = np.isin(rest, members[starts[t] : starts[t + 1]]) ^ bool(complement[t])
-        order[row] = np.concatenate([listed, rest[tied], rest[~tied]])
-        last = numbers[-1]
-        groups[row] = np.concatenate([numbers, np.full(tied.sum(), last), np.full((~tied).sum(), last + 1)])
+    groups[:, :listed] = np.cumsum(~joined, axis=1)
+    groups[:, listed:] = groups[:, listed - 1 : listed] + 1
+    for row in np.flatnonzero(tie_of >= 0):
+        t = tie_of[row]
+        tied = np.isin(rest[row], members[starts[t] : starts[t + 1]]) ^ bool(complement[t])
+        order[row, listed:] = np.concatenate([rest[row][tied], rest[row][~tied]])
+        groups[row, listed : listed + tied.sum()] -= 1
     return order, groups
 
 
@@ -80,7 +82,8 @@ def score_rows(relevant: NDArray[np.bool_], groups: Numbers, places: Numbers, ks
         return np.zeros((ks.size + 2, *relevant.shape[:2]))
     depth = untied_depth(groups, ks, int(places.max(initial=0)))
     if depth is not None:
-        return _score_untied(relevant[:, :, :depth], places, ks)
+        by_place = (relevant[:, :, place] for place in range(depth))
+        return score_places(by_place, places, np.minimum(ks, depth))
     place = np.arange(length)
     fresh = np.ones(groups.shape, dtype=np.bool_)
     fresh[:, 1:] = groups[:, 1:] != groups[:, :-1]
@@ -100,13 +103,36 @@ def score_rows(relevant: NDArray[np.bool_], groups: Numbers, places: Numbers, ks
     return _gathered(counted, places, np.minimum(ks, length))
 
 
-def _score_untied(relevant: NDArray[np.bool_], places: Numbers, ks: Numbers) -> Floats:
-    """The same, to the last digit, where every place holds one text: what is there is certain."""
-    counted = np.zeros((2, *relevant.shape[:2], relevant.shape[2] + 1))
-    np.cumsum(relevant, axis=2, out=counted[0, :, :, 1:])
-    ahead = counted[0, :, :, :-1] + 1
-    np.cumsum(relevant * ahead / np.arange(1, relevant.shape[2] + 1), axis=2, out=counted[1, :, :, 1:])
-    return _gathered(counted, places, np.minimum(ks, relevant.shape[2]))
+def score_places(relevant: Iterable[NDArray[np.bool_]], places: Numbers, ks: Numbers) -> Floats:
+    """The scores of `score_rows`, to the last digit, where every place holds one text: what is there is certain.
+
+    Parameters
+    ----------
+    relevant
+        For one place after another, (…) whether the text there bears the row's label.
+    places
+        (…) R of each row; 0 gives R-scores of 0.
+    ks
+        K of precision at K, none of them more than there are places.
+
+    Returns
+    -------
+    ndarray
+        (len(ks) + 2, …) float64.
+    """
+    hits, gained = np.zeros(places.shape), np.zeros(places.shape)
+    scores = np.zeros((ks.size + 2, *places.shape))
+    ends = set(np.unique(places).tolist())
+    for place, there in enumerate(relevant, start=1):
+        hits += there
+        gained += there * hits / place
+        for score in np.flatnonzero(ks == place):
+            np.divide(hits, place, out=scores[score])
+        if place in ends:
+            at_r = places == place
+            np.copyto(scores[-2], hits / place, where=at_r)
+            np.copyto(scores[-1], gained / place, where=at_r)
+    return scores
 
 
 def _gathered(counted: Floats, places: Numbers, depths: Numbers) -> Floats:
@@ -135,18 +161,34 @@ def delete_each(
         text, and for R-scores where the label is left without a pair.
     """
     own = labels[queries]
-    values = score_rows((labels[order] == own[:, None])[None], groups, places[own][None], ks)[:, 0]
-    changes = np.zeros((*values.shape, labels.size))
-    for m in range(labels.size):
+    hit = labels[order] == own[:, None]
+    values = score_rows(hit[None], groups, places[own][None], ks)[:, 0]
+    texts = np.arange(labels.size)
+    r = np.where(own[:, None] == labels, after[own][:, None], places[own][:, None])
+    depth = untied_depth(groups, np.append(ks, 0) + 1, int(places.max(initial=0)) + 1)
+    if depth is None or depth > order.shape[1] - 1:
+        without = _delete_one_by_one(order, groups, queries, hit, r, ks)
+    else:
+        # Without text m, all that stood behind it moves up by one place.
+        stood = np.empty((queries.size, labels.size), dtype=np.int64)
+        np.put_along_axis(stood, order, np.arange(order.shape[1])[None], axis=1)
+        moved = (np.where(stood <= place, hit[:, place + 1, None], hit[:, place, None]) for place in range(depth))
+        without = score_places(moved, r, ks)
+    changes = without - values[:, :, None]
+    changes[ks.size :, r == 0] = 0.0
+    changes[:, queries[:, None] == texts] = 0.0
+    return values, changes
+
+
+def _delete_one_by_one(
+    order: Numbers, groups: Numbers, queries: Numbers, hit: NDArray[np.bool_], r: Numbers, ks: Numbers
+) -> Floats:
+    """(len(ks) + 2, Q, N) scores of every row without each text."""
+    scores = np.zeros((ks.size + 2, *r.shape))
+    for m in range(r.shape[1]):
         rows = np.flatnonzero(queries != m)
         keep = order[rows] != m
         shape = (rows.size, -1)
-        others = order[rows][keep].reshape(shape)
-        r = np.where(own[rows] == labels[m], after[own[rows]], places[own[rows]])
-        without = score_rows((labels[others] == own[rows, None])[None], groups[rows][keep].reshape(shape), r[None], ks)[
-            :, 0
-        ]
-        change = without - values[:, rows]
-        change[ks.size :, r == 0] = 0.0
-        changes[:, rows, m] = change
-    return values, changes
+        relevant, left = hit[rows][keep].reshape(shape), groups[rows][keep].reshape(shape)
+        scores[:, rows, m] = score_rows(relevant[None], left, r[rows, m][None], ks)[:, 0]
+    return scores
