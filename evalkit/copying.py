@@ -12,16 +12,18 @@ import copy
 from typing import Any
 
 import yaml
-from omegaconf import DictConfig, ListConfig
+from omegaconf import AnyNode, DictConfig, ListConfig, OmegaConf
 from omegaconf.base import Node
 
-__all__ = ["OWN", "copied", "copy_quickly", "write_quickly"]
+__all__ = ["OWN", "OWN_MASKED", "copied", "copy_quickly", "masked", "write_quickly"]
 
 FIELDS = frozenset({"_metadata", "_parent", "_flags_cache", "_content"})
 """Of a container, as this is written for."""
 
 OWN = {kind: kind.__deepcopy__ for kind in (DictConfig, ListConfig)}
 """OmegaConf's own ways, which the tests hold this one against."""
+
+OWN_MASKED = OmegaConf.masked_copy
 
 
 def copied(container: Any, memo: dict[int, Any]) -> Any:
@@ -70,12 +72,30 @@ def _factory(known: Any) -> tuple[Any, ...]:
     return () if factory is None else (factory,)
 
 
+def masked(config: Any, keys: Any) -> Any:
+    """A copy of some keys of a DictConfig, as OmegaConf's own `masked_copy`, which copies each node twice."""
+    content = config.__dict__["_content"] if isinstance(config, DictConfig) else None
+    if not isinstance(content, dict):
+        return OWN_MASKED(config, keys)
+    kept = [keys] if isinstance(keys, str) else keys
+    new = DictConfig({})
+    for key, node in content.items():
+        if key in kept:
+            held = "_content" in node.__dict__
+            child = _copied(node, new) if held else AnyNode(node._value(), key, parent=new)
+            child._invalidate_flags_cache()  # what it inherits comes from another parent now
+            new.__dict__["_content"][key] = child
+    new.__dict__["_flags_cache"] = None
+    return new
+
+
 def copy_quickly() -> None:
     """Let OmegaConf copy its containers so, where they are made as this expects."""
     example = (DictConfig({"a": 1}), ListConfig([1]))
     if all(set(container.__dict__) == FIELDS for container in example):
         for kind in OWN:
             kind.__deepcopy__ = copied  # type: ignore[method-assign, assignment]
+        OmegaConf.masked_copy = staticmethod(masked)  # type: ignore[method-assign, assignment]
 
 
 def write_quickly() -> None:

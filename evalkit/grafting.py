@@ -104,9 +104,7 @@ class Family:
 def _plant(config: DictConfig, variant: DictConfig, node: str) -> None:
     """Put a copy of the variant's node in place of the configuration's."""
     taken = copy.deepcopy(variant._get_node(node))
-    content = config.__dict__["_content"]
-    assert OmegaConf.is_config(config)
-    content[node] = taken
+    config.__dict__["_content"][node] = taken
     taken._set_parent(config)  # type: ignore[union-attr]
 
 

@@ -62,6 +62,12 @@ NOT_IDENTIFYING = frozenset(
 _evaluators: dict[str, EvaluatorChoice] = {}
 """What evaluators were bound to in this process, by name and parameters."""
 
+_bound: dict[str, functools.partial[Any]] = {}
+"""What other nodes were bound to in this process, by place, parameters and available options."""
+
+BOUND = 256
+"""Of them kept: a sweep over a data set's options has new ones in every job."""
+
 
 def build(config: DictConfig, *, projection_chosen: bool = True) -> Request:
     """Check the composed configuration and bind all that plugs in.
@@ -190,6 +196,24 @@ def _parameters(node: Mapping[str, Any]) -> dict[str, Any]:
 
 def _bind(node: DictConfig, available: Mapping[str, Any], where: str) -> functools.partial[Any]:
     """Instantiate a `_partial_` node and add those of the available options that its target takes.
+
+    Done once a process for all that ask alike: the jobs of a sweep bind the same five, in 1 ms each.
+    """
+    if not node:
+        return _bind_anew(node, available, where)
+    key = json.dumps([where, OmegaConf.to_container(node, resolve=True), available], sort_keys=True, default=repr)
+    if key not in _bound:
+        made = _bind_anew(node, available, where)
+        if key.count('"_target_"') != 1:  # an object among its arguments is each run's own
+            return made
+        _bound[key] = made
+        while len(_bound) > BOUND:
+            del _bound[next(iter(_bound))]
+    return _bound[key]
+
+
+def _bind_anew(node: DictConfig, available: Mapping[str, Any], where: str) -> functools.partial[Any]:
+    """Bind.
 
     An option that was set (is neither None nor False) and that the target does not take is refused:
     an option accepted and ignored would mislead.

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf, flag_override, open_dic
 from omegaconf.errors import ConfigAttributeError, ReadonlyConfigError, ValidationError
 
 from evalkit import schema
-from evalkit.copying import OWN, copied, copy_quickly, write_quickly
+from evalkit.copying import OWN, OWN_MASKED, copied, copy_quickly, masked, write_quickly
 from evalkit.run import conf_folder
 
 
@@ -20,6 +20,7 @@ def own_copies(monkeypatch):
     """OmegaConf's way within the test, whatever a sweep in this process has left; and afterwards as before."""
     for kind, way in OWN.items():
         monkeypatch.setattr(kind, "__deepcopy__", way)
+    monkeypatch.setattr(OmegaConf, "masked_copy", staticmethod(OWN_MASKED))
 
 
 class Colour(Enum):
@@ -87,6 +88,30 @@ def test_a_copy_is_to_the_field_what_omegaconf_makes(name):
     assert_alike(copy.deepcopy(config), copied(config, {}))
 
 
+@pytest.mark.parametrize(
+    ("name", "keys"),
+    [
+        ("a job", ["model", "seed", "evaluators", "k"]),
+        ("a job", "hydra"),
+        ("plain", ["a", "none"]),
+        ("typed", ["number", "listed", "either", "pointed", "missing", "where"]),
+        ("flags", ["a"]),
+    ],
+)
+def test_a_masked_copy_is_to_the_field_what_omegaconf_makes(name, keys):
+    config = configurations()[name]
+    assert_alike(OWN_MASKED(config, keys), masked(config, keys))
+
+
+@pytest.mark.parametrize("name", ["missing", "no content", "a list"])
+def test_what_has_no_keys_is_refused_as_omegaconf_does(name):
+    config = configurations()[name]
+    with pytest.raises(Exception) as own:  # noqa: PT011  # whatever it is
+        OWN_MASKED(config, "a")
+    with pytest.raises(type(own.value)):
+        masked(config, "a")
+
+
 def test_what_is_changed_in_a_copy_is_not_in_its_original():
     config = OmegaConf.create({"a": {"b": [1, 2]}, "c": 1})
     made = copied(config, {})
@@ -120,6 +145,7 @@ def test_copies_are_made_so_once_asked_for():
     assert DictConfig.__deepcopy__ is copied
     assert copy.deepcopy(config) == config
     assert OmegaConf.masked_copy(config, "a") == config
+    assert OmegaConf.masked_copy is masked
 
 
 WORDS = (
