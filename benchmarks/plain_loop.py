@@ -1,7 +1,8 @@
 """The peer of the sweeps: what one writes without evalkit, run by sweeps.py in a process of its own.
 
 A loop over models, poolings, projections and seeds with transformers, scikit-learn, umap-learn, matplotlib and MLflow,
-that logs silhouette, precision and the map. `plain`: every job is by itself, as with one Hydra job a combination: it
+that logs silhouette, precision and the map: topics coloured, their hulls shaded, in a small corpus the words beside
+their points, in the size of evalkit's own. `plain`: every job is by itself, as with one Hydra job a combination: it
 loads its model and encodes the texts. `careful`: loads each model once and keeps the vectors of all poolings.
 
     python benchmarks/plain_loop.py jobs.json out.json
@@ -19,6 +20,7 @@ from typing import Any
 import numpy as np
 
 K, BATCH = 5, 32
+DPI, WORDS = 160, 60  # of evalkit's maps
 
 
 def load(model: dict[str, Any]) -> tuple[Any, Any]:
@@ -81,13 +83,19 @@ def project(vectors: Any, projection: str, seed: int) -> Any:
         return umap.UMAP(n_neighbors=min(15, n - 1), metric="cosine", random_state=seed).fit_transform(vectors)
 
 
-def picture(points: Any, labels: Any, names: list[str], title: str) -> Any:
+def picture(points: Any, labels: Any, names: list[str], texts: list[str], title: str) -> Any:
     import matplotlib.pyplot as plt
+    from scipy.spatial import ConvexHull
 
-    figure, axes = plt.subplots(figsize=(8, 7))
+    figure, axes = plt.subplots(figsize=(8, 7), dpi=DPI)
     for code, name in enumerate(names):
-        own = labels == code
-        axes.scatter(points[own, 0], points[own, 1], s=12, label=name)
+        own = points[labels == code]
+        drawn = axes.scatter(own[:, 0], own[:, 1], s=12, label=name)
+        corners = own[ConvexHull(own).vertices]
+        axes.fill(corners[:, 0], corners[:, 1], color=drawn.get_facecolor()[0], alpha=0.15)
+    if len(texts) <= WORDS:
+        for text, point in zip(texts, points, strict=True):
+            axes.annotate(text, point)
     axes.set_title(title)
     axes.legend()
     return figure
@@ -125,7 +133,8 @@ def main() -> None:
                         measured = scores(vectors, labels)
                         mlflow.log_metrics(measured)
                         points = project(vectors, projection, seed)
-                        figure = picture(points, labels, list(names), f"{model['label']} {pooling} {projection} {seed}")
+                        title = f"{model['label']} {pooling} {projection} {seed}"
+                        figure = picture(points, labels, list(names), asked["texts"], title)
                         mlflow.log_figure(figure, "map.png")
                         plt.close(figure)
                     found.append(

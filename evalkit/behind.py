@@ -18,6 +18,8 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Any
 
+from evalkit.collecting import collect_seldom
+
 __all__ = ["Behind", "Task", "behind"]
 
 MOST = 4
@@ -210,6 +212,7 @@ def _arrive() -> None:
     """End with the sweep's process, however that ends: nobody else would tell this one."""
     from multiprocessing import connection, parent_process
 
+    collect_seldom()
     for which in (signal.SIGINT, signal.SIGTERM):
         signal.signal(which, signal.SIG_IGN)
     parent = parent_process()

@@ -25,6 +25,7 @@ if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_
     signal.signal(signal.SIGINT, _stop_at_once)
 
 from evalkit import schema, terminal  # noqa: E402
+from evalkit.collecting import collect_seldom  # noqa: E402
 from evalkit.errors import EvalkitError, RequestError  # noqa: E402
 from evalkit.launchers import Carried, elsewhere, stop_jobs  # noqa: E402
 
@@ -240,6 +241,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from evalkit import sweep
     from evalkit.guarding import guard
 
+    collect_seldom()
     schema.register()
     sweep.under_way.clear()
     arguments = guard(sys.argv[1:] if argv is None else argv)
