@@ -224,7 +224,7 @@ def _write_files(left: Unfinished, store: Store, entry: Entry | None) -> None:
         return
     if left.result is None:
         raise EvaluationError(f"{store.folder} lost a finished run meanwhile: start the same command again.")
-    write_run(left.result, left.folder, theme=left.theme)
+    write_run(left.result, left.folder, store, theme=left.theme)
     identity = {"identity": left.record.identity}
     store.write(KIND, left.key, lambda target: _copy_files(left.folder, target), identity)
 

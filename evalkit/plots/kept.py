@@ -2,35 +2,50 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import functools
+import hashlib
+import shutil
 from collections.abc import Callable, Mapping
+from importlib import metadata
 from pathlib import Path
+from typing import Any
 
-__all__ = ["drawn_once"]
+from evalkit.store import Store, digest
 
-KEPT = 8
-"""Pictures held, of some 200 kB each: a sweep goes from one embedding to the next, rarely back."""
+__all__ = ["KIND", "drawn_once"]
 
-_files: OrderedDict[str, dict[str, bytes]] = OrderedDict()
+KIND = "pictures"
 
 
-def drawn_once(key: str, files: Mapping[str, Path], draw: Callable[[], None]) -> None:
-    """Write the files as they were drawn for `key` before in this process, or call `draw`, which writes them.
+def drawn_once(store: Store, shown: Mapping[str, Any], files: Mapping[str, Path], draw: Callable[[], None]) -> None:
+    """Write the files as they were drawn for another run, whichever process did, or call `draw`, which writes them.
 
     Parameters
     ----------
-    key
-        A digest of everything that the picture shows.
+    shown
+        Everything that the picture shows, as JSON values.
     files
         ``out_png`` and ``out_svg``.
     """
-    known = _files.get(key)
-    if known is None:
-        draw()
-        _files[key] = {name: path.read_bytes() for name, path in files.items()}
-        while len(_files) > KEPT:
-            _files.popitem(last=False)
+    key = digest({"shown": dict(shown), "files": sorted(path.name for path in files.values()), "drawn by": _drawer()})
+    entry = store.find(KIND, key)
+    if entry is not None:
+        for path in files.values():
+            shutil.copyfile(entry.path(path.name), path)
         return
-    _files.move_to_end(key)
-    for name, content in known.items():
-        files[name].write_bytes(content)
+    draw()
+
+    def fill(folder: Path) -> None:
+        for path in files.values():
+            shutil.copyfile(path, folder / path.name)
+
+    store.write(KIND, key, fill, {})
+
+
+@functools.lru_cache(maxsize=1)
+def _drawer() -> str:
+    """Digest of the sources that draw, and of the library's version."""
+    state = hashlib.sha256(metadata.version("matplotlib").encode())
+    for file in sorted(Path(__file__).parent.glob("*.py")):
+        state.update(file.read_bytes())
+    return state.hexdigest()

@@ -18,6 +18,7 @@ from evalkit.errors import RequestError
 from evalkit.trackers import TrackerUnavailable
 from evalkit.trackers.content import IDENTITY, KIND, SWEEP
 from evalkit.trackers.liveness import HOST, known_dead, process_tags
+from evalkit.trackers.mlflow_metrics import write_metrics
 
 __all__ = [
     "Draft",
@@ -42,11 +43,18 @@ _IDENTITY = re.compile(r"[\w.\-]{1,250}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """An open client on one experiment, and the runs of this process that could not be closed there."""
+    """An open client on one experiment, and the runs of this process that could not be closed there.
+
+    Attributes
+    ----------
+    alone
+        Whether no other process of evalkit logs to the store meanwhile.
+    """
 
     client: Any
     experiment_id: str
     left_open: set[str]
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +139,17 @@ def close_dead(session: Session, runs: Sequence[Any] | None = None) -> int:
     return len(dead)
 
 
-def settle(session: Session, own: str, others: Sequence[Any]) -> str:
-    """Which of a run just finished and others of its kind remains: the oldest that is FINISHED; its id."""
+def settle(session: Session, own: str, look: Callable[[], Sequence[Any]]) -> str:
+    """Which of a run just finished and others of its kind remains: the oldest that is FINISHED; its id.
+
+    Parameters
+    ----------
+    look
+        Finds the others.
+    """
+    if session.alone:  # since before it was looked whether there is one
+        return own
+    others = look()
     if not any(run.info.status == "FINISHED" for run in others):
         return own
     return delete_duplicates(session, sorted([*others, session.client.get_run(own)], key=_age)) or own
@@ -160,7 +177,7 @@ def put(session: Session, draft: Draft) -> str:
     run_id: str = run.info.run_id
     session.left_open.add(run_id)
     try:
-        fill(session, run_id, draft)
+        fill(session, run_id, draft, new=True)
         # The duration shown is the evaluation's, not the logging's.
         session.client.set_terminated(run_id, "FINISHED", now if draft.seconds else None)
     except BaseException as error:
@@ -189,14 +206,21 @@ def discard(session: Session, run_id: str, status: str) -> None:
     session.left_open.discard(run_id)
 
 
-def fill(session: Session, run_id: str, draft: Draft) -> None:
-    """Files; metrics, params and tags in as few calls as MLflow takes; the data set."""
+def fill(session: Session, run_id: str, draft: Draft, *, new: bool = False) -> None:
+    """Files; metrics, params and tags in as few calls as MLflow takes; the data set.
+
+    Parameters
+    ----------
+    new
+        Nothing is in the run yet.
+    """
     from mlflow.entities import Metric, Param, RunTag
 
     # Before the metrics: MLflow reads the whole run back to learn where its files go.
     _log_files(session, run_id, draft)
     now = int(time.time() * 1000)
-    metrics = [Metric(name, value, now, 0) for name, value in draft.metrics.items()]
+    written = new and write_metrics(session.client, run_id, draft.metrics, now)
+    metrics = [] if written else [Metric(name, value, now, 0) for name, value in draft.metrics.items()]
     params = [Param(name, value) for name, value in draft.params.items()]
     tags = [RunTag(name, value) for name, value in draft.note(run_id).items()]
     while metrics or params or tags:

@@ -109,7 +109,8 @@ def _enter(client: Any, uri: str, name: str, location: str | None) -> Session:
         )
     if experiment.tags.get(view.VIEW_TAG) != view.view_state():
         client.set_experiment_tag(experiment.experiment_id, view.VIEW_TAG, view.view_state())
-    return Session(client, str(experiment.experiment_id), _left_open.setdefault(uri, set()))
+    alone = location is not None  # a sqlite store, whose lock this process holds
+    return Session(client, str(experiment.experiment_id), _left_open.setdefault(uri, set()), alone)
 
 
 def _tidy(session: Session) -> None:

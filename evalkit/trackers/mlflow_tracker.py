@@ -84,7 +84,7 @@ class MlflowTracker:
             if there is not None:
                 return LoggedRun(there, self.link(there), new=False)
             own = mlflow_runs.put(session, draft)
-            kept = mlflow_runs.settle(session, own, mlflow_runs.runs_of(session, record.identity, but=own))
+            kept = mlflow_runs.settle(session, own, lambda: mlflow_runs.runs_of(session, record.identity, but=own))
             return LoggedRun(kept, self.link(kept), new=kept == own)
 
         return self._attempt(work, context.sync_folder or folder)
@@ -99,7 +99,7 @@ class MlflowTracker:
             runs = mlflow_runs.sweeps_of(session, sweep)
             if not runs:
                 own = mlflow_runs.put(session, draft)
-                kept = mlflow_runs.settle(session, own, mlflow_runs.sweeps_of(session, sweep, but=own))
+                kept = mlflow_runs.settle(session, own, lambda: mlflow_runs.sweeps_of(session, sweep, but=own))
                 return LoggedRun(kept, self.link(kept), new=kept == own)
             run_id, ended = runs[0].info.run_id, runs[0].info.end_time
             mlflow_runs.fill(session, run_id, draft)

@@ -1,43 +1,50 @@
 import pytest
 
 from evalkit.plots import kept
+from evalkit.plots.kept import drawn_once
+from evalkit.store import Store
 
 
-@pytest.fixture(autouse=True)
-def nothing_kept(monkeypatch):
-    monkeypatch.setattr(kept, "_files", type(kept._files)())
-
-
-def test_a_picture_is_drawn_once_for_all_runs_that_show_the_same(tmp_path):
+@pytest.fixture
+def picture(tmp_path):
+    """Draw for a run what is shown; the two files, and for which runs they were really drawn."""
     calls = []
 
-    def picture(run, key):
-        png, svg = tmp_path / f"{run}.png", tmp_path / f"{run}.svg"
+    def made(run, shown, store="store", name="confusion"):
+        folder = tmp_path / run
+        folder.mkdir()
+        png, svg = folder / f"{name}.png", folder / f"{name}.svg"
 
         def draw():
             calls.append(run)
-            png.write_bytes(key.encode() + b" png")
-            svg.write_bytes(key.encode() + b" svg")
+            png.write_bytes(shown.encode() + b" png")
+            svg.write_bytes(shown.encode() + b" svg")
 
-        kept.drawn_once(key, {"out_png": png, "out_svg": svg}, draw)
+        drawn_once(Store(tmp_path / store), {"shown": shown}, {"out_png": png, "out_svg": svg}, draw)
         return png.read_bytes(), svg.read_bytes()
 
+    made.calls = calls
+    return made
+
+
+def test_a_picture_is_drawn_once_for_all_runs_that_show_the_same(picture):
     assert picture("1", "a") == picture("2", "a") == (b"a png", b"a svg")
     assert picture("3", "b") == (b"b png", b"b svg")
-    assert calls == ["1", "3"]
+    assert picture.calls == ["1", "3"]
 
 
-def test_only_a_few_are_held(tmp_path, monkeypatch):
-    monkeypatch.setattr(kept, "KEPT", 2)
-    png, svg = tmp_path / "p.png", tmp_path / "p.svg"
+def test_another_picture_of_the_same_and_another_store_are_others(picture):
+    picture("1", "a")
+    picture("2", "a", name="neighbours")
+    picture("3", "a", store="elsewhere")
+    assert picture.calls == ["1", "2", "3"]
 
-    def draw():
-        png.write_bytes(b"p")
-        svg.write_bytes(b"s")
 
-    for key in "abca":
-        kept.drawn_once(key, {"out_png": png, "out_svg": svg}, draw)
-    assert list(kept._files) == ["c", "a"]
+def test_what_draws_otherwise_draws_anew(picture, monkeypatch):
+    picture("1", "a")
+    monkeypatch.setattr(kept, "_drawer", lambda: "of another version")
+    picture("2", "a")
+    assert picture.calls == ["1", "2"]
 
 
 def test_a_sweep_over_seeds_draws_the_neighbours_of_an_embedding_once(evalkit, monkeypatch):
