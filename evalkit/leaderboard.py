@@ -171,11 +171,9 @@ def comparisons(views: Sequence[RunView]) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     for pooling, entrants in _by_asked_pooling(views).items():
         for name in _paired_scores(views):
-            pairs = [
-                (a, b, x, y)
-                for a, b in itertools.combinations(entrants, 2)
-                if (x := a.column(name + PSEUDO)) is not None and (y := b.column(name + PSEUDO)) is not None
-            ]
+            columns = [(entrant, entrant.column(name + PSEUDO)) for entrant in entrants]
+            able = [(entrant, column) for entrant, column in columns if column is not None]
+            pairs = [(a, b, x, y) for (a, x), (b, y) in itertools.combinations(able, 2)]
             found = [paired.compare(x, y) for _, _, x, y in pairs]
             corrected = paired.holm([comparison.p for comparison in found])
             for (a, b, x, _), comparison, p_holm in zip(pairs, found, corrected, strict=True):

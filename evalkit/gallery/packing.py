@@ -37,6 +37,11 @@ def packed(values: NDArray[Any], kind: type[np.unsignedinteger[Any]]) -> str:
 
 def json_value(value: Any) -> Any:
     """Return `value` with numpy scalars as Python's and every missing or non-finite number as None."""
+    kind = type(value)
+    if kind is float:  # most of a gallery
+        return value if math.isfinite(value) else None
+    if value is None or kind is bool or kind is int:
+        return value
     if isinstance(value, Mapping):
         return {str(key): json_value(item) for key, item in value.items()}
     if isinstance(value, list | tuple | np.ndarray):
@@ -45,7 +50,7 @@ def json_value(value: Any) -> Any:
         value = value.item()
     if isinstance(value, float):
         return value if math.isfinite(value) else None
-    if value is None or isinstance(value, bool | int):
+    if isinstance(value, bool | int):
         return value
     text = str(value).encode("utf-8", "replace").decode()
     return None if text in {"<NA>", "NaT"} and not isinstance(value, str) else text
