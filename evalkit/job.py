@@ -128,7 +128,8 @@ def read_plan(folder: Path) -> Plan:
 
 def corpus_of(request: Request) -> Corpus:
     """The request's corpus; read again only where the question or the file has changed."""
-    asked = {key: request.described.get(key) for key in ("dataset", "queries", "seed")}
+    # Not the seed: a loader that takes it has it among its own arguments; all others give every seed the same corpus.
+    asked = {key: request.described.get(key) for key in ("dataset", "queries")}
     dataset = request.described["dataset"]
     path = dataset.get("path")
     stamp = None
