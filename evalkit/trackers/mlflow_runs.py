@@ -18,7 +18,7 @@ from evalkit.errors import RequestError
 from evalkit.trackers import TrackerUnavailable
 from evalkit.trackers.content import IDENTITY, KIND, SWEEP
 from evalkit.trackers.liveness import HOST, known_dead, process_tags
-from evalkit.trackers.mlflow_metrics import write_metrics
+from evalkit.trackers.mlflow_rows import write_rows
 
 __all__ = [
     "Draft",
@@ -218,14 +218,15 @@ def fill(session: Session, run_id: str, draft: Draft, *, new: bool = False) -> N
 
     # Before the metrics: MLflow reads the whole run back to learn where its files go.
     _log_files(session, run_id, draft)
-    now = int(time.time() * 1000)
-    written = new and write_metrics(session.client, run_id, draft.metrics, now)
-    metrics = [] if written else [Metric(name, value, now, 0) for name, value in draft.metrics.items()]
-    params = [Param(name, value) for name, value in draft.params.items()]
-    tags = [RunTag(name, value) for name, value in draft.note(run_id).items()]
-    while metrics or params or tags:
-        session.client.log_batch(run_id, metrics[:METRICS_A_BATCH], params[:OTHERS_A_BATCH], tags[:OTHERS_A_BATCH])
-        metrics, params, tags = metrics[METRICS_A_BATCH:], params[OTHERS_A_BATCH:], tags[OTHERS_A_BATCH:]
+    now, noted = int(time.time() * 1000), draft.note(run_id)
+    if not (new and write_rows(session.client, run_id, draft.metrics, draft.params, noted, now)):
+        metrics = [Metric(name, value, now, 0) for name, value in draft.metrics.items()]
+        params = [Param(name, value) for name, value in draft.params.items()]
+        tags = [RunTag(name, value) for name, value in noted.items()]
+        while metrics or params or tags:
+            batch = metrics[:METRICS_A_BATCH], params[:OTHERS_A_BATCH], tags[:OTHERS_A_BATCH]
+            session.client.log_batch(run_id, *batch)
+            metrics, params, tags = metrics[METRICS_A_BATCH:], params[OTHERS_A_BATCH:], tags[OTHERS_A_BATCH:]
     if draft.dataset is not None:
         _log_dataset(session, run_id, draft.dataset)
 
