@@ -101,7 +101,8 @@ def fill(report: Report, setting: sweeps.Setting, seeds: Any, runs: dict[tuple[s
     report.note(
         "The plain loop's jobs stand by themselves, each loads its model and encodes; the careful one loads each model "
         "once and keeps the vectors. evalkit computes all default evaluators (the loops: silhouette and precision), "
-        "writes the files of each run, and at the end leaderboard, comparisons and gallery."
+        "writes the files of each run, and at the end leaderboard, comparisons and gallery. The loops' map shows what "
+        "evalkit's does, in its size: points, hulls, words, legend (points alone: 0.09 s less a run)."
     )
 
 
