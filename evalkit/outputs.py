@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import shutil
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import EvaluationError
 from evalkit.records import record_from_json, record_to_json, write_json, write_record
@@ -51,14 +52,24 @@ def harmless(text: str) -> str:
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:
     """Write a table for people and spreadsheets: UTF-8, rounded figures, no cell that is a formula."""
+    columns = [_cells(table[name]) for name in table.columns]
+    heads = [harmless(str(name)) for name in table.columns]
+
+    def write(target: Path) -> None:
+        with target.open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerows([heads, *zip(*columns, strict=True)])
+
+    _whole(path, write)
+
+
+def _cells(column: pd.Series) -> list[Any]:
+    """A column's cells as a CSV file has them; nothing for what is missing."""
     import pandas as pd
 
-    safe = table.copy()
-    for name in safe.columns:
-        if not pd.api.types.is_numeric_dtype(safe[name]):
-            safe[name] = [harmless(cell) if isinstance(cell, str) else cell for cell in safe[name]]
-    safe.columns = [harmless(str(name)) for name in safe.columns]
-    _whole(path, lambda target: safe.to_csv(target, index=False, lineterminator="\n", float_format=FIGURES))
+    whole = list(zip(column.tolist(), column.isna().tolist(), strict=True))
+    if pd.api.types.is_float_dtype(column):
+        return ["" if missing else FIGURES % value for value, missing in whole]
+    return ["" if missing else harmless(cell) if isinstance(cell, str) else cell for cell, missing in whole]
 
 
 def write_text(text: str, path: Path) -> None:

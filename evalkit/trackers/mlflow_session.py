@@ -19,6 +19,9 @@ _clients: dict[str, tuple[tuple[int, int], Any]] = {}
 """Address of a sqlite store → its file (device, inode) and the client made for it: making one, MLflow checks the
 whole schema, which takes as long as logging a run's files."""
 
+_entered: dict[tuple[str, str], tuple[Any, str]] = {}
+"""Address and name of an experiment of a sqlite store → the client that found it there, and its id."""
+
 _looked_through: set[tuple[str, str]] = set()
 """Experiments whose dead runs this process has looked for."""
 
@@ -92,6 +95,18 @@ def _client_of(uri: str, path: Path) -> Any:
 
 
 def _enter(client: Any, uri: str, name: str, location: str | None) -> Session:
+    left_open = _left_open.setdefault(uri, set())
+    if location is None:
+        return Session(client, _experiment(client, name, None), left_open)
+    known, experiment_id = _entered.get((uri, name), (None, ""))
+    if known is not client:
+        experiment_id = _experiment(client, name, location)
+        _entered[uri, name] = client, experiment_id
+    return Session(client, experiment_id, left_open, alone=True)  # this process holds the store's lock
+
+
+def _experiment(client: Any, name: str, location: str | None) -> str:
+    """The id of the experiment of that name, made where it is missing."""
     from mlflow.exceptions import MlflowException
 
     experiment = client.get_experiment_by_name(name)
@@ -109,8 +124,7 @@ def _enter(client: Any, uri: str, name: str, location: str | None) -> Session:
         )
     if experiment.tags.get(view.VIEW_TAG) != view.view_state():
         client.set_experiment_tag(experiment.experiment_id, view.VIEW_TAG, view.view_state())
-    alone = location is not None  # a sqlite store, whose lock this process holds
-    return Session(client, str(experiment.experiment_id), _left_open.setdefault(uri, set()), alone)
+    return str(experiment.experiment_id)
 
 
 def _tidy(session: Session) -> None:
