@@ -121,21 +121,18 @@ class Store:
         return self._root / kind / key[:2] / key
 
     def _file_lock(self, kind: str, name: str) -> FileLock:
-        folder = self._root / "locks" / kind
-        folder.mkdir(parents=True, exist_ok=True)
-        return FileLock(folder / f"{name}.lock")
+        return FileLock(self._root / "locks" / kind / f"{name}.lock")  # which makes the folders
 
     def _publishing(self, kind: str, key: str) -> FileLock:
         """Held for an instant by whoever moves entries; 256 a kind, so that lock files do not pile up."""
         return self._file_lock(kind, f"publish-{key[:2]}")
 
     def _publish(self, pending: Path, kind: str, key: str, meta: str, *, flushed: bool) -> Entry:
-        target = self._place(kind, key)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        present = None
+        target, present = self._place(kind, key), None
         try:
             pending.rename(target)  # fails where anything is there but an empty folder
         except OSError:
+            target.parent.mkdir(parents=True, exist_ok=True)  # mostly it is there
             present = self._make_way(pending, target, kind, key)
         if present is not None:  # another writer was faster, and its entry is as good
             return present
@@ -185,7 +182,6 @@ class Store:
     def _pending(self) -> Iterator[Path]:
         """A new folder to fill. Its lock says that the writer lives, and ends with the writer's process."""
         folder = self._root / "pending" / uuid.uuid4().hex
-        folder.parent.mkdir(parents=True, exist_ok=True)
         guard = folder.with_suffix(".lock")
         with FileLock(guard):
             try:

@@ -19,9 +19,6 @@ _clients: dict[str, tuple[tuple[int, int], Any]] = {}
 """Address of a sqlite store → its file (device, inode) and the client made for it: making one, MLflow checks the
 whole schema, which takes as long as logging a run's files."""
 
-_entered: dict[tuple[str, str], tuple[Any, str]] = {}
-"""Address and name of an experiment of a sqlite store → the client that found it there, and its id."""
-
 _looked_through: set[tuple[str, str]] = set()
 """Experiments whose dead runs this process has looked for."""
 
@@ -95,14 +92,9 @@ def _client_of(uri: str, path: Path) -> Any:
 
 
 def _enter(client: Any, uri: str, name: str, location: str | None) -> Session:
-    left_open = _left_open.setdefault(uri, set())
-    if location is None:
-        return Session(client, _experiment(client, name, None), left_open)
-    known, experiment_id = _entered.get((uri, name), (None, ""))
-    if known is not client:
-        experiment_id = _experiment(client, name, location)
-        _entered[uri, name] = client, experiment_id
-    return Session(client, experiment_id, left_open, alone=True)  # this process holds the store's lock
+    # Of a sqlite store, whose artifacts have their place beside it, this process holds the lock.
+    alone = location is not None
+    return Session(client, _experiment(client, name, location), _left_open.setdefault(uri, set()), alone)
 
 
 def _experiment(client: Any, name: str, location: str | None) -> str:
