@@ -162,7 +162,8 @@ def draw(result: Result, folder: Path, store: Store, *, theme: Theme) -> None:
     record, confusion = result.record, result.confusion
     map_plot.draw(record, result.texts, theme=theme, **files("map"))
     topics = list(confusion.columns)
-    shown = {"theme": theme, "encoder": record.encoder, "topics": topics}
+    encoder = {name: value for name, value in record.encoder.items() if name != "texts_per_second"}  # not shown
+    shown = {"theme": theme, "encoder": encoder, "topics": topics}
     shares, meaning = files("confusion"), "share of the 10 nearest texts"
     drawn_once(
         store,

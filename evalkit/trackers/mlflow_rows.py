@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["write_rows"]
+__all__ = ["none_tagged", "write_rows"]
 
 VALUES = {"key", "value", "timestamp", "step", "is_nan", "run_uuid"}
 """Columns of both tables of metrics: every logged value, and the latest of each."""
@@ -26,6 +26,23 @@ LONGEST_NAME, LONGEST_VALUE = 250, 6_000
 
 OF_THE_RUN = "mlflow.runName"
 """The tag that MLflow keeps in the run's own row besides."""
+
+
+def none_tagged(client: Any, tag: str, value: str) -> bool:
+    """Whether it is certain that no run bears the tag with that value; where not, MLflow's own search must tell.
+
+    Parameters
+    ----------
+    client
+        MLflow's.
+    """
+    store, tables = _store(client), _tables()
+    if store is None or tables is None:
+        return False
+    tags = tables[3]
+    asked = tags.select().where(tags.c.key == tag, tags.c.value == value).limit(1)
+    with store.ManagedSessionMaker(read_only=True) as session:
+        return session.execute(asked).first() is None
 
 
 def write_rows(
@@ -49,13 +66,8 @@ def write_rows(
     timestamp
         Of the metrics, in milliseconds since the epoch.
     """
-    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-
-    store: Any = getattr(getattr(client, "_tracking_client", None), "store", None)
-    if type(store) is not SqlAlchemyStore or not _allowed(metrics, params, tags):
-        return False
-    tables = _tables()
-    if tables is None:
+    store, tables = _store(client), _tables()
+    if store is None or tables is None or not _allowed(metrics, params, tags):
         return False
     measured = [
         {"key": name, "value": value, "timestamp": timestamp, "step": 0, "is_nan": False, "run_uuid": run_id}
@@ -67,6 +79,14 @@ def write_rows(
             if rows:
                 session.execute(table.insert(), rows)
     return True
+
+
+def _store(client: Any) -> Any:
+    """The database of a client that opens it itself, else None."""
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    store = getattr(getattr(client, "_tracking_client", None), "store", None)
+    return store if type(store) is SqlAlchemyStore else None
 
 
 def _allowed(metrics: Mapping[str, float], params: Mapping[str, str], tags: Mapping[str, str]) -> bool:

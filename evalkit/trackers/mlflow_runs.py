@@ -18,7 +18,7 @@ from evalkit.errors import RequestError
 from evalkit.trackers import TrackerUnavailable
 from evalkit.trackers.content import IDENTITY, KIND, SWEEP
 from evalkit.trackers.liveness import HOST, known_dead, process_tags
-from evalkit.trackers.mlflow_rows import write_rows
+from evalkit.trackers.mlflow_rows import none_tagged, write_rows
 
 __all__ = [
     "Draft",
@@ -111,6 +111,8 @@ def runs_of(session: Session, identity: str, *, but: str | None = None) -> list[
     """
     if not _IDENTITY.fullmatch(identity):
         raise RequestError(f"{identity[:80]!r} is no identity of evalkit: run the evaluation again.")
+    if session.alone and none_tagged(session.client, IDENTITY, identity):
+        return []
     return search(session, f"tags.`{IDENTITY}` = '{identity}'{_but(but)}")
 
 

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from evalkit.trackers import mlflow_rows, mlflow_store
-from evalkit.trackers.mlflow_rows import write_rows
+from evalkit.trackers.mlflow_rows import none_tagged, write_rows
 
 METRICS = {
     "neighbours/precision_at_5": 0.25,
@@ -120,3 +120,14 @@ def test_a_run_that_is_not_there_gets_no_metrics(client, tmp_path):
     with pytest.raises(MlflowException):
         write_rows(client, "0" * 32, {"a": 1.0}, {}, {}, 1_000)
     assert rows(tmp_path, "0" * 32) == NOTHING
+
+
+def test_no_run_with_a_tag_is_certain_only_where_the_tables_say_so(client, monkeypatch):
+    run = new_run(client)
+    client.set_tag(run, "evalkit.identity", "abc")
+    assert none_tagged(client, "evalkit.identity", "abd")
+    assert none_tagged(client, "evalkit.sweep", "abc")
+    assert not none_tagged(client, "evalkit.identity", "abc")
+    assert not none_tagged(SimpleNamespace(), "evalkit.identity", "abd")
+    monkeypatch.setattr(mlflow_rows, "WORDS", {"others"})
+    assert not none_tagged(client, "evalkit.identity", "abd")
