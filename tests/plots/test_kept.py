@@ -61,3 +61,12 @@ def test_a_sweep_over_seeds_draws_the_neighbours_of_an_embedding_once(evalkit, m
     assert len(done.runs) == 3
     assert sorted(drawn) == ["evalkit.plots.confusion", "evalkit.plots.neighbours"]
     assert len({(run / "neighbours.png").read_bytes() for run in done.runs}) == 1
+
+
+def test_two_sweeps_of_the_same_know_their_pictures_alike(evalkit):
+    for store in ("one", "other"):  # how fast the texts were encoded differs
+        done = evalkit("model=tfidf", "projection=pca", "evaluators=[neighbours]", f"store={store}")
+        assert done.status == 0, done.err
+    kept_in = [{path.name for path in (done.folder / s / "v1" / "pictures").glob("*/*")} for s in ("one", "other")]
+    assert kept_in[0] == kept_in[1]
+    assert len(kept_in[0]) == 2
