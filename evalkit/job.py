@@ -157,6 +157,7 @@ def prepare_job(config: DictConfig, *, projection_chosen: bool) -> Prepared:
     """
     request = settings.build(config, projection_chosen=projection_chosen)
     request.tracker.create()  # refuses an address that cannot be one; connects to nothing
+    Store(Path(request.store))  # refuses a file; makes nothing
     return prepare(request, corpus_of(request))
 
 

@@ -231,3 +231,12 @@ def test_a_run_that_cannot_be_written_beside_fails_alone(evalkit_process, tmp_pa
     assert not (blocked.parent / "record.json").exists()
     assert len(done.runs) == 7  # native and mean are one: the other of the two is not found, and made
     assert "1 of the sweep's evaluations failed" in done.err
+
+
+def test_a_store_that_is_a_file_is_refused_before_any_job(evalkit, tmp_path):
+    file = tmp_path / "a-file"
+    file.write_text("x", encoding="utf-8")
+    done = evalkit("-m", "model=random,tfidf", "hydra.sweep.dir=refused", f"store={file}")
+    assert done.status == 2
+    assert "is a file, and the store needs a folder" in done.err
+    assert not (done.folder / "refused").exists()
