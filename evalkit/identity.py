@@ -39,7 +39,7 @@ NOT_EVALUATING = frozenset(
     for name in (
         "arrays", "behind", "claims", "closing", "collecting", "composing", "copying", "findings", "grafting",
         "guarding", "launchers", "leaderboard", "leaderboard_text", "messages", "outputs", "replicates", "report",
-        "run", "schema", "study", "sweep", "sync", "terminal", "version", "views",
+        "run", "schema", "stopping", "study", "sweep", "sync", "terminal", "version", "views",
     )
 )  # fmt: skip
 """Modules whose source cannot change a score: entries and emit. plots/, gallery/ and trackers/ neither."""

@@ -18,7 +18,9 @@ from typing import Any
 
 from evalkit.errors import EvaluationError, RequestError
 
-__all__ = ["EXTRAS", "SCHEMAS", "Carried", "complaint", "elsewhere", "needs", "prepare", "register", "stop_jobs"]
+__all__ = [
+    "EXTRAS", "SCHEMAS", "Carried", "complaint", "elsewhere", "kill_jobs", "needs", "prepare", "register", "stop_jobs",
+]  # fmt: skip
 
 EXTRAS = {"joblib": "parallel", "submitit_local": "slurm", "submitit_slurm": "slurm", "ray": "ray"}
 """Launcher → the extra of evalkit that installs it."""
@@ -131,6 +133,15 @@ def stop_jobs() -> None:
             with suppress(psutil.Error):
                 process.send_signal(how)
         _, jobs = psutil.wait_procs(jobs, timeout=STOP_SECONDS)
+
+
+def kill_jobs() -> None:
+    """Kill every process that this one started, under whichever launcher."""
+    import psutil
+
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            process.kill()
 
 
 def _command(process: Any) -> list[str]:

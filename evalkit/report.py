@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from evalkit.errors import EvalkitError, RequestError
+from evalkit.stopping import plainly
 from evalkit.views import RunView, collect, one_corpus, unique
 
 if TYPE_CHECKING:
@@ -126,7 +127,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = _arguments(argv)
     out = arguments.out or (arguments.folders[0] if len(arguments.folders) == 1 else Path("report"))
     try:
-        report = write_report(arguments.folders, out, rank_by=arguments.rank_by, theme=arguments.theme)
+        with plainly("the same command writes the report anew."):
+            report = write_report(arguments.folders, out, rank_by=arguments.rank_by, theme=arguments.theme)
     except EvalkitError as error:
         terminal.warn(str(error))
         sys.exit(error.exit_status)

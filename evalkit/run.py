@@ -11,23 +11,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-STOPPED = 130
-KEPT = "evalkit: stopped: what is done is kept, and the same command goes on from there."
-
-
-def _stop_at_once(*_: object) -> None:
-    """Ctrl-C while libraries load: nothing has begun yet, and a traceback would only frighten."""
-    os.write(2, f"{KEPT}\n".encode())
-    os._exit(STOPPED)
-
+from evalkit.stopping import KEPT, STOPPED, Stops, leave_at_once
 
 if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-    signal.signal(signal.SIGINT, _stop_at_once)
+    signal.signal(signal.SIGINT, leave_at_once)
 
-from evalkit import schema, terminal  # noqa: E402
-from evalkit.collecting import collect_seldom  # noqa: E402
-from evalkit.errors import EvalkitError, RequestError  # noqa: E402
-from evalkit.launchers import Carried, elsewhere, stop_jobs  # noqa: E402
+from evalkit import schema, terminal
+from evalkit.collecting import collect_seldom
+from evalkit.errors import EvalkitError, RequestError
+from evalkit.launchers import Carried, elsewhere, kill_jobs, stop_jobs
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -206,14 +198,12 @@ def _discard(folder: Path) -> None:
         shutil.rmtree(made)
 
 
-def _stop(*_: object) -> None:
-    raise KeyboardInterrupt
-
-
-def _drop() -> None:
+def _finish() -> None:
+    """Do no more than what is under way."""
     from evalkit.behind import behind
 
     behind.drop()
+    stop_jobs()
 
 
 def _explain(error: Exception) -> int:
@@ -249,17 +239,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     wants_traceback = os.environ.get(FULL_ERROR) == "1"
     # With this set Hydra hands its exceptions on instead of printing them over many lines and exiting 1.
     os.environ[FULL_ERROR] = "1"
-    signal.signal(signal.SIGTERM, _stop)
     command = hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(Carried(job))
-    if callable(signal.getsignal(signal.SIGINT)):  # not where a shell in the background has it ignored
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    stops = Stops()
+    stops.listen()
     try:
         command()
         if failed:
             raise failed.pop()
     except KeyboardInterrupt:
-        _drop()
-        stop_jobs()
+        stops.close(in_order=_finish, at_once=kill_jobs)
         terminal.warn(KEPT.removeprefix("evalkit: "))
         sys.exit(STOPPED)
     except Exception as error:

@@ -12,7 +12,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Any
 
 from evalkit.errors import EvalkitError, RequestError
 from evalkit.records import read_record, write_json
+from evalkit.stopping import outlast, plainly
 from evalkit.store import Store, digest
 
 __all__ = ["evaluate", "freeze", "main"]
@@ -56,7 +56,7 @@ def evaluate(name: str, overrides: Sequence[str] = (), studies: Path = STUDIES) 
         environment.setdefault("MLFLOW_TRACKING_URI", f"sqlite:///{Path(root) / 'mlflow.db'}")
         arguments.append(f"store={Path(root) / '.evalkit'}")
     command = [sys.executable, "-m", "evalkit.run", *arguments, *overrides]
-    status = subprocess.run(command, env=environment, check=False).returncode
+    status = outlast(command, environment)
     if status not in {0, 1} or not any(sweep.rglob("record.json")):
         return status or 1
     freeze(sweep, folder / "runs")
@@ -132,7 +132,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             raise RequestError(f"report takes no overrides, and {arguments.overrides[0]} was given: leave them out.")
         from evalkit.findings import write_findings
 
-        write_findings(_folder(arguments.name, STUDIES))
+        with plainly("the same command writes the results anew."):
+            write_findings(_folder(arguments.name, STUDIES))
     except EvalkitError as error:
         print(f"evalkit: {error}", file=sys.stderr)  # noqa: T201  # a command's answer
         sys.exit(error.exit_status)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from evalkit import terminal
 from evalkit.errors import EvalkitError, RequestError
 from evalkit.records import find_records, read_record
+from evalkit.stopping import plainly
 from evalkit.trackers import LoggedRun, RunContext, TrackerTrouble, sweep_identity
 
 if TYPE_CHECKING:
@@ -208,7 +209,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = _arguments(argv)
     try:
         tracker = MlflowTracker(arguments.tracking_uri, arguments.experiment)
-        outcome = sync(arguments.folders, tracker, log_texts=not arguments.no_texts)
+        with plainly("what was logged stays, and the same command goes on from there."):
+            outcome = sync(arguments.folders, tracker, log_texts=not arguments.no_texts)
     except EvalkitError as error:
         terminal.warn(mask(str(error)))
         sys.exit(error.exit_status)

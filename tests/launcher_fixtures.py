@@ -9,7 +9,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from sqlite3 import connect
@@ -48,6 +49,20 @@ def left_over(folder: Path) -> set[str]:
     return found
 
 
+def assert_nothing_is_left_over(folder: Path, seconds: float = 30.0) -> None:
+    """Soon: Ray's dashboard ends a second or two after the sweep that started it."""
+    wait_for(lambda: left_over(folder) == set(), seconds, lambda: str(left_over(folder)))
+
+
+def wait_for(
+    what: Callable[[], object], seconds: float = 240.0, instead: Callable[[], str] = lambda: "nothing came of it"
+) -> None:
+    ends = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < ends, instead()
+        time.sleep(0.2)
+
+
 class Sweep:
     """One sweep in a folder of its own, as a user runs it."""
 
@@ -59,7 +74,8 @@ class Sweep:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "evalkit.run", *arguments],
             cwd=folder,
-            env={**os.environ, "COLUMNS": "160", **(environment or {})},
+            # Ray's workers are polite (nice 15): beside other tests they would get next to nothing.
+            env={**os.environ, "COLUMNS": "160", "RAY_worker_niceness": "0", **(environment or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

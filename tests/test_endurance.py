@@ -12,7 +12,7 @@ from reliability import endurance
     ("kind", "runs", "options"),
     [
         ("no tracker", 60, ["tracker=none"]),
-        ("MLflow on sqlite", 30, ["tracker.uri=sqlite:///mlflow.db"]),
+        ("MLflow on sqlite", 60, ["tracker.uri=sqlite:///mlflow.db"]),
     ],
 )
 def test_memory_handles_and_figures_do_not_grow_with_the_runs(tmp_path, request, kind, runs, options):

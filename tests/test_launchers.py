@@ -17,7 +17,7 @@ from launcher_fixtures import (
     SLURM,
     Sweep,
     assert_every_identity_is_finished_once,
-    left_over,
+    assert_nothing_is_left_over,
     needs_extra,
     needs_slurm,
     runs_in,
@@ -62,7 +62,7 @@ def test_a_launcher_gives_the_same_records_and_the_same_leaderboard(reference, t
     assert done.records == reference.records
     assert done.board == reference.board
     assert_every_identity_is_finished_once(tmp_path / "mlflow.db", reference.identities)
-    assert left_over(tmp_path) == set()
+    assert_nothing_is_left_over(tmp_path)
 
 
 AT_ONCE = {
@@ -97,7 +97,7 @@ def test_sweeps_of_several_launchers_at_once_on_one_store_lose_nothing(reference
     own = {json.loads((sweep.folder / "sweep" / "sweep.json").read_text())["sweep"] for sweep in sweeps.values()}
     once = dict.fromkeys(((identity, "FINISHED") for identity in reference.identities), 1)
     assert Counter(runs_in(database)) == {**once, ("sweep", "FINISHED"): len(own)}
-    assert left_over(tmp_path) == set()
+    assert_nothing_is_left_over(tmp_path)
     reliability(
         "launchers",
         "sweeps of several launchers at once",

@@ -56,7 +56,10 @@ def watch(spec: dict[str, object], main: int) -> None:
         beside.write_text(json.dumps({"here": here, "seen": seen}), encoding="ascii")
         beside.replace(file)
         if here == spec.get("phase") and seen[here] > int(str(spec["looks"])):
-            file.with_suffix(".struck").write_text(here, encoding="ascii")
+            try:
+                file.with_suffix(".struck").open("x").close()
+            except FileExistsError:  # the watch of the process beside was first: one strike a command
+                return
             os.killpg(0, int(str(spec["signal"])))
             return
         time.sleep(LOOK_SECONDS)
