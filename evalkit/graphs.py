@@ -8,7 +8,7 @@ every text (maps, hubness, intrinsic dimension) an approximate graph.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -119,18 +119,19 @@ class Graphs:
             material, lambda: neighbours.nearest(self._embedding.unit, depth, queries=self.queries()), rows=depth
         )
 
-    def _kept(self, material: dict[str, Any], make: Any, *, rows: int | None = None) -> NeighbourGraph:
+    def _kept(
+        self, material: dict[str, Any], make: Callable[[], NeighbourGraph], *, rows: int | None = None
+    ) -> NeighbourGraph:
         size = (QUERY_SAMPLE if self._large and rows else self._n) * int(material["k"]) * 8
-        if self._store is None or self._n <= 2_000 or size > KEPT_BYTES:
-            return make()  # type: ignore[no-any-return]  # cheaper to build than to keep, or too large to
+        store = self._store
+        if store is None or self._n <= 2_000 or size > KEPT_BYTES:
+            return make()  # cheaper to build than to keep, or too large to
         key = digest({"format": FORMAT, "vectors": self._embedding.key, **material})
-        with self._store.lock(KIND, key):
-            entry = self._store.find(KIND, key)
-            if entry is None:
-                graph: NeighbourGraph = make()
-                self._store.write(KIND, key, lambda folder: _save(graph, folder), _meta(graph))
-                return graph
-        return _load(entry)
+
+        def keep(graph: NeighbourGraph) -> None:
+            store.write(KIND, key, lambda folder: _save(graph, folder), _meta(graph))
+
+        return store.obtain(KIND, key, load=_load, make=make, keep=keep)
 
 
 def stratified_queries(labels: Codes, count: int, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -46,33 +46,19 @@ class Recent(Generic[Value]):
         keep: Callable[[Value], object],
         remember: bool,
     ) -> Value:
-        """The result: remembered, found in the store, or made; processes that want the same one wait for each other.
+        """The result: remembered, or obtained from the store.
 
         Parameters
         ----------
-        load
-            Reads it from its entry.
-        make
-            Makes it.
-        keep
-            Writes what was made to the store.
+        load, make, keep
+            As `Store.obtain` takes them.
         remember
             Whether it stays in this process's memory besides.
         """
         found = self.find(store, key) if remember else None
         if found is not None:
             return found
-        entry = store.find(kind, key)
-        if entry is not None:
-            found = load(entry)
-        else:
-            with store.lock(kind, key):
-                entry = store.find(kind, key)
-                if entry is not None:
-                    found = load(entry)
-                else:
-                    found = make()
-                    keep(found)
+        found = store.obtain(kind, key, load=load, make=make, keep=keep)
         if remember:
             self.keep(store, key, found)
         return found

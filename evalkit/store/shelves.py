@@ -10,7 +10,7 @@ import shutil
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
 
@@ -25,6 +25,9 @@ KIND = re.compile(r"[a-z][a-z0-9_]*\Z")
 KEY = re.compile(r"[0-9a-f]{16,128}\Z")
 NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 NO_PERMISSION = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+
+
+Value = TypeVar("Value")
 
 
 class Store:
@@ -97,6 +100,36 @@ class Store:
             fill(pending)
             flushed = seal(pending, kind, key, text)
             return self._publish(pending, kind, key, text, flushed=flushed)
+
+    def obtain(
+        self,
+        kind: str,
+        key: str,
+        *,
+        load: Callable[[Entry], Value],
+        make: Callable[[], Value],
+        keep: Callable[[Value], object],
+    ) -> Value:
+        """What is in the entry, or made and kept; processes that want the same wait for each other.
+
+        Parameters
+        ----------
+        load
+            Reads it from its entry.
+        make
+            Makes it.
+        keep
+            Writes what was made to the store.
+        """
+        entry = self.find(kind, key)
+        if entry is None:
+            with self.lock(kind, key):
+                entry = self.find(kind, key)  # another process may have made it while this one waited
+                if entry is None:
+                    made = make()
+                    keep(made)
+                    return made
+        return load(entry)
 
     @contextlib.contextmanager
     def lock(self, kind: str, key: str) -> Iterator[None]:
