@@ -37,9 +37,9 @@ __all__ = [
 NOT_EVALUATING = frozenset(
     f"{name}.py"
     for name in (
-        "arrays", "behind", "claims", "closing", "collecting", "composing", "copying", "findings", "grafting",
-        "guarding", "launchers", "leaderboard", "leaderboard_text", "messages", "outputs", "replicates", "report",
-        "run", "schema", "stopping", "study", "sweep", "sync", "terminal", "version", "views",
+        "arrays", "behind", "claims", "closing", "collecting", "composing", "copying", "findings", "finishing",
+        "grafting", "guarding", "launchers", "leaderboard", "leaderboard_text", "messages", "outputs", "replicates",
+        "report", "run", "schema", "stopping", "study", "sweep", "sync", "terminal", "version", "views",
     )
 )  # fmt: skip
 """Modules whose source cannot change a score: entries and emit. plots/, gallery/ and trackers/ neither."""

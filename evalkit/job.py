@@ -5,50 +5,38 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
 from evalkit import settings, terminal
 from evalkit.behind import Behind
-from evalkit.errors import EvalkitError, EvaluationError
+from evalkit.finishing import KIND, Unfinished, load_pictures, put_files
 from evalkit.identity import environment
-from evalkit.outputs import copy_run, write_run
-from evalkit.pipeline import Prepared, Result, corpus_entry, evaluate, prepare, rank_value, settings_entry
+from evalkit.pipeline import Result, evaluate, prepare
+from evalkit.recording import corpus_entry, rank_value, settings_entry
 from evalkit.records import record_from_json
-from evalkit.request import Request
-from evalkit.store import Entry, Store, digest
-from evalkit.trackers import LoggedRun, RunContext, Tracker, TrackerTrouble
+from evalkit.request import Prepared, Request
+from evalkit.store import Store, digest
+from evalkit.trackers import RunContext
 from evalkit.values import Corpus, Record
-
-if TYPE_CHECKING:
-    from evalkit.plots.palette import Theme
 
 __all__ = [
     "PLAN",
     "Finished",
     "Plan",
-    "Unfinished",
     "corpus_of",
     "encoding_group",
     "evaluate_only",
-    "finish",
-    "load_pictures",
     "perform",
     "prepare_job",
     "rank",
     "read_plan",
-    "ready_tracker",
     "run_context",
-    "write_files",
 ]
-
-KIND = "records"
 
 PLAN = "sweep.json"
 """In a sweep's folder: its id, the identities, and which poolings share a forward pass."""
@@ -77,35 +65,6 @@ class Plan:
     poolings: Mapping[str, list[str]] = field(default_factory=dict)
     total: int = 1
     started: float = 0.0
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Unfinished:
-    """A job whose numbers are there, its files not yet; picklable.
-
-    Attributes
-    ----------
-    record
-        In this request's words.
-    result
-        Record and tables; None where the run was found finished in the store.
-    folder
-        Where the files belong.
-    store, key
-        The store's folder, and the key under which the finished run is kept there.
-    theme
-        Of the pictures.
-    seconds
-        How long it took so far.
-    """
-
-    record: Record
-    result: Result | None
-    folder: Path
-    store: str
-    key: str
-    theme: Theme
-    seconds: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -172,7 +131,7 @@ def perform(prepared: Prepared, folder: Path, plan: Plan) -> Finished:
     store, key, start = Store(Path(prepared.request.store)), _record_key(prepared, plan), time.perf_counter()
     with store.lock(KIND, key):
         left = _numbers(prepared, folder, plan, store, key)
-        _write_files(left, store, store.find(KIND, key) if left.result is None else None)
+        put_files(left, store, store.find(KIND, key) if left.result is None else None)
     return Finished(left.record, time.perf_counter() - start, reused=left.result is None)
 
 
@@ -188,14 +147,6 @@ def evaluate_only(prepared: Prepared, folder: Path, plan: Plan, behind: Behind) 
     behind.wait_for(key)
     with store.lock(KIND, key):
         return _numbers(prepared, folder, plan, store, key, before=lambda: behind.prepare(load_pictures, "pictures"))
-
-
-def write_files(left: Unfinished) -> None:
-    """Write or copy a run's files, and keep what is new in the store."""
-    store = Store(Path(left.store))
-    with store.lock(KIND, left.key):
-        # An entry: found finished, or another process was at the same evaluation meanwhile.
-        _write_files(left, store, store.find(KIND, left.key))
 
 
 def _numbers(
@@ -218,44 +169,6 @@ def _numbers(
         record, result = kept, None
     seconds = time.perf_counter() - start
     return Unfinished(record, result, folder, prepared.request.store, key, prepared.request.theme, seconds)
-
-
-def _write_files(left: Unfinished, store: Store, entry: Entry | None) -> None:
-    if entry is not None:
-        copy_run(entry.folder, left.folder, record=left.record)
-        return
-    if left.result is None:
-        raise EvaluationError(f"{store.folder} lost a finished run meanwhile: start the same command again.")
-    write_run(left.result, left.folder, store, theme=left.theme)
-    identity = {"identity": left.record.identity}
-    store.write(KIND, left.key, lambda target: _copy_files(left.folder, target), identity)
-
-
-def finish(left: Unfinished, tracker: Tracker, context: RunContext) -> LoggedRun | TrackerTrouble | None:
-    """Write a run's files, and log it."""
-    write_files(left)
-    return tracker.log_run(left.record, left.folder, context)
-
-
-def load_pictures() -> None:
-    """Load what draws and writes, while the first job is evaluated elsewhere."""
-    from importlib import import_module
-
-    pictures = ("evalkit.plots.canvas", "evalkit.plots.lettering", "matplotlib.backends.backend_svg")
-    for name in (*pictures, "shapely", "pyarrow.parquet"):
-        import_module(name)
-
-    from evalkit.plots import style
-
-    with style.applied("light"):
-        style.clean("x", 1)
-
-
-def ready_tracker(tracker: Tracker, method: str) -> None:
-    """Call the tracker's `load` or `open`, where it has one: both take a library seconds, and change no result."""
-    ready = getattr(tracker, method, None)
-    if ready is not None:
-        ready()
 
 
 def _record_key(prepared: Prepared, plan: Plan) -> str:
@@ -284,17 +197,6 @@ def _evaluated(prepared: Prepared, plan: Plan, store: Store) -> Result:
 def _as_asked(record: Record, prepared: Prepared) -> Record:
     """A kept record in the words of this request: equal identities may be asked for under other names."""
     return dataclasses.replace(record, settings=settings_entry(prepared), corpus=corpus_entry(prepared.corpus))
-
-
-def _copy_files(source: Path, target: Path) -> None:
-    for file in sorted(source.iterdir()):
-        if file.is_file() and not file.name.startswith("."):
-            shutil.copyfile(file, target / file.name)
-    # Renamed in place last in a run's folder; here the whole entry appears at once.
-    if not (target / "record.json").is_file():
-        raise EvalkitError(
-            f"{source} lost its record.json while it was kept: do not change a run's folder while it works."
-        )
 
 
 def run_context(plan: Plan, *, log_texts: bool, folder: Path | None = None) -> RunContext:

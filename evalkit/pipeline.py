@@ -7,7 +7,7 @@ weight in memory (the identity among it); `evaluate` does the work.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
@@ -16,13 +16,13 @@ from evalkit.embedding import Embedded, embed
 from evalkit.errors import RequestError
 from evalkit.evaluations import bundled, evaluation_key, evaluations_of, run_evaluator
 from evalkit.graphs import Graphs
-from evalkit.identity import encoder_material, environment, labels_digest, run_identity
+from evalkit.identity import labels_digest, run_identity
 from evalkit.maps import project, projection_key
-from evalkit.request import EvaluatorChoice, ProjectionChoice, Request
-from evalkit.store import Store, digest
+from evalkit.recording import check_rank_by, record_of
+from evalkit.request import EvaluatorChoice, Prepared, ProjectionChoice, Request
+from evalkit.store import Store
 from evalkit.threads import suitable_threads
 from evalkit.values import Corpus, EncoderIdentity, Evaluation, Projection, Record, Sample
-from evalkit.version import __version__
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,15 +30,11 @@ if TYPE_CHECKING:
 __all__ = [
     "DEFAULT_K",
     "LARGE",
-    "Prepared",
     "Result",
     "Watcher",
-    "corpus_entry",
     "evaluate",
     "prepare",
-    "rank_value",
     "resolve_k",
-    "settings_entry",
 ]
 
 DEFAULT_K = (1, 5, 10)
@@ -64,19 +60,6 @@ class Silent:
     def stage(self, name: str, total: int | None = None) -> Iterator[Callable[[int], None]]:  # noqa: ARG002
         """Enter a stage without a word."""
         yield lambda _: None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Prepared:
-    """A request whose every question is answered, short of the vectors."""
-
-    request: Request
-    corpus: Corpus
-    encoder: EncoderIdentity
-    projection: ProjectionChoice
-    k: tuple[int, ...]
-    identity: str
-    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -207,8 +190,18 @@ def evaluate(
             labels = tables.label_table(parts, confusion)
             pairs = tables.pair_table(parts)
             topics = tables.topic_rows(parts)
-    record = _record(prepared, embedded, projection, evaluations, graphs, queries, topics, clock, store)
-    _check_rank_by(record, request.rank_by)
+    record = record_of(
+        prepared,
+        embedded,
+        projection,
+        evaluations,
+        queries=queries,
+        topics=topics,
+        seconds=clock.seconds,
+        graph_warnings=graphs.warnings,
+        store_warnings=store.warnings,
+    )
+    check_rank_by(record, request.rank_by)
     return Result(record=record, texts=texts, labels=labels, pairs=pairs, confusion=confusion)
 
 
@@ -292,118 +285,3 @@ def _sample(
         plane=graphs.plane(projection.points) if on_map else None,
         split=embedded.split,
     )
-
-
-def _record(
-    prepared: Prepared,
-    embedded: Embedded,
-    projection: Projection,
-    evaluations: Mapping[str, Evaluation],
-    graphs: Graphs,
-    queries: Sequence[Mapping[str, Any]],
-    topics: Sequence[Mapping[str, Any]],
-    clock: _Clock,
-    store: Store,
-) -> Record:
-    corpus = prepared.corpus
-    warnings = [
-        *_dropped_warnings(corpus),
-        *corpus.warnings,
-        *prepared.warnings,
-        *_encoding_warnings(prepared, embedded),
-        *graphs.warnings,
-    ]
-    warnings += projection.warnings
-    for evaluation in evaluations.values():
-        warnings += evaluation.warnings
-    warnings += store.warnings
-    return Record(
-        identity=prepared.identity,
-        evalkit_version=__version__,
-        settings=settings_entry(prepared),
-        corpus=corpus_entry(corpus),
-        encoder=_encoder_entry(prepared.encoder, embedded),
-        projection={"name": projection.name, "seed": projection.seed, "parameters": dict(projection.parameters)},
-        scores=tuple(score for evaluation in evaluations.values() for score in evaluation.scores),
-        queries=tuple(queries),
-        timings={name: round(seconds, 4) for name, seconds in clock.seconds.items()},
-        environment=environment(),
-        warnings=tuple(dict.fromkeys(warnings)),
-        topics=tuple(topics),
-    )
-
-
-def settings_entry(prepared: Prepared) -> dict[str, Any]:
-    """The record's ``settings``: as asked for, with K resolved and the model's short name."""
-    return {**prepared.request.described, "k": list(prepared.k), "model_label": prepared.request.model}
-
-
-def corpus_entry(corpus: Corpus) -> dict[str, Any]:
-    """The record's ``corpus``."""
-    return {
-        "name": corpus.name,
-        "fingerprint": corpus.fingerprint,
-        "texts": len(corpus.texts),
-        "labels": len(corpus.label_names),
-        "dropped": int(sum(n for reason, n in corpus.dropped.items() if reason != "limit")),
-        "dropped_by_reason": dict(corpus.dropped),
-        "label_names": list(corpus.label_names),
-    }
-
-
-def _encoder_entry(identity: EncoderIdentity, embedded: Embedded) -> dict[str, Any]:
-    encoding = embedded.encoding
-    dimension = int(embedded.embedding.raw.shape[1])
-    return {
-        "kind": identity.kind,
-        "name": identity.name,
-        "revision": identity.revision,
-        "dimension": dimension,
-        "pooling": identity.pooling,
-        "native_pooling": identity.native_pooling,
-        "dtype": identity.dtype,
-        "max_length": identity.max_length,
-        "normalised": identity.normalised,
-        "prompt": identity.prompt,
-        "truncated_share": encoding.truncated / max(embedded.encoded, 1),
-        "parameters": encoding.parameters if encoding.parameters is not None else identity.parameters,
-        "texts_per_second": embedded.encoded / encoding.seconds if encoding.seconds > 0 else None,
-        "bytes_per_text": 4 * dimension,
-        "details": dict(identity.details),
-        "key": embedded.embedding.key,
-        "material": digest(encoder_material(identity)),
-    }
-
-
-def _dropped_warnings(corpus: Corpus) -> list[str]:
-    repeated = corpus.dropped.get("duplicates", 0)
-    if not repeated:
-        return []
-    return [f"{repeated} of {corpus.source_rows} rows repeat an earlier row's text and label, and count once."]
-
-
-def _encoding_warnings(prepared: Prepared, embedded: Embedded) -> list[str]:
-    share = embedded.encoding.truncated / max(embedded.encoded, 1)
-    if share <= 0.01:
-        return []
-    return [
-        f"{share:.0%} of the texts were cut at {prepared.encoder.max_length} tokens by {prepared.encoder.name}: "
-        "their ends do not count (split them, or choose a model with a longer input)."
-    ]
-
-
-def _check_rank_by(record: Record, rank_by: str) -> None:
-    names = [score.name for score in record.scores if score.ranks_models]
-    if rank_by not in {score.name for score in record.scores}:
-        raise RequestError(f"rank_by={rank_by} is no score of this run: choose one of {', '.join(names)}.")
-    if not next(score.ranks_models for score in record.scores if score.name == rank_by):
-        able = ", ".join(score.name for score in record.scores if score.ranks_models)
-        raise RequestError(f"rank_by={rank_by} is a diagnostic, which ranks no models: choose one of {able}.")
-
-
-def rank_value(record: Record, rank_by: str) -> float:
-    """Value of the score that models are ranked by (NaN where undefined); what Hydra's sweepers optimise."""
-    for score in record.scores:
-        if score.name == rank_by:
-            return float("nan") if score.value is None else score.value
-    return float("nan")

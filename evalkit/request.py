@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from evalkit.encoders import Encoder
-from evalkit.values import Corpus, Evaluation, Projection, Space
+from evalkit.values import Corpus, EncoderIdentity, Evaluation, Projection, Space
 
-__all__ = ["EvaluatorChoice", "ProjectionChoice", "Request", "TrackerChoice"]
+__all__ = ["EvaluatorChoice", "Prepared", "ProjectionChoice", "Request", "TrackerChoice"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,3 +91,16 @@ class Request:
     theme: Literal["light", "dark"]
     described: Mapping[str, Any]
     identifying: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """A request whose every question is answered, short of the vectors."""
+
+    request: Request
+    corpus: Corpus
+    encoder: EncoderIdentity
+    projection: ProjectionChoice
+    k: tuple[int, ...]
+    identity: str
+    warnings: tuple[str, ...]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from evalkit.job import Plan
-    from evalkit.pipeline import Prepared
+    from evalkit.request import Prepared
     from evalkit.trackers import RunContext, Tracker
 
 __all__ = ["conf_folder", "job", "main"]
@@ -113,7 +113,8 @@ def _perform_apart(
 ) -> float:
     """Evaluate here; files and log are made in the process behind, and the run is told of when it has them."""
     from evalkit.behind import behind
-    from evalkit.job import evaluate_only, finish, rank, write_files
+    from evalkit.finishing import finish, write_files
+    from evalkit.job import evaluate_only, rank
 
     left = evaluate_only(prepared, folder, plan, behind)
 

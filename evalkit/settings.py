@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import copy
 import functools
-import inspect
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hydra.errors import InstantiationException
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from evalkit.binding import bind, taken
 from evalkit.errors import RequestError
 from evalkit.request import EvaluatorChoice, ProjectionChoice, Request, TrackerChoice
 from evalkit.secrets import mask, mask_tree
@@ -31,9 +28,6 @@ DTYPES = ("auto", "float32", "bfloat16")
 THEMES = ("light", "dark")
 CONFLICTS = ("first", "drop", "error")
 SPACES = ("embedding", "map")
-
-OPTIONS = frozenset({"path", "name", "text_column", "label_column"})
-"""What a user must say where its target has no default for it."""
 
 RANDOM_DIMENSION = 768
 
@@ -57,13 +51,6 @@ NOT_IDENTIFYING = frozenset(
     }
 )
 """Top-level settings that do not determine the result; a test fails unless every other one does."""
-
-
-_bound: dict[str, functools.partial[Any]] = {}
-"""What nodes were bound to in this process, by place, parameters and available options."""
-
-BOUND = 256
-"""Of them kept: a sweep over a data set's options has new ones in every job."""
 
 
 def build(config: DictConfig, *, projection_chosen: bool = True) -> Request:
@@ -191,64 +178,6 @@ def _parameters(node: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in node.items() if key != "_partial_"}
 
 
-def _bind(node: DictConfig, plain: Any, available: Mapping[str, Any], where: str) -> functools.partial[Any]:
-    """Instantiate a `_partial_` node and add those of the available options that its target takes.
-
-    Done once a process for all that ask alike: the jobs of a sweep bind the same fifteen, in 1 to 2 ms each.
-
-    Parameters
-    ----------
-    plain
-        The node as JSON values.
-    """
-    key = json.dumps([where, plain, available], sort_keys=True, default=repr)
-    if key not in _bound:
-        made = _bind_anew(node, available, where)
-        if key.count('"_target_"') != 1:  # an object among its arguments is each run's own
-            return made
-        _bound[key] = made
-        while len(_bound) > BOUND:
-            del _bound[next(iter(_bound))]
-    return _bound[key]
-
-
-def _bind_anew(node: DictConfig, available: Mapping[str, Any], where: str) -> functools.partial[Any]:
-    """Bind.
-
-    An option that was set (is neither None nor False) and that the target does not take is refused:
-    an option accepted and ignored would mislead.
-    """
-    if not node or "_target_" not in node:
-        raise RequestError(f"{where} names no _target_, so nothing can be made of it: see conf/ for examples.")
-    try:
-        partial = instantiate(node)
-    except InstantiationException as error:
-        raise RequestError(f"{where} cannot be made ({_deepest(error)}): correct its _target_.") from None
-    if not isinstance(partial, functools.partial):
-        raise RequestError(f"{where} needs `_partial_: true` beside its _target_ {node['_target_']}: add it.")
-    signature = inspect.signature(partial.func)
-    known = set(signature.parameters)
-    takes_any = any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
-    for key in partial.keywords:
-        if key not in known and not takes_any:
-            raise RequestError(f"{where}.{key} is no parameter of {node['_target_']}: it takes {_listed(known)}.")
-    extra: dict[str, Any] = {}
-    for key, value in available.items():
-        if key in partial.keywords:
-            continue
-        if key in known:
-            extra[key] = value
-        elif value is not None and value is not False:
-            group = where.partition(".")[0]
-            raise RequestError(f"{group}.{key}={value} has no meaning for {node['_target_']}: leave it out.")
-    bound = {**partial.keywords, **extra}
-    for key, parameter in signature.parameters.items():
-        if key in OPTIONS and parameter.default is parameter.empty and key not in bound:
-            group = where.partition(".")[0]
-            raise RequestError(f"{group}.{key} has no value: give one on the command line, {group}.{key}=….")
-    return functools.partial(partial, **extra)
-
-
 def _model_label(values: Mapping[str, Any]) -> str:
     """What runs and leaderboards call the model: its label, and the options that make it another model."""
     model = values["model"]
@@ -262,39 +191,23 @@ def _model_label(values: Mapping[str, Any]) -> str:
     return label + (f" ({', '.join(f'{key}={value}' for key, value in options.items())})" if options else "")
 
 
-def _deepest(error: BaseException) -> str:
-    """First line of the error that everything else is about."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return (str(error).splitlines() or [type(error).__name__])[0]
-
-
-def _listed(names: set[str]) -> str:
-    return ", ".join(sorted(names - {"self"}))
-
-
 def _loader(config: DictConfig, values: Mapping[str, Any]) -> functools.partial[Any]:
     options = {k: v for k, v in values["dataset"].items() if k != "load"}
     options = {k: v for k, v in options.items() if v is not None}
     always = {"seed": values["seed"], "queries": values["queries"]}
-    loader = _bind(config.dataset.load, values["dataset"]["load"], options, "dataset.load")
-    known = inspect.signature(
-        loader.func.func if isinstance(loader.func, functools.partial) else loader.func
-    ).parameters
-    return functools.partial(loader, **{k: v for k, v in always.items() if k in known})
+    loader = bind(config.dataset.load, values["dataset"]["load"], options, "dataset.load")
+    return functools.partial(loader, **taken(loader, always))
 
 
 def _encoder(config: DictConfig, values: Mapping[str, Any]) -> Any:
     options = {k: v for k, v in values["model"].items() if k not in {"encoder", "label"} and v is not None}
-    bound = _bind(config.model.encoder, values["model"]["encoder"], options, "model.encoder")
-    known = inspect.signature(bound.func.func if isinstance(bound.func, functools.partial) else bound.func).parameters
-    always = {key: values[key] for key in ("device", "dtype", "batch_tokens", "seed")}
-    return bound(**{key: value for key, value in always.items() if key in known})
+    bound = bind(config.model.encoder, values["model"]["encoder"], options, "model.encoder")
+    return bound(**taken(bound, {key: values[key] for key in ("device", "dtype", "batch_tokens", "seed")}))
 
 
 def _projection(config: DictConfig, values: Mapping[str, Any], *, chosen: bool) -> ProjectionChoice:
     plain = values["projection"]["project"]
-    bound = _bind(config.projection.project, plain, {}, "projection.project")
+    bound = bind(config.projection.project, plain, {}, "projection.project")
     return ProjectionChoice(
         name=config.projection.name,
         project=bound,
@@ -304,7 +217,7 @@ def _projection(config: DictConfig, values: Mapping[str, Any], *, chosen: bool) 
 
 
 def _evaluator(config: DictConfig, name: str, entry: Mapping[str, Any]) -> EvaluatorChoice:
-    bound = _bind(config.evaluators[name].evaluate, entry["evaluate"], {}, f"evaluators.{name}.evaluate")
+    bound = bind(config.evaluators[name].evaluate, entry["evaluate"], {}, f"evaluators.{name}.evaluate")
     described = copy.deepcopy(_parameters(entry["evaluate"]))
     return EvaluatorChoice(name=name, space=entry["space"], evaluate=bound, described=described)
 
@@ -313,6 +226,6 @@ def _tracker(config: DictConfig, values: Mapping[str, Any]) -> TrackerChoice:
     options = {k: v for k, v in values["tracker"].items() if k in {"uri", "experiment"}}
     return TrackerChoice(
         name=values["tracker"]["name"],
-        create=_bind(config.tracker.create, values["tracker"]["create"], options, "tracker.create"),
+        create=bind(config.tracker.create, values["tracker"]["create"], options, "tracker.create"),
         log_texts=values["tracker"]["log_texts"],
     )

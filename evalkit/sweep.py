@@ -25,7 +25,7 @@ from evalkit.composing import compose_once
 from evalkit.errors import EvalkitError, EvaluationError, RequestError
 
 if TYPE_CHECKING:
-    from evalkit.pipeline import Prepared
+    from evalkit.request import Prepared
 
 __all__ = ["Bracket", "close_broken", "first_missing", "is_chosen", "prepared_before", "strip", "under_way"]
 
@@ -100,7 +100,8 @@ class Bracket(Callback):
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Compose and check every combination, settle the sweep's id, and write the plan."""
         from evalkit.behind import behind
-        from evalkit.job import PLAN, ready_tracker
+        from evalkit.finishing import ready_tracker
+        from evalkit.job import PLAN
         from evalkit.records import write_json
 
         with _refusing():
@@ -188,7 +189,7 @@ class _refusing:
 def _begin_behind(config: DictConfig, jobs: int) -> None:
     """Start the process beside a long sweep's own, which loads the tracking library while this one plans."""
     from evalkit.behind import behind
-    from evalkit.job import ready_tracker
+    from evalkit.finishing import ready_tracker
 
     behind.begin(jobs)
     if behind.apart:
