@@ -9,12 +9,14 @@ import traceback
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from evalkit.stopping import KEPT, STOPPED, Stops, leave_at_once
 
-if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-    signal.signal(signal.SIGINT, leave_at_once)
+if __name__ == "__main__":
+    for number, untouched in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
+        if signal.getsignal(number) is untouched:
+            signal.signal(number, leave_at_once)
 
 from evalkit import schema, terminal
 from evalkit.collecting import collect_seldom
@@ -225,8 +227,8 @@ def _explain(error: Exception) -> int:
     return 1
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Run the command; exits 0, 1 or 2 as the README says."""
+def _command(arguments: Sequence[str]) -> Callable[[], Any]:
+    """Hydra's command of these arguments."""
     import hydra
 
     from evalkit import sweep
@@ -235,16 +237,20 @@ def main(argv: Sequence[str] | None = None) -> None:
     collect_seldom()
     schema.register()
     sweep.under_way.clear()
-    arguments = guard(sys.argv[1:] if argv is None else argv)
-    sys.argv = [sys.argv[0], *arguments]
-    wants_traceback = os.environ.get(FULL_ERROR) == "1"
+    sys.argv = [sys.argv[0], *guard(arguments)]
     # With this set Hydra hands its exceptions on instead of printing them over many lines and exiting 1.
     os.environ[FULL_ERROR] = "1"
     command = hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(Carried(job))
+    return cast(Callable[[], Any], command)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command; exits 0, 1 or 2 as the README says."""
+    wants_traceback = os.environ.get(FULL_ERROR) == "1"
     stops = Stops()
     stops.listen()
     try:
-        command()
+        _command(sys.argv[1:] if argv is None else argv)()
         if failed:
             raise failed.pop()
     except KeyboardInterrupt:

@@ -235,9 +235,12 @@ def in_order(drawn: list[str], random: np.random.Generator) -> list[str]:
 
 
 def where(aim: str, measured: Ended, random: np.random.Generator) -> dict[str, Any]:
-    """A moment in a phase, or any moment: in the first half of the undisturbed sweep's, as a sweep resumed has less."""
+    """A moment in a phase, or any moment: in the first half of the undisturbed sweep's, as a sweep resumed has less.
+
+    Not before python itself has started, which answers a signal in its own way.
+    """
     if aim == ANY:
-        return {"after": float(random.uniform(0, measured.seconds / 2))}
+        return {"after": float(random.uniform(min(1.0, measured.seconds / 2), measured.seconds / 2))}
     return {"phase": aim, "looks": int(random.integers(0, max(1, measured.seen.get(aim, 1) // 2)))}
 
 
