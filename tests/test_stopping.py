@@ -119,6 +119,18 @@ def test_a_command_that_stops_in_order_is_outlasted(send, which):
         assert (process.returncode, out, err) == (7, "in order\n", "")
 
 
+@pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM])
+def test_a_command_that_has_hardly_begun_says_so_too(tmp_path, which):
+    """Stopped as soon as the first of its libraries is there, of which python tells."""
+    with running("-X", "importtime", "-m", "evalkit.run", "tracker=none", cwd=tmp_path) as process:
+        while "evalkit.errors" not in process.stderr.readline():
+            assert process.poll() is None
+        process.send_signal(which)
+        _, err = process.communicate(timeout=60)
+        said = [line for line in err.splitlines() if not line.startswith("import time:")]
+        assert (process.returncode, said) == (STOPPED, [KEPT])
+
+
 @pytest.mark.parametrize("module", ["sync", "report"])
 def test_the_other_commands_answer_ctrl_c_with_one_sentence(tmp_path, module):
     """Stopped while reading a record that does not end: a pipe that nobody writes to."""
