@@ -36,6 +36,11 @@ Times are seconds of wall-clock; a reach is what was promised, and a row that mi
 
 `python benchmarks/NAME.py` measures a row and writes benchmarks/results/NAME.json; `python benchmarks/write.py` makes
 this page of them. `--size small` tries a script in little time, for no figure.
+
+The machine's speed moves by a third from minute to minute, and a row of several minutes with it. The sweep of 72 was
+run three times on 2026-11-27 (b1d38aeb, which stands below; twice 93ac7365, which differs in no kernel): in all 3.2,
+2.5 and 3.8 ×, on the marginal run 5.4, 8.2 and 4.7 × (0.10, 0.07 and 0.15 s); by medians of the three times, 3.5 × and
+4.97 ×.
 """
 
 
