@@ -12,13 +12,14 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Any
 
 from evalkit.collecting import collect_seldom
+from evalkit.stopping import answered
 
 __all__ = ["Behind", "Task", "behind"]
 
@@ -72,7 +73,8 @@ class Behind:
         # Not forked: torch and numba have threads here, and locks that a copy would find held.
         context = multiprocessing.get_context("spawn")
         self._executor = ProcessPoolExecutor(1, mp_context=context, initializer=_arrive)
-        with _shielded():
+        # It ignores what stops the sweep: it is told to stop by the sweep's own process.
+        with answered(signal.SIG_IGN, signal.SIGINT, signal.SIGTERM):
             self._executor.submit(os.getpid)
 
     def prepare(self, load: Task, name: str) -> None:
@@ -189,18 +191,6 @@ class Behind:
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@contextlib.contextmanager
-def _shielded() -> Iterator[None]:
-    """Let a process that is started meanwhile ignore what stops the sweep: it is told to stop by the sweep's own."""
-    stops = (signal.SIGINT, signal.SIGTERM)
-    before = {which: signal.signal(which, signal.SIG_IGN) for which in stops}
-    try:
-        yield
-    finally:
-        for which, handler in before.items():
-            signal.signal(which, handler)
 
 
 def _leave() -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.errors import EvaluationError, RequestError
+from evalkit.stopping import answered
 
 __all__ = [
     "EXTRAS", "SCHEMAS", "Carried", "complaint", "elsewhere", "kill_jobs", "needs", "prepare", "register", "stop_jobs",
@@ -110,11 +111,8 @@ def _shield_controllers() -> None:
 
     @functools.wraps(start)
     def shielded(*arguments: Any, **options: Any) -> Any:
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        try:
+        with answered(signal.SIG_IGN, signal.SIGINT):
             return start(*arguments, **options)
-        finally:
-            signal.signal(signal.SIGINT, before)
 
     local.start_controller = shielded
 

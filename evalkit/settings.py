@@ -6,7 +6,6 @@ that the chosen model has no use for, is refused before anything is read or load
 
 from __future__ import annotations
 
-import copy
 import functools
 import re
 from collections.abc import Mapping
@@ -218,8 +217,7 @@ def _projection(config: DictConfig, values: Mapping[str, Any], *, chosen: bool) 
 
 def _evaluator(config: DictConfig, name: str, entry: Mapping[str, Any]) -> EvaluatorChoice:
     bound = bind(config.evaluators[name].evaluate, entry["evaluate"], {}, f"evaluators.{name}.evaluate")
-    described = copy.deepcopy(_parameters(entry["evaluate"]))
-    return EvaluatorChoice(name=name, space=entry["space"], evaluate=bound, described=described)
+    return EvaluatorChoice(name=name, space=entry["space"], evaluate=bound, described=_parameters(entry["evaluate"]))
 
 
 def _tracker(config: DictConfig, values: Mapping[str, Any]) -> TrackerChoice:

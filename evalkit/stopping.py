@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-__all__ = ["KEPT", "STOPPED", "Stops", "leave_at_once", "outlast", "plainly"]
+__all__ = ["KEPT", "STOPPED", "Stops", "answered", "leave_at_once", "outlast", "plainly"]
 
 STOPPED = 130
 """Exit status, as a shell gives a command that Ctrl-C ended."""
@@ -86,6 +86,17 @@ def _end(*_: object) -> None:
 
 
 @contextmanager
+def answered(handler: Callable[..., None] | signal.Handlers, *numbers: signal.Signals) -> Iterator[None]:
+    """Let signals be answered by `handler` for a while; processes started meanwhile inherit SIG_IGN, and no other."""
+    before = {number: signal.signal(number, handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
+
+
+@contextmanager
 def plainly(sentence: str) -> Iterator[None]:
     """Answer Ctrl-C with one sentence and status 130."""
     try:
@@ -104,17 +115,20 @@ def outlast(command: Sequence[str], environment: Mapping[str, str]) -> int:
         Its exit status.
     """
     process: subprocess.Popen[bytes] | None = None
+    early: list[int] = []
 
     def pass_on(number: int, _: object) -> None:
         # Ctrl-C reaches the command as well: it is in the same group. `subprocess.run` would kill it 0.25 s later.
-        if number != signal.SIGINT and process is not None:
+        if number == signal.SIGINT:
+            return
+        if process is None:
+            early.append(number)
+        else:
             process.send_signal(number)
 
     heard = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, pass_on) for number in heard}
-    try:
+    with answered(pass_on, *heard):
         process = subprocess.Popen(command, env=environment)
+        for number in early:  # it came while the command was being started
+            process.send_signal(number)
         return process.wait()
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
