@@ -37,10 +37,8 @@ Times are seconds of wall-clock; a reach is what was promised, and a row that mi
 `python benchmarks/NAME.py` measures a row and writes benchmarks/results/NAME.json; `python benchmarks/write.py` makes
 this page of them. `--size small` tries a script in little time, for no figure.
 
-The machine's speed moves by a third from minute to minute, and a row of several minutes with it. The sweep of 72 was
-run three times on 2026-11-27 (b1d38aeb, which stands below; twice 93ac7365, which differs in no kernel): in all 3.2,
-2.5 and 3.8 ×, on the marginal run 5.4, 8.2 and 4.7 × (0.10, 0.07 and 0.15 s); by medians of the three times, 3.5 × and
-4.97 ×.
+The machine's speed moves by a third from minute to minute, and a row of several minutes with it: what was measured
+more than once (benchmarks/results/again/) says below how each time came out.
 """
 
 
@@ -56,11 +54,19 @@ def read(folder: Path) -> dict[str, dict[str, Any]]:
     return found
 
 
-def page(results: dict[str, dict[str, Any]]) -> str:
+def read_again(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """Further results of the same scripts by name, again/NAME-NUMBER.json."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for file in sorted((folder / "again").glob("*.json")):
+        found.setdefault(file.stem.rpartition("-")[0], []).append(json.loads(file.read_text(encoding="utf-8")))
+    return found
+
+
+def page(results: dict[str, dict[str, Any]], again: dict[str, list[dict[str, Any]]]) -> str:
     """The whole page."""
     chosen = {name: results[name] for name in ORDER if name in results}
     parts = [INTRODUCTION, _verdict(chosen), _summary(chosen), _machines(chosen)]
-    parts += [_details(name, result) for name, result in chosen.items()]
+    parts += [_details(name, result, again.get(name, [])) for name, result in chosen.items()]
     return "\n".join(part.rstrip() + "\n" for part in parts if part)
 
 
@@ -119,7 +125,7 @@ def _machine(result: dict[str, Any]) -> str:
     )
 
 
-def _details(name: str, result: dict[str, Any]) -> str:
+def _details(name: str, result: dict[str, Any], again: list[dict[str, Any]]) -> str:
     changed = " with uncommitted changes" if result["dirty"] else ""
     parts = [
         f"## {name}",
@@ -128,8 +134,21 @@ def _details(name: str, result: dict[str, Any]) -> str:
         *(f"The same? {row['same']}." for row in result["rows"]),
         *(f"{part['title']}:\n\n{table(part['rows'])}" for part in result["tables"]),
         *result["notes"],
+        *([f"Each time that it was measured:\n\n{table(_times([result, *again]))}"] if again else []),
     ]
     return "\n\n".join(parts)
+
+
+def _times(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        {
+            "commit": result["commit"][:9],
+            "load before": result["machine"]["load_before"],
+            **{name: row[name] for name in ("ours", "peer", "measured", "holds")},
+        }
+        for result in results
+        for row in result["rows"]
+    ]
 
 
 def _counted(repeats: int) -> str:
@@ -141,7 +160,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "benchmarks.md")
     arguments = parser.parse_args()
-    text = page(read(arguments.results))
+    text = page(read(arguments.results), read_again(arguments.results))
     arguments.out.write_text(text, encoding="utf-8")
     print(f"{arguments.out.name} written")
 
