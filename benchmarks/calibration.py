@@ -31,11 +31,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from evalkit import paired
 from evalkit.metrics import clustering, hulls, neighbours, probe, separation
-from evalkit.metrics import map as mapped
-from evalkit.neighbours import graph_depth, nearest, plane
-from evalkit.values import Codes, Evaluation, Sample, Vectors
+from evalkit.metrics import map_separation as mapped
+from evalkit.neighbours.exact import nearest, plane
+from evalkit.stats import paired_test as paired
+from evalkit.stats.ranking_depth import graph_depth
+from evalkit.types import Codes, Evaluation, Sample, Vectors
 
 FAMILIES = (separation, clustering, mapped, hulls, probe)
 SEPARATIONS = {"none": 0.0, "weak": 2.0, "middling": 4.0, "strong": 6.5}

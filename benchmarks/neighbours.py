@@ -70,7 +70,7 @@ def agreement(vectors: Any, ours: Any, peer: Any) -> tuple[float, float]:
 def main() -> None:
     arguments = options(__doc__).parse_args()
     n, d = (40_000, 384) if arguments.size == "full" else (3_000, 64)
-    from evalkit.neighbours import nearest
+    from evalkit.neighbours.exact import nearest
 
     vectors, _ = clusters(n, d, 77)
     report = Report("neighbours", arguments.size, arguments.repeats)

@@ -83,7 +83,7 @@ def four_models(folder: Path, size: str) -> tuple[list[dict[str, Any]], dict[str
 
 def topics() -> tuple[list[str], list[str]]:
     """The thirty words and their topics."""
-    from evalkit.datasets import topics as words
+    from evalkit.datasets import thirty_words as words
 
     corpus = words.load()
     return list(corpus.texts), [corpus.label_names[code] for code in corpus.labels]

@@ -46,7 +46,7 @@ def draw(program: str, vectors: NDArray[np.float32], seed: int) -> NDArray[Any]:
     n = len(vectors)
     perplexity = min(30.0, (n - 1) / 3)
     if program in ("ours", "ours-umap"):
-        from evalkit import neighbours
+        from evalkit.neighbours import exact as neighbours
         from evalkit.projections import tsne, umap
 
         module: Any = tsne if program == "ours" else umap
@@ -69,8 +69,8 @@ def draw(program: str, vectors: NDArray[np.float32], seed: int) -> NDArray[Any]:
 
 def trust(vectors: NDArray[np.float32], points: NDArray[Any]) -> float:
     """Trustworthiness at 10 (or fewer than N/2); all programs are judged by the same texts."""
-    from evalkit import neighbours
     from evalkit.metrics.faithfulness import trustworthiness_samples
+    from evalkit.neighbours import exact as neighbours
 
     n = len(vectors)
     rows = np.sort(np.random.default_rng(0).permutation(n)[:2_000])

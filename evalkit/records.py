@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from evalkit.errors import EvaluationError, RequestError
-from evalkit.values import Record, Score
+from evalkit.types import Record, Score
 from evalkit.version import __version__
 
 __all__ = [

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from evalkit import run as run_module
+from evalkit.cli import run as run_module
 
 
 @dataclass(frozen=True)

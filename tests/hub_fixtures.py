@@ -56,8 +56,8 @@ def hub_client(hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     from huggingface_hub import constants
     from huggingface_hub.utils import close_session
 
-    from evalkit.encoders import checkpoints
-    from evalkit.encoders import hub as client
+    from evalkit.encoders import checkpoint_locator as checkpoints
+    from evalkit.encoders import hub_client as client
 
     monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
     monkeypatch.setenv("no_proxy", "127.0.0.1,localhost")

@@ -19,8 +19,8 @@ import psutil
 import pytest
 from slurm import one_node
 
-from evalkit.launchers import EXTRAS
-from evalkit.study import _lasting
+from evalkit.cli.study import _lasting
+from evalkit.config.launchers import EXTRAS
 
 TIMED = ("texts_per_second",)
 

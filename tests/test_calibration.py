@@ -10,12 +10,14 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from evalkit import intervals, paired
-from evalkit.metrics.graph_scores import LabelledGraph, label_statistic
-from evalkit.metrics.jackknife import jackknife
 from evalkit.metrics.neighbours import precision_best
-from evalkit.neighbours import graph_depth, nearest
-from evalkit.nulls import p_value, permute_scores
+from evalkit.neighbours.exact import nearest
+from evalkit.stats import graph_intervals as intervals
+from evalkit.stats import paired_test as paired
+from evalkit.stats.jackknife import jackknife
+from evalkit.stats.labelled_graph import LabelledGraph, label_statistic
+from evalkit.stats.permutation import p_value, permute_scores
+from evalkit.stats.ranking_depth import graph_depth
 
 KS = (1, 5, 10)
 NAMES = ("precision_at_1", "precision_at_5", "precision_at_10", "r_precision", "map_at_r")

@@ -93,8 +93,8 @@ def test_metrics_and_maps_are_shown(clone, tmp_path):
         ("conf/model/tfidf.yaml", ["evaluate-offline"]),
         ("conf/model/bge.yaml", []),
         ("conf/pooling/cls.yaml", ["evaluate-poolings"]),
-        ("evalkit/trackers/note.py", []),
-        ("evalkit/leaderboard.py", ["report-offline", "report-poolings", "report-seeds"]),
+        ("evalkit/tracking/mlflow_note.py", []),
+        ("evalkit/report/leaderboard.py", ["report-offline", "report-poolings", "report-seeds"]),
         ("experiments/offline/claims.csv", ["report-offline"]),
     ],
 )

@@ -7,12 +7,12 @@ import shutil
 
 import pytest
 
-from evalkit.embedding import embed
 from evalkit.encoders.random import RandomEncoder
 from evalkit.errors import RequestError
+from evalkit.pipeline.embed import embed
 from evalkit.records import read_record
 from evalkit.store import Store
-from evalkit.values import Corpus
+from evalkit.types import Corpus
 
 QUICK = ("model=random", "projection=pca", "evaluators=[neighbours]", "store=own")
 
@@ -67,6 +67,6 @@ def test_queries_of_another_length_are_refused(tmp_path, corpus):
 
 @pytest.fixture
 def corpus() -> Corpus:
-    from evalkit.datasets import topics
+    from evalkit.datasets import thirty_words as topics
 
     return topics.load()

@@ -25,9 +25,9 @@ from launcher_fixtures import (
 )
 from slurm import one_node
 
-from evalkit import launchers
+from evalkit.config import launchers
+from evalkit.config.launchers import EXTRAS, Carried
 from evalkit.errors import EvaluationError
-from evalkit.launchers import EXTRAS, Carried
 
 SWEEP = ("-m", "model=tfidf,random,minilm", "projection=pca", "seed=0,1", "hydra.sweep.dir=sweep")
 pytestmark = pytest.mark.timeout(2000)  # with the reference's sweep, on a machine that is busy

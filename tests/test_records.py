@@ -7,7 +7,7 @@ import pytest
 
 from evalkit.errors import RequestError
 from evalkit.records import find_records, plain, read_record, record_to_json, run_name, write_json, write_record
-from evalkit.values import Record, Score
+from evalkit.types import Record, Score
 
 
 def make_record(**changes):

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from refusal_tables import CAUSES, DATA, LATE, OPTIONS, VECTORS
 
-from evalkit import pipeline
+from evalkit.pipeline import evaluate as pipeline
 from evalkit.records import read_record
 
 CSV = "text,label\na,x\nb,x\nc,y\nd,y\n"

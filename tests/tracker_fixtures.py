@@ -21,8 +21,9 @@ from pathlib import Path
 import pytest
 
 from evalkit.records import write_record
-from evalkit.trackers import mlflow_store, reach
-from evalkit.values import Record, Score
+from evalkit.tracking import mlflow_store
+from evalkit.tracking import reachability as reach
+from evalkit.types import Record, Score
 
 WORDS = ("zebra", "kangaroo", "elephant", "mango", "pineapple", "cricket")
 
@@ -247,8 +248,8 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from tracker_fixtures import make_record
-from evalkit.trackers import LoggedRun, RunContext
-from evalkit.trackers.mlflow_tracker import MlflowTracker
+from evalkit.tracking import LoggedRun, RunContext
+from evalkit.tracking.mlflow_tracker import MlflowTracker
 folder, uri, identities = Path(sys.argv[2]), sys.argv[3], sys.argv[4].split(",")
 tracker = MlflowTracker(uri)
 print("ready", flush=True)

@@ -7,9 +7,9 @@ nearest text of another label); margin/positive is the share of texts for which 
 import numpy as np
 
 from evalkit.errors import RequestError
-from evalkit.metrics.mean_intervals import pseudo_value_interval
-from evalkit.nulls import build_score, permute_scores
-from evalkit.values import Evaluation, Sample
+from evalkit.stats.mean_intervals import pseudo_value_interval
+from evalkit.stats.permutation import build_score, permute_scores
+from evalkit.types import Evaluation, Sample
 
 
 def margins(cosines, codes):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from evalkit.values import Projection
+from evalkit.types import Projection
 
 
 def needs(n):

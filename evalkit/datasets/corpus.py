@@ -9,11 +9,11 @@ from itertools import islice
 
 import numpy as np
 
-from evalkit.datasets.checks import check_enough, check_options, parts, usable_rows
 from evalkit.datasets.duplicates import drop_repeated
-from evalkit.datasets.sampling import stratify
+from evalkit.datasets.stratified_sample import stratify
 from evalkit.datasets.table import Table, counted, listed, shown
-from evalkit.values import Corpus, Split
+from evalkit.datasets.validation import check_enough, check_options, parts, usable_rows
+from evalkit.types import Corpus, Split
 
 __all__ = ["build_corpus"]
 

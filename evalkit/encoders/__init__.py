@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
-from evalkit.values import EncoderIdentity, Encoding
+from evalkit.types import EncoderIdentity, Encoding
 
 __all__ = ["Advance", "Encoder"]
 
@@ -30,7 +30,7 @@ class Encoder(Protocol):
         Parameters
         ----------
         pooling
-            One of `evalkit.pooling.POOLINGS`. Encoders without tokens take any, and resolve all to ``none``.
+            One of `evalkit.encoders.pooling.POOLINGS`. Encoders without tokens take any, and resolve all to ``none``.
 
         Returns
         -------

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from evalkit.encoders import Advance
 from evalkit.errors import RequestError
-from evalkit.values import EncoderIdentity, Encoding, Vectors
+from evalkit.types import EncoderIdentity, Encoding, Vectors
 
 __all__ = ["PrecomputedEncoder"]
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from evalkit.encoders import Advance
 from evalkit.errors import RequestError
-from evalkit.values import EncoderIdentity, Encoding
+from evalkit.types import EncoderIdentity, Encoding
 
 __all__ = ["RandomEncoder"]
 

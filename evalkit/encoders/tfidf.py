@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from evalkit.encoders import Advance
 from evalkit.errors import EvaluationError, RequestError
-from evalkit.values import EncoderIdentity, Encoding, Vectors
+from evalkit.types import EncoderIdentity, Encoding, Vectors
 
 __all__ = ["TfidfEncoder"]
 

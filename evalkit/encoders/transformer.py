@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evalkit.encoders import Advance, anatomy, checkpoints, forward, hub
-from evalkit.encoders.quiet import no_telemetry, quiet
+from evalkit.encoders import Advance
+from evalkit.encoders import batching as forward
+from evalkit.encoders import checkpoint_config as anatomy
+from evalkit.encoders import checkpoint_locator as checkpoints
+from evalkit.encoders import hub_client as hub
+from evalkit.encoders.silence import no_telemetry, quiet
 from evalkit.errors import EvalkitError, EvaluationError, RequestError
-from evalkit.values import EncoderIdentity, Encoding
+from evalkit.types import EncoderIdentity, Encoding
 
 __all__ = ["TransformerEncoder"]
 
@@ -46,7 +50,7 @@ class TransformerEncoder:
         Padded tokens a batch; None is 1,000 on a CPU and 65,536 elsewhere.
     package
         An installed package that holds one revision of one model, used before the hub
-        (see `evalkit.encoders.checkpoints.find`).
+        (see `evalkit.encoders.checkpoint_locator.find`).
     plain
         The checkpoint is known to have no modules.json.
 

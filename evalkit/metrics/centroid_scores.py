@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.metrics.class_sums import CentredVectors, ClassMeans, label_means, products, sum_by_label
-from evalkit.metrics.mean_intervals import mean_by_label
-from evalkit.values import Codes
+from evalkit.metrics.label_means import CentredVectors, ClassMeans, label_means, products, sum_by_label
+from evalkit.stats.mean_intervals import mean_by_label
+from evalkit.types import Codes
 
 __all__ = ["CentroidScores", "score_labellings", "silhouette_pseudo_values"]
 

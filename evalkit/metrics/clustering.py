@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from scipy.special import gammaln, xlogy
 
 from evalkit.metrics.kmeans import assign_clusters
-from evalkit.metrics.null_sample import LARGE, stratified_rows
-from evalkit.nulls import build_score, permutation_count
-from evalkit.values import Codes, Evaluation, Sample, Score
+from evalkit.stats.permutation import build_score, permutation_count
+from evalkit.stats.stratified_rows import LARGE, stratified_rows
+from evalkit.types import Codes, Evaluation, Sample, Score
 
 __all__ = [
     "ami",

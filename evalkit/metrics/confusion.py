@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.values import Codes, NeighbourGraph
+from evalkit.types import Codes, NeighbourGraph
 
 __all__ = ["neighbour_confusion"]
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.errors import EvaluationError, RequestError
-from evalkit.nulls import build_score, permute_scores
-from evalkit.values import Codes, Evaluation, Sample, Space
+from evalkit.stats.permutation import build_score, permute_scores
+from evalkit.types import Codes, Evaluation, Sample, Space
 
 __all__ = ["ScoreFunction", "evaluate"]
 

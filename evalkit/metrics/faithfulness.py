@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.errors import RequestError
-from evalkit.metrics.null_sample import stratified_rows
-from evalkit.metrics.pairs import embedding_rates, map_rates, pair_accuracy
-from evalkit.nulls import build_score
-from evalkit.values import Codes, Evaluation, NeighbourGraph, Points, Sample, Score, Vectors
+from evalkit.metrics.label_pairs import embedding_rates, map_rates, pair_accuracy
+from evalkit.stats.permutation import build_score
+from evalkit.stats.stratified_rows import stratified_rows
+from evalkit.types import Codes, Evaluation, NeighbourGraph, Points, Sample, Score, Vectors
 
 __all__ = ["chance", "continuity_samples", "evaluate", "label_faithfulness", "trustworthiness_samples"]
 
@@ -68,7 +68,7 @@ def trustworthiness_samples(unit: Vectors, rows: NDArray[np.int64], near_on_map:
     ----------
     Venna & Kaski 2001, ICANN.
     """
-    from evalkit.metrics.ranks import similarity_ranks
+    from evalkit.metrics.rank_loops import similarity_ranks
 
     ranks = np.empty(near_on_map.shape)
     step = max(1, BLOCK_VALUES // len(unit))
@@ -99,7 +99,7 @@ def continuity_samples(points: Points, rows: NDArray[np.int64], near: NDArray[np
     ----------
     Venna & Kaski 2001, ICANN.
     """
-    from evalkit.metrics.ranks import map_ranks
+    from evalkit.metrics.rank_loops import map_ranks
 
     return _penalised(map_ranks(np.ascontiguousarray(points, dtype=np.float64), rows, near), len(points))
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.compiled import compiled_exactly
-from evalkit.metrics.class_sums import CentredVectors
+from evalkit.metrics.label_means import CentredVectors
+from evalkit.runtime.compiled import compiled_exactly
 
 __all__ = ["NAMES", "summarise_few"]
 

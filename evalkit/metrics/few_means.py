@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.compiled import compiled_exactly
+from evalkit.runtime.compiled import compiled_exactly
 
 __all__ = ["cluster_few"]
 

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import hyp0f1
 
-from evalkit.metrics.class_sums import BLOCK_VALUES, centre, label_means
-from evalkit.metrics.null_sample import LARGE, stratified_rows
-from evalkit.metrics.two_nn import gaussian_intrinsic_dimension, intrinsic_dimension, neighbour_distances
-from evalkit.nulls import build_score, permutation_count, permute_scores
-from evalkit.values import Codes, Evaluation, Sample, Score, Vectors
+from evalkit.metrics.intrinsic_dimension import gaussian_intrinsic_dimension, intrinsic_dimension, neighbour_distances
+from evalkit.metrics.label_means import BLOCK_VALUES, centre, label_means
+from evalkit.stats.permutation import build_score, permutation_count, permute_scores
+from evalkit.stats.stratified_rows import LARGE, stratified_rows
+from evalkit.types import Codes, Evaluation, Sample, Score, Vectors
 
 __all__ = [
     "alignment",

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from evalkit.neighbours import nearest
-from evalkit.nulls import build_score, draw_once
-from evalkit.values import NeighbourGraph, Sample, Score, Vectors
+from evalkit.neighbours.exact import nearest
+from evalkit.stats.permutation import build_score, draw_once
+from evalkit.types import NeighbourGraph, Sample, Score, Vectors
 
 __all__ = ["hubness", "hubness_score"]
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.compiled import compiled
 from evalkit.metrics.hull_areas import covered_areas, hull_areas, shared_areas
 from evalkit.metrics.hull_geometry import convex_hulls, foreign_points
-from evalkit.nulls import Statistic
-from evalkit.values import Points
+from evalkit.runtime.compiled import compiled
+from evalkit.stats.permutation import Statistic
+from evalkit.types import Points
 
 __all__ = ["hulls_of_each", "summaries"]
 

@@ -14,14 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.errors import RequestError
-from evalkit.metrics import pairs
+from evalkit.metrics import label_pairs as pairs
 from evalkit.metrics.hull_areas import covered_areas, hull_areas, shared_areas
 from evalkit.metrics.hull_geometry import convex_hulls, foreign_points
 from evalkit.metrics.hull_labellings import summaries
-from evalkit.metrics.mean_intervals import mean_by_label
-from evalkit.metrics.null_sample import LARGE, stratified_rows
-from evalkit.nulls import Statistic, build_score, p_value, permute_scores
-from evalkit.values import Codes, Evaluation, Points, Sample, Vectors
+from evalkit.stats.mean_intervals import mean_by_label
+from evalkit.stats.permutation import Statistic, build_score, p_value, permute_scores
+from evalkit.stats.stratified_rows import LARGE, stratified_rows
+from evalkit.types import Codes, Evaluation, Points, Sample, Vectors
 
 __all__ = ["HullScores", "Hulls", "evaluate", "hulls_of", "score_hulls"]
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.metrics.few_means import cluster_few
-from evalkit.values import Vectors
+from evalkit.types import Vectors
 
 __all__ = ["assign_clusters"]
 

@@ -14,16 +14,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit import intervals
 from evalkit.errors import RequestError
-from evalkit.metrics.graph_scores import SMALL, LabelledGraph, label_statistic
 from evalkit.metrics.hubness import hubness_score
-from evalkit.metrics.jackknife import Jackknife, jackknife
-from evalkit.metrics.null_sample import LARGE
-from evalkit.metrics.small_labels import without_macro_tests
-from evalkit.neighbours import r_places
-from evalkit.nulls import build_score, permutation_count, permute_scores
-from evalkit.values import Codes, Evaluation, NeighbourGraph, Sample, Score, Space
+from evalkit.stats import graph_intervals as intervals
+from evalkit.stats.jackknife import Jackknife, jackknife
+from evalkit.stats.labelled_graph import SMALL, LabelledGraph, label_statistic
+from evalkit.stats.macro_tests import without_macro_tests
+from evalkit.stats.permutation import build_score, permutation_count, permute_scores
+from evalkit.stats.ranking_depth import r_places
+from evalkit.stats.stratified_rows import LARGE
+from evalkit.types import Codes, Evaluation, NeighbourGraph, Sample, Score, Space
 
 __all__ = [
     "average_precision_chance",
@@ -114,7 +114,7 @@ def evaluate_graph(
     -------
     Evaluation
         Scores (each with its ``_macro`` twin), per-text values and pseudo-values; no interval and no
-        pseudo-values of the twins where too many labels are small (`evalkit.metrics.small_labels`).
+        pseudo-values of the twins where too many labels are small (`evalkit.stats.macro_tests`).
     """
     sizes = np.bincount(labels).astype(np.int64)
     laid = LabelledGraph.of(graph, sizes, ks, r_scores=r_prefix is not None)
@@ -203,7 +203,7 @@ def evaluate(sample: Sample, rng: np.random.Generator, *, k: Sequence[int] | Non
     Parameters
     ----------
     sample
-        Its ``graph`` (deep enough, see `evalkit.neighbours.graph_depth`), ``whole_graph``, labels and vectors.
+        Its ``graph`` (deep enough, see `evalkit.stats.ranking_depth.graph_depth`), ``whole_graph``, labels and vectors.
     rng
         Draws the label permutations and the Gaussian that hubness is compared with.
     k

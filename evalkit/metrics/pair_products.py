@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.compiled import compiled
+from evalkit.runtime.compiled import compiled
 
 __all__ = ["pair_products"]
 

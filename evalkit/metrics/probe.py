@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.errors import EvaluationError, RequestError
-from evalkit.metrics.mean_intervals import hit_statistics, mean_by_label
-from evalkit.metrics.mteb import mteb_score
-from evalkit.metrics.null_sample import LARGE, stratified_rows
-from evalkit.metrics.small_labels import without_macro_tests
-from evalkit.nulls import build_score, p_value
-from evalkit.values import Codes, Evaluation, Sample, Score, SplitVectors, Vectors
+from evalkit.metrics.mteb_probe import mteb_score
+from evalkit.stats.macro_tests import without_macro_tests
+from evalkit.stats.mean_intervals import hit_statistics, mean_by_label
+from evalkit.stats.permutation import build_score, p_value
+from evalkit.stats.stratified_rows import LARGE, stratified_rows
+from evalkit.types import Codes, Evaluation, Sample, Score, SplitVectors, Vectors
 
 __all__ = ["cross_validate", "evaluate", "fit_and_predict", "fold_count", "macro_f1"]
 

@@ -22,13 +22,13 @@ from evalkit.metrics.centroid_scores import (
     score_labellings,
     silhouette_pseudo_values,
 )
-from evalkit.metrics.class_sums import BLOCK_VALUES, CentredVectors, centre, suits_double
 from evalkit.metrics.few_labellings import summarise_few
-from evalkit.metrics.mean_intervals import CENTROID_WIDENING, hit_statistics, pseudo_value_interval
-from evalkit.metrics.null_sample import LARGE, stratified_rows
-from evalkit.metrics.small_labels import without_macro_tests
-from evalkit.nulls import build_score, p_value, permutation_count, permute_scores
-from evalkit.values import Codes, Evaluation, Sample, Vectors
+from evalkit.metrics.label_means import BLOCK_VALUES, CentredVectors, centre, suits_double
+from evalkit.stats.macro_tests import without_macro_tests
+from evalkit.stats.mean_intervals import CENTROID_WIDENING, hit_statistics, pseudo_value_interval
+from evalkit.stats.permutation import build_score, p_value, permutation_count, permute_scores
+from evalkit.stats.stratified_rows import LARGE, stratified_rows
+from evalkit.types import Codes, Evaluation, Sample, Vectors
 
 __all__ = [
     "calinski_harabasz",

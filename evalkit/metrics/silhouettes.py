@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.compiled import compiled
 from evalkit.metrics.centroid_scores import SAME_PLACE
-from evalkit.threads import suitable_threads
-from evalkit.values import Codes
+from evalkit.runtime.compiled import compiled
+from evalkit.runtime.threads import suitable_threads
+from evalkit.types import Codes
 
 __all__ = ["silhouettes"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from evalkit.plots.style import PROJECTIONS, model_name, number
-from evalkit.values import Record, Score
+from evalkit.types import Record, Score
 
 __all__ = ["LEAST_CONTINUITY", "LEAST_TRUST", "by_name", "lines", "precision_name", "stamp"]
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.plots import palette, style
-from evalkit.values import Record
+from evalkit.types import Record
 
 if TYPE_CHECKING:
     import pandas as pd

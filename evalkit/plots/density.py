@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.values import Codes, Points
+from evalkit.types import Codes, Points
 
 __all__ = ["render"]
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.plots import placement
+from evalkit.plots import label_placement as placement
 from evalkit.plots.canvas import Canvas
 from evalkit.plots.palette import Ground
 from evalkit.plots.shapes import POINT, Ink, Line, Shape, polygon, rounded

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evalkit.plots import caption, density, palette, placement, style
-from evalkit.values import Codes, Points, Record
+from evalkit.plots import caption, density, palette, style
+from evalkit.plots import label_placement as placement
+from evalkit.types import Codes, Points, Record
 
 if TYPE_CHECKING:
     import pandas as pd

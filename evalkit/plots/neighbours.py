@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evalkit.plots import palette, style
-from evalkit.values import Record
+from evalkit.types import Record
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.compiled import compiled
+from evalkit.runtime.compiled import compiled
 
 __all__ = ["affinities", "descend", "divergence"]
 

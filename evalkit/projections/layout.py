@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.compiled import compiled
+from evalkit.runtime.compiled import compiled
 
 __all__ = ["draw", "lay_out", "memberships"]
 

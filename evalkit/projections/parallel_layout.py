@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.compiled import compiled
 from evalkit.projections.layout import LARGEST_STEP, draw
+from evalkit.runtime.compiled import compiled
 
 __all__ = ["lay_out_parts"]
 

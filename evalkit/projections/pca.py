@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.values import NeighbourGraph, Points, Projection, Vectors
+from evalkit.types import NeighbourGraph, Points, Projection, Vectors
 
 __all__ = ["SMALL_CORPUS", "needs", "principal_plane", "project", "project_few"]
 

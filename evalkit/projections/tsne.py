@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from evalkit.errors import EvaluationError, RequestError
 from evalkit.projections.pca import SMALL_CORPUS, principal_plane, project_few
-from evalkit.values import NeighbourGraph, Points, Projection, Vectors
+from evalkit.types import NeighbourGraph, Points, Projection, Vectors
 
 __all__ = ["needs", "project"]
 
@@ -224,7 +224,7 @@ class _OnGrid:
         from openTSNE.affinity import PerplexityBasedNN
         from openTSNE.nearest_neighbors import PrecomputedNeighbors
 
-        from evalkit.projections.gradient import GridGradient
+        from evalkit.projections.tsne_gradient import GridGradient
 
         known = PrecomputedNeighbors(*self._neighbours)
         affinities = PerplexityBasedNN(perplexity=self._perplexity, knn_index=known, n_jobs=self._threads)

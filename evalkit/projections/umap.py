@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from evalkit.errors import EvaluationError, RequestError
 from evalkit.projections.pca import SMALL_CORPUS, principal_plane, project_few
-from evalkit.values import NeighbourGraph, Points, Projection, Vectors
+from evalkit.types import NeighbourGraph, Points, Projection, Vectors
 
 __all__ = ["needs", "project"]
 

@@ -13,9 +13,9 @@ of the machine left torn is found out and made anew. Names come from
 digests and identifiers in the code, never from data.
 """
 
-from evalkit.store.digests import digest
 from evalkit.store.entry import Entry
+from evalkit.store.hashing import digest
 from evalkit.store.recent import FEW_TEXTS, Recent
-from evalkit.store.shelves import Store
+from evalkit.store.store import Store
 
 __all__ = ["FEW_TEXTS", "Entry", "Recent", "Store", "digest"]

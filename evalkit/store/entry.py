@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.store.digests import canonical, digest
+from evalkit.store.hashing import canonical, digest
 
 __all__ = ["FORMAT", "Entry", "FaultyEntryError", "adopt", "flush", "forget", "open_entry", "seal"]
 

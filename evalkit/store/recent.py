@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from evalkit.store.entry import Entry
-from evalkit.store.shelves import Store
+from evalkit.store.store import Store
 
 __all__ = ["FEW_TEXTS", "Recent"]
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from evalkit.datasets import Table, build_corpus
 from evalkit.errors import RequestError
-from evalkit.values import Corpus
+from evalkit.types import Corpus
 
 GOOD = [("a", "x"), ("b", "x"), ("c", "y"), ("d", "y")]
 Row = tuple[str | None, str | None]

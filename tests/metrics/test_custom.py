@@ -3,7 +3,7 @@ import pytest
 
 from evalkit.errors import EvaluationError, RequestError
 from evalkit.metrics.custom import evaluate
-from evalkit.values import Sample
+from evalkit.types import Sample
 
 LABELS = np.repeat([0, 1, 2], 4).astype(np.int32)
 UNIT = np.repeat(np.eye(3, dtype=np.float32), 4, axis=0)

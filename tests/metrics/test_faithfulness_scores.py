@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from evalkit import neighbours
 from evalkit.errors import RequestError
 from evalkit.metrics import faithfulness
-from evalkit.values import Sample
+from evalkit.neighbours import exact as neighbours
+from evalkit.types import Sample
 
 
 def unit(vectors):
@@ -103,7 +103,7 @@ def test_label_scores_see_what_the_map_loses_and_adds():
 
 def test_noise_gains_no_label_continuity_from_dimension():
     # Plain distance consistency is 1.00 on noise of 30 × 768; leave-one-out accuracy is not above one half.
-    from evalkit.metrics.pairs import embedding_rates, pair_accuracy
+    from evalkit.metrics.label_pairs import embedding_rates, pair_accuracy
 
     vectors = unit(np.random.default_rng(0).normal(size=(30, 768)))
     accuracy = pair_accuracy(embedding_rates(vectors, np.repeat(np.arange(5), 6), 5))

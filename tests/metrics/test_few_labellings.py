@@ -5,8 +5,8 @@ import pytest
 
 from evalkit.metrics import separation
 from evalkit.metrics.centroid_scores import ROUNDING, SAME_PLACE, score_labellings
-from evalkit.metrics.class_sums import centre
 from evalkit.metrics.few_labellings import NAMES, summarise_few
+from evalkit.metrics.label_means import centre
 
 rng = np.random.default_rng(4)
 

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from evalkit.metrics.geometry import alignment, anisotropy, evaluate, uniform_uniformity, uniformity
+from evalkit.metrics.intrinsic_dimension import gaussian_intrinsic_dimension, intrinsic_dimension, neighbour_distances
 from evalkit.metrics.pair_products import pair_products
-from evalkit.metrics.two_nn import gaussian_intrinsic_dimension, intrinsic_dimension, neighbour_distances
-from evalkit.neighbours import nearest
-from evalkit.values import Sample
+from evalkit.neighbours.exact import nearest
+from evalkit.types import Sample
 
 
 def draw(n, d, seed=0):
@@ -98,7 +98,7 @@ def test_gaussian_chance_is_that_of_gaussian_vectors(monkeypatch):
     assert {queries for _, queries in found} == {600}
     spread = np.hypot(np.std(expected), np.std([value for value, _ in found])) / np.sqrt(6)
     assert np.mean([value for value, _ in found]) == pytest.approx(np.mean(expected), abs=4 * spread)
-    monkeypatch.setattr("evalkit.metrics.two_nn.GAUSSIAN_WORK", 300 * 600 * 20)
+    monkeypatch.setattr("evalkit.metrics.intrinsic_dimension.GAUSSIAN_WORK", 300 * 600 * 20)
     value, queries = gaussian_intrinsic_dimension(600, 20, rng)
     assert queries == 300
     assert value == pytest.approx(np.mean(expected), rel=0.3)

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import shapely
 
-from evalkit import neighbours
 from evalkit.metrics import hulls
 from evalkit.metrics.hull_labellings import summaries
-from evalkit.values import Sample
+from evalkit.neighbours import exact as neighbours
+from evalkit.types import Sample
 
 SQUARE = np.array([[0.0, 0], [2, 0], [2, 2], [0, 2]])
 

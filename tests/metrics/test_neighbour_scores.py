@@ -7,12 +7,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from evalkit import neighbours as graphs
 from evalkit.errors import EvaluationError, RequestError
-from evalkit.metrics import graph_scores
-from evalkit.metrics.graph_scores import LabelledGraph, label_statistic
 from evalkit.metrics.hubness import hubness
-from evalkit.metrics.jackknife import jackknife
 from evalkit.metrics.neighbours import (
     average_precision_chance,
     evaluate,
@@ -20,8 +16,13 @@ from evalkit.metrics.neighbours import (
     precision_best,
     precision_chance,
 )
-from evalkit.neighbours import graph_depth, nearest, plane
-from evalkit.values import Sample
+from evalkit.neighbours.exact import nearest, plane
+from evalkit.stats import labelled_graph as graph_scores
+from evalkit.stats import ranking_depth
+from evalkit.stats.jackknife import jackknife
+from evalkit.stats.labelled_graph import LabelledGraph, label_statistic
+from evalkit.stats.ranking_depth import graph_depth
+from evalkit.types import Sample
 
 PATHS = pytest.mark.parametrize("small", [10**6, 0], ids=["arrays", "compiled"])
 
@@ -207,8 +208,8 @@ def test_a_label_of_one_text_counts_in_precision_and_is_left_out_of_r_scores():
 @PATHS
 def test_r_is_capped_for_all_and_said_so(monkeypatch, small):
     monkeypatch.setattr(graph_scores, "SMALL", small)
-    monkeypatch.setattr(graphs, "LONGEST_R", 6)
-    monkeypatch.setattr(graphs, "CAPPED_R", 4)
+    monkeypatch.setattr(ranking_depth, "LONGEST_R", 6)
+    monkeypatch.setattr(ranking_depth, "CAPPED_R", 4)
     labels = codes(3, 6, 9)
     x = unit(np.random.default_rng(2).normal(size=(18, 5)))
     sample = sample_of(x, labels, ks=(1,))

@@ -6,7 +6,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 from evalkit.errors import EvaluationError, RequestError
 from evalkit.metrics.probe import cross_validate, evaluate, fold_count, macro_f1
-from evalkit.values import Sample, SplitVectors
+from evalkit.types import Sample, SplitVectors
 
 
 def draw(n, d, k, separation, seed=0):

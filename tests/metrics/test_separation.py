@@ -7,7 +7,7 @@ from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score
 from sklearn.metrics import silhouette_samples as sklearn_silhouettes
 
 from evalkit.errors import RequestError
-from evalkit.metrics import class_sums, null_sample
+from evalkit.metrics import label_means as class_sums
 from evalkit.metrics.centroid_scores import score_labellings, silhouette_pseudo_values
 from evalkit.metrics.separation import (
     calinski_harabasz,
@@ -16,7 +16,8 @@ from evalkit.metrics.separation import (
     evaluate,
     silhouette_samples,
 )
-from evalkit.values import NeighbourGraph, Sample, Ties
+from evalkit.stats import stratified_rows as null_sample
+from evalkit.types import NeighbourGraph, Sample, Ties
 
 NO_TIES = Ties(*(np.zeros(n, dtype=t) for n, t in ((0, "i8"), (1, "i8"), (0, "i4"), (0, "?"), (0, "i8"))))
 

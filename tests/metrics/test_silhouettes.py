@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import silhouette_samples as sklearn_silhouettes
 
-from evalkit.metrics import class_sums, silhouettes
+from evalkit.metrics import label_means as class_sums
+from evalkit.metrics import silhouettes
 from evalkit.metrics.separation import encode_labels, evaluate, silhouette_samples
-from evalkit.values import NeighbourGraph, Sample, Ties
+from evalkit.types import NeighbourGraph, Sample, Ties
 
 NO_TIES = Ties(*(np.zeros(n, dtype=t) for n, t in ((0, "i8"), (1, "i8"), (0, "i4"), (0, "?"), (0, "i8"))))
 

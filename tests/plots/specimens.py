@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from evalkit.values import Record, Score
+from evalkit.types import Record, Score
 
 THIRTY = {
     "finance": ["bank", "mortgage", "money", "investment", "loan", "credit application"],

@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from evalkit.plots import caption
-from evalkit.values import Score
+from evalkit.types import Score
 
 
 @pytest.fixture

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from evalkit.plots import label_placement as placement
 from evalkit.plots import map as map_picture
-from evalkit.plots import palette, placement
+from evalkit.plots import palette
 from evalkit.plots.canvas import Canvas
 from evalkit.plots.shapes import Dots, Line, Pictured, Raster, Shape, Washes
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from evalkit.metrics.faithfulness import trustworthiness_samples
-from evalkit.neighbours import nearest, plane
+from evalkit.neighbours.exact import nearest, plane
 from evalkit.projections import parallel_layout, umap
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from evalkit import neighbours
+from evalkit.neighbours import exact as neighbours
 from evalkit.projections import pca
 
 

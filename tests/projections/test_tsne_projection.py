@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from evalkit import neighbours
 from evalkit.errors import RequestError
+from evalkit.neighbours import exact as neighbours
 from evalkit.projections import exact, tsne
-from evalkit.projections.gradient import GridGradient
+from evalkit.projections.tsne_gradient import GridGradient
 
 
 def unit(vectors):

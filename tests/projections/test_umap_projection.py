@@ -4,8 +4,8 @@ import warnings
 import numpy as np
 import pytest
 
-from evalkit import neighbours
 from evalkit.errors import RequestError
+from evalkit.neighbours import exact as neighbours
 from evalkit.projections import layout, umap
 
 

@@ -56,7 +56,7 @@ class Sampler(Callback):
         import matplotlib.pyplot
         import psutil
 
-        from evalkit.behind import behind
+        from evalkit.cli.behind import behind
 
         self.runs += 1
         if self.runs % self.every:

@@ -99,7 +99,9 @@ def mutate(content: bytes, random: np.random.Generator) -> bytes:
 
 def read_file(path: Path) -> None:
     """What the command would do with the file before a model is loaded."""
-    from evalkit.datasets import csv_file, jsonl_file, parquet_file
+    from evalkit.datasets import csv_reader as csv_file
+    from evalkit.datasets import jsonl_reader as jsonl_file
+    from evalkit.datasets import parquet_reader as parquet_file
     from evalkit.encoders.precomputed import PrecomputedEncoder
 
     if path.stem == "vectors":
@@ -120,8 +122,9 @@ def read_options(overrides: list[str], folder: Path) -> None:
     from hydra import compose, initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
 
-    from evalkit import schema, settings
-    from evalkit.run import conf_folder
+    from evalkit.cli.run import conf_folder
+    from evalkit.config import build as settings
+    from evalkit.config import schema
 
     schema.register()
     GlobalHydra.instance().clear()
@@ -132,8 +135,8 @@ def read_options(overrides: list[str], folder: Path) -> None:
 
 def sentence_of(error: Exception, kind: str) -> str | None:
     """As the command would say it; None for what it did not expect."""
+    from evalkit.cli.error_messages import is_about_the_command_line, sentence
     from evalkit.errors import EvalkitError
-    from evalkit.messages import is_about_the_command_line, sentence
 
     if isinstance(error, EvalkitError):
         return str(error)

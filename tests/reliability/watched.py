@@ -21,8 +21,8 @@ from types import FrameType
 LOOK_SECONDS = 0.02
 
 RULES = (
-    ("logging", r"evalkit/trackers/mlflow_runs\.py"),
-    ("opening MLflow", r"evalkit/trackers/"),
+    ("logging", r"evalkit/tracking/mlflow_runs\.py"),
+    ("opening MLflow", r"evalkit/tracking/"),
     ("closing", r"evalkit/(closing|report|leaderboard|gallery/\w+)\.py"),
     ("downloading", r"huggingface_hub/|evalkit/encoders/hub\.py"),
     ("writing", r"evalkit/(outputs|records|plots/\w+)\.py|evalkit/store/"),

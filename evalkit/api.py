@@ -1,0 +1,231 @@
+"""`evalkit.evaluate`: the scores of vectors that one holds already, without configuration, files or tracker."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from evalkit.errors import RequestError
+from evalkit.pipeline.embed import unit_rows
+from evalkit.pipeline.evaluate import LARGE, resolve_k
+from evalkit.pipeline.evaluators import evaluator_generator
+from evalkit.pipeline.neighbour_graphs import Graphs
+from evalkit.pipeline.project import neighbours_needed
+from evalkit.types import Embedding, EncoderIdentity, Evaluation, Projection, Sample, Score
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Scores", "evaluate"]
+
+FAMILIES = {
+    "neighbours": "embedding", "separation": "embedding", "clustering": "embedding", "probe": "embedding",
+    "geometry": "embedding", "map": "map", "hulls": "map", "faithfulness": "map",
+}  # fmt: skip
+
+ON_VECTORS = ("neighbours", "separation", "clustering", "geometry")
+ON_A_MAP = ("map", "hulls", "faithfulness")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scores:
+    """Scores by name, in the order of the evaluators.
+
+    Attributes
+    ----------
+    scores
+        The scores.
+    per_text
+        Name → (N,) values of each text, for scores that are means over texts.
+    label_names
+        Name of each label code, as sorted.
+    projection
+        The map that the map scores are of, or None.
+    warnings
+        What to know when reading them.
+    """
+
+    scores: tuple[Score, ...]
+    per_text: dict[str, NDArray[Any]]
+    label_names: tuple[str, ...]
+    projection: Projection | None
+    warnings: tuple[str, ...]
+
+    def __getitem__(self, name: str) -> Score:
+        for score in self.scores:
+            if score.name == name:
+                return score
+        raise KeyError(f"no score {name!r}; there are {', '.join(score.name for score in self.scores)}")
+
+    def __iter__(self) -> Iterator[Score]:
+        return iter(self.scores)
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def table(self) -> pd.DataFrame:
+        """A row a score: value, best, chance, adjusted, p_value, ci_low, ci_high, higher_is_better."""
+        import pandas as pd
+
+        fields = ("value", "best", "chance", "adjusted", "p_value", "ci_low", "ci_high", "higher_is_better")
+        rows = {score.name: {field: getattr(score, field) for field in fields} for score in self.scores}
+        return pd.DataFrame.from_dict(rows, orient="index").rename_axis("score")
+
+
+def evaluate(
+    vectors: ArrayLike,
+    labels: Sequence[Any] | NDArray[Any],
+    *,
+    evaluators: Sequence[str] | None = None,
+    projection: str | None = None,
+    k: Sequence[int] | None = None,
+    seed: int = 0,
+) -> Scores:
+    """Score vectors against labels: the same numbers as a run's, for people who have the vectors in hand.
+
+    Parameters
+    ----------
+    vectors
+        (N, d) numbers, one row a text; cosines are taken of them, so their lengths do not matter.
+    labels
+        (N,) labels: texts, numbers, anything that has a text form.
+    evaluators
+        Families of scores; default: those of the embedding, and with a projection those of the map too.
+    projection
+        ``tsne``, ``umap`` or ``pca`` to score a map as well.
+    k
+        K of precision at K; default those of 1, 5, 10 below N.
+    seed
+        Of label permutations, k-means and the projection.
+
+    Returns
+    -------
+    Scores
+        ``scores["neighbours/precision_at_1"].value``, ``scores.table()``.
+
+    Raises
+    ------
+    RequestError
+        Wrong shapes, fewer than 4 texts or 2 labels, values that are not finite, unknown names.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from evalkit import evaluate
+    >>> vectors = np.repeat(np.eye(2), 3, axis=0)  # two labels, three texts each, orthogonal
+    >>> scores = evaluate(vectors, ["a", "a", "a", "b", "b", "b"], evaluators=["neighbours"])
+    >>> scores["neighbours/precision_at_1"].value, round(scores["neighbours/precision_at_1"].chance, 3)
+    (1.0, 0.4)
+    """
+    raw = _vectors(vectors)
+    codes, names = _codes(labels, len(raw))
+    chosen = _families(evaluators, projection)
+    wanted = resolve_k(None if k is None else tuple(int(entry) for entry in k), len(raw))
+    embedding = Embedding(raw=raw, unit=unit_rows(raw), encoder=_anonymous(raw), key="")
+    graphs = Graphs(embedding, codes, wanted, None, seed=seed, large=LARGE)
+    drawn = None
+    if projection is not None:
+        module = importlib.import_module(f"evalkit.projections.{projection}")
+        graphs.want(neighbours_needed(module.project, len(raw)))
+        drawn = cast(Projection, module.project(embedding.unit, graphs.whole(), seed=seed))
+    found: list[Evaluation] = []
+    for family in chosen:
+        module_name = "map_separation" if family == "map" else family
+        function = importlib.import_module(f"evalkit.metrics.{module_name}").evaluate
+        extra = {"k": wanted} if family != "faithfulness" and "k" in inspect.signature(function).parameters else {}
+        sample = _sample(embedding, codes, len(names), graphs, drawn, on_map=FAMILIES[family] == "map")
+        found.append(function(sample, evaluator_generator(seed, family), **extra))
+    return Scores(
+        scores=tuple(score for evaluation in found for score in evaluation.scores),
+        per_text={
+            name: column
+            for evaluation in found
+            for name, column in evaluation.per_text.items()
+            if not name.endswith(".pseudo")
+        },
+        label_names=names,
+        projection=drawn,
+        warnings=tuple(w for evaluation in found for w in evaluation.warnings) + tuple(graphs.warnings),
+    )
+
+
+def _sample(
+    embedding: Embedding,
+    codes: NDArray[np.int32],
+    n_labels: int,
+    graphs: Graphs,
+    drawn: Projection | None,
+    *,
+    on_map: bool,
+) -> Sample:
+    return Sample(
+        unit=embedding.unit,
+        raw=embedding.raw,
+        labels=codes,
+        n_labels=n_labels,
+        graph=graphs.shallow() if on_map else graphs.deep(),
+        whole_graph=graphs.whole(),
+        points=drawn.points if on_map and drawn is not None else None,
+        plane=graphs.plane(drawn.points) if on_map and drawn is not None else None,
+    )
+
+
+def _vectors(vectors: ArrayLike) -> NDArray[np.float32]:
+    array = np.asarray(vectors)
+    if array.ndim != 2 or array.shape[1] < 1 or not np.issubdtype(array.dtype, np.number):
+        raise RequestError(
+            f"vectors must be a table of numbers, one row a text, and an array of shape {array.shape} and type "
+            f"{array.dtype} was given: pass an (N, d) array."
+        )
+    if np.iscomplexobj(array):
+        raise RequestError("vectors are complex numbers, which have no cosine here: pass real ones.")
+    array = np.ascontiguousarray(array, dtype=np.float32)
+    finite = np.isfinite(array).all(axis=1)
+    if not finite.all():
+        raise RequestError(
+            f"vectors hold NaN or infinity, first in row {int(np.argmin(finite))} (rows counted from 0): "
+            "find out which text made it, and leave it out or encode it again."
+        )
+    if len(array) < 4:
+        raise RequestError(f"at least 4 texts are needed, and {len(array)} were given: add some.")
+    return array
+
+
+def _codes(labels: Sequence[Any] | NDArray[Any], n: int) -> tuple[NDArray[np.int32], tuple[str, ...]]:
+    written = [str(label) for label in labels]
+    if len(written) != n:
+        raise RequestError(f"there are {n} vectors and {len(written)} labels: give one label a vector.")
+    names, codes = np.unique(np.asarray(written, dtype=object), return_inverse=True)
+    if len(names) < 2:
+        raise RequestError(
+            f"all texts bear the label {names[0]!r}, so nothing can be told apart: give two labels or more."
+        )
+    return codes.astype(np.int32), tuple(str(name) for name in names)
+
+
+def _families(evaluators: Sequence[str] | None, projection: str | None) -> tuple[str, ...]:
+    if projection is not None and projection not in {"tsne", "umap", "pca"}:
+        raise RequestError(f"there is no projection {projection!r}: choose tsne, umap or pca.")
+    if evaluators is None:
+        return ON_VECTORS + (ON_A_MAP if projection is not None else ())
+    if not evaluators:
+        raise RequestError("evaluators is empty, so nothing would be computed: name at least one.")
+    for name in evaluators:
+        if name not in FAMILIES:
+            raise RequestError(f"there is no evaluator {name!r}: choose from {', '.join(FAMILIES)}.")
+        if FAMILIES[name] == "map" and projection is None:
+            raise RequestError(f"the evaluator {name!r} scores a map, and there is none: pass projection='tsne'.")
+    return tuple(dict.fromkeys(evaluators))
+
+
+def _anonymous(raw: NDArray[np.float32]) -> EncoderIdentity:
+    return EncoderIdentity(
+        kind="precomputed", name="vectors", revision="", pooling="none", native_pooling="none", normalised=False,
+        dimension=int(raw.shape[1]),
+    )  # fmt: skip

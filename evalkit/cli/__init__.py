@@ -1,0 +1,1 @@
+"""Command line: jobs, the sweep callback, what the terminal shows."""

@@ -1,0 +1,139 @@
+"""``python -m evalkit.study evaluate|report NAME``: the two stages of a study in experiments/NAME.
+
+`evaluate` runs the sweep of conf/experiment/NAME.yaml and keeps of it, in experiments/NAME/runs, what the
+same command gives again to the bit: no times, no machine, no folders. `report` reads that and nothing else
+and writes experiments/NAME/results, which git tracks, with figures of four decimals.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from evalkit.errors import EvalkitError, RequestError
+from evalkit.records import read_record, write_json
+from evalkit.runtime.signals import outlast, plainly
+from evalkit.store import Store, digest
+
+__all__ = ["evaluate", "freeze", "main"]
+
+STUDIES = Path("experiments")
+
+KEPT = ("texts.parquet", "map.png", "pairs.csv", "neighbours.csv")
+
+VOLATILE = ("tracker", "store", "device", "batch_tokens", "reuse", "theme")
+"""Settings that say where and how a run was made, not what it is."""
+
+NAMED_ELSEWHERE = ("model", "pooling", "dataset", "queries", "dtype", "rank_by")
+"""Settings that the encoder's key and the corpus' fingerprint stand for."""
+
+
+def evaluate(name: str, overrides: Sequence[str] = (), studies: Path = STUDIES) -> int:
+    """Run the study's sweep and keep what repeats; the sweep's exit status (1: some models failed).
+
+    Parameters
+    ----------
+    name
+        Of the folder in `studies` and of the experiment in conf/experiment.
+    overrides
+        Further overrides for ``evalkit.run``.
+    """
+    folder = _folder(name, studies)
+    sweep = folder / "sweep"
+    shutil.rmtree(sweep, ignore_errors=True)
+    environment = dict(os.environ)
+    arguments = [f"experiment={name}", f"hydra.sweep.dir={sweep.as_posix()}", "reuse=false"]
+    root = environment.get("DVC_ROOT")
+    if root and Path(root).resolve() != Path.cwd().resolve():
+        # `dvc exp run --temp` works in a copy that is thrown away: what is to stay goes to the repository.
+        environment.setdefault("MLFLOW_TRACKING_URI", f"sqlite:///{Path(root) / 'mlflow.db'}")
+        arguments.append(f"store={Path(root) / '.evalkit'}")
+    command = [sys.executable, "-m", "evalkit.run", *arguments, *overrides]
+    status = outlast(command, environment)
+    if status not in {0, 1} or not any(sweep.rglob("record.json")):
+        return status or 1
+    freeze(sweep, folder / "runs")
+    return status
+
+
+def freeze(sweep: Path, runs: Path) -> None:
+    """Copy the finished runs of `sweep` into `runs` without what differs from one repetition to the next."""
+    import numpy as np
+
+    from evalkit.pipeline.embed import stored_vectors
+
+    shutil.rmtree(runs, ignore_errors=True)
+    for file in sorted(sweep.rglob("record.json")):
+        data = json.loads(file.read_text(encoding="utf-8"))
+        target = runs / file.parent.relative_to(sweep)
+        target.mkdir(parents=True)
+        for kept in KEPT:
+            if (file.parent / kept).is_file():
+                shutil.copyfile(file.parent / kept, target / kept)
+        key = str(data["encoder"].get("key"))
+        vectors = stored_vectors(Store(Path(data["settings"]["store"])), key)
+        if vectors is not None:
+            (runs / "vectors").mkdir(exist_ok=True)
+            np.save(runs / "vectors" / f"{key}.npy", np.ascontiguousarray(vectors), allow_pickle=False)
+        write_json(_lasting(data), target / "record.json")
+        read_record(target)
+
+
+def _lasting(data: dict[str, Any]) -> dict[str, Any]:
+    """A record without times, machine and folders, and with an identity that says only what was asked.
+
+    The true identity changes with every evaluating source file, of which a study uses but some.
+    """
+    settings = {key: value for key, value in data["settings"].items() if key not in VOLATILE}
+    encoder = {**data["encoder"], "texts_per_second": None}
+    asked = {key: value for key, value in settings.items() if key not in NAMED_ELSEWHERE}
+    identity = digest({"asked": asked, "encoder": encoder.get("key"), "corpus": data["corpus"]["fingerprint"]})
+    lasting = {
+        **data, "identity": identity, "settings": settings, "encoder": encoder, "timings": {}, "environment": {},
+    }  # fmt: skip
+    return {key: _steady(value) for key, value in lasting.items()}
+
+
+def _steady(value: Any) -> Any:
+    """The same value, figures cut at ten decimals: sums taken in parallel may differ in their last bit."""
+    if isinstance(value, float):
+        return round(value, 10)
+    if isinstance(value, dict):
+        return {key: _steady(entry) for key, entry in value.items()}
+    return [_steady(entry) for entry in value] if isinstance(value, list) else value
+
+
+def _folder(name: str, studies: Path) -> Path:
+    folder = studies / name
+    if not re.fullmatch(r"\w+", name) or not folder.is_dir():
+        known = ", ".join(sorted(path.name for path in studies.glob("*") if path.is_dir())) or "none"
+        raise RequestError(f"{folder} is no study: there are {known}, seen from the repository's root.")
+    return folder
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command; exits 0, 1 or 2 as `evalkit.run` does."""
+    parser = argparse.ArgumentParser(prog="python -m evalkit.study", description=__doc__.partition("\n\n")[0])
+    parser.add_argument("stage", choices=("evaluate", "report"))
+    parser.add_argument("name", help="a folder in experiments/")
+    parser.add_argument("overrides", nargs="*", help="for evaluate: overrides for evalkit.run")
+    arguments = parser.parse_args(argv)
+    try:
+        if arguments.stage == "evaluate":
+            sys.exit(evaluate(arguments.name, arguments.overrides))
+        if arguments.overrides:
+            raise RequestError(f"report takes no overrides, and {arguments.overrides[0]} was given: leave them out.")
+        from evalkit.report.study_results import write_findings
+
+        with plainly("the same command writes the results anew."):
+            write_findings(_folder(arguments.name, STUDIES))
+    except EvalkitError as error:
+        print(f"evalkit: {error}", file=sys.stderr)  # noqa: T201  # a command's answer
+        sys.exit(error.exit_status)

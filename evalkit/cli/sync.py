@@ -1,0 +1,232 @@
+"""``python -m evalkit.sync FOLDER…``: logs every record that the tracking server does not have yet.
+
+For runs that finished while the server was away, or with ``tracker=none``. Run twice, it adds nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evalkit.errors import EvalkitError, RequestError
+from evalkit.records import find_records, read_record
+from evalkit.report import terminal
+from evalkit.runtime.signals import plainly
+from evalkit.tracking import LoggedRun, RunContext, TrackerTrouble, sweep_identity
+
+if TYPE_CHECKING:
+    from evalkit.tracking import Tracker
+    from evalkit.types import Record
+
+__all__ = ["Outcome", "main", "sync"]
+
+PLAN = "sweep.json"
+"""In a sweep's folder: its id (run.py writes it)."""
+
+LEVELS = 4
+"""How many folders above a run its sweep's folder is looked for."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of a synchronisation: counts of runs, and sentences on what failed."""
+
+    added: int = 0
+    there: int = 0
+    sweeps: int = 0
+    failures: list[str] = field(default_factory=list)
+
+
+def sync(folders: Sequence[Path], tracker: Tracker, *, log_texts: bool = True) -> Outcome:
+    """Log what the tracker lacks of all records at or below `folders`, and the run `sweep` of whole sweeps.
+
+    Parameters
+    ----------
+    log_texts
+        False keeps texts out, also of runs that did not ask for that; a run that did is never overruled.
+
+    Raises
+    ------
+    RequestError
+        Where a folder is missing, or holds no record.
+    """
+    found = find_records(list(folders))
+    if not found:
+        raise RequestError(
+            f"no record.json is in {', '.join(map(str, folders))}: give folders that `python -m evalkit.run` wrote."
+        )
+    outcome = Outcome()
+    advised = folders[0] if len(folders) == 1 else None
+    # Of one folder's runs, for the sweeps: whether all of them let their texts go.
+    open_texts: dict[Path, bool] = {}
+    for folder in found:
+        try:
+            record = read_record(folder)
+            context = _context(record, folder, advised, log_texts=log_texts)
+            open_texts[folder] = context.log_texts
+            logged = tracker.log_run(record, folder, context)
+        except (EvalkitError, OSError) as error:
+            outcome.failures.append(str(error))
+            continue
+        if isinstance(logged, TrackerTrouble):
+            outcome.failures.append(logged.sentence)
+            return outcome  # the next ones would meet the same
+        _count(outcome, logged)
+    for folder in _sweeps(folders, found):
+        texts = log_texts and all(shown for run, shown in open_texts.items() if folder in run.absolute().parents)
+        trouble = _log_sweep(tracker, folder, log_texts=texts)
+        if trouble is not None:
+            outcome.failures.append(trouble)
+            return outcome
+        outcome.sweeps += 1
+    return outcome
+
+
+def _count(outcome: Outcome, logged: LoggedRun | None) -> None:
+    if logged is not None and logged.new:
+        outcome.added += 1
+    else:
+        outcome.there += 1
+
+
+def _context(record: Record, folder: Path, advised: Path | None, *, log_texts: bool) -> RunContext:
+    """What the run would have told the tracker itself, as far as its folder knows."""
+    sweep = _sweep_folder(folder)
+    return RunContext(
+        sweep=None if sweep is None else _sweep_id(sweep),
+        sweep_name=None if sweep is None else sweep.name,
+        log_texts=log_texts and _texts_allowed(record, folder),
+        sync_folder=advised,
+    )
+
+
+def _sweep_folder(run: Path) -> Path | None:
+    """The sweep's folder that a run lies in (Hydra lets its subfolders be nested), None for a single run."""
+    return next((parent for parent in list(run.absolute().parents)[:LEVELS] if (parent / PLAN).is_file()), None)
+
+
+def _texts_allowed(record: Record, folder: Path) -> bool:
+    """False where either the record or the run's own configuration keeps texts back.
+
+    The record may be a copy of an earlier run's, which was asked otherwise: the stricter one counts.
+    """
+    tracker = record.settings.get("tracker")
+    if isinstance(tracker, dict) and tracker.get("log_texts") is False:
+        return False
+    file = folder / ".hydra" / "config.yaml"
+    if not file.is_file():
+        return True
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
+
+    try:
+        return OmegaConf.select(OmegaConf.load(file), "tracker.log_texts") is not False
+    except (OmegaConfBaseException, YAMLError, OSError, UnicodeDecodeError) as error:
+        raise RequestError(
+            f"{file} cannot be read ({type(error).__name__}), so whether texts may be logged is unknown: "
+            "restore it, or remove it if they may."
+        ) from None
+
+
+def _plan(folder: Path) -> dict[str, Any]:
+    try:
+        plan = json.loads((folder / PLAN).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}  # damaged: the records below tell the sweep's id as well
+    return plan if isinstance(plan, dict) else {}
+
+
+def _sweep_id(folder: Path) -> str:
+    known = _plan(folder).get("sweep")
+    if isinstance(known, str):
+        return known
+    return sweep_identity(read_record(run).identity for run in find_records([folder]))
+
+
+def _sweeps(folders: Sequence[Path], found: Sequence[Path]) -> list[Path]:
+    """Folders of finished sweeps at, or below, what was given: those that have their leaderboard."""
+    roots = [folder.absolute() for folder in folders]
+    sweeps = dict.fromkeys(sweep for run in found if (sweep := _sweep_folder(run)) is not None)
+    return [
+        sweep
+        for sweep in sweeps
+        if any(sweep == root or root in sweep.parents for root in roots) and _leaderboards(sweep)
+    ]
+
+
+def _leaderboards(sweep: Path) -> list[Path]:
+    """leaderboard.csv of the sweep, or of each corpus of a sweep over corpora."""
+    return sorted([*sweep.glob("leaderboard.csv"), *sweep.glob("corpus-*/leaderboard.csv")])
+
+
+def _log_sweep(tracker: Tracker, sweep: Path, *, log_texts: bool) -> str | None:
+    """Log the sweep's own run; what went wrong, or None."""
+    context = RunContext(sweep=_sweep_id(sweep), sweep_name=sweep.name, log_texts=log_texts, sync_folder=sweep)
+    try:
+        logged = tracker.log_sweep(str(context.sweep), sweep, _summary_of(sweep), context)
+    except EvalkitError as error:
+        return str(error)
+    return logged.sentence if isinstance(logged, TrackerTrouble) else None
+
+
+def _summary_of(sweep: Path) -> dict[str, Any]:
+    """What run.py says of a sweep when it ends, read off its leaderboard."""
+    with _leaderboards(sweep)[0].open(encoding="utf-8", newline="") as stream:
+        board = list(csv.DictReader(stream))
+    rank_by = _plan(sweep).get("rank_by")
+    summary: dict[str, Any] = {"rows": len(board), "runs": len(find_records([sweep]))}
+    if board and rank_by in board[0]:
+        summary |= {"best": board[0].get("model"), "rank_by": rank_by, rank_by: float(board[0][rank_by])}
+    return summary
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="evalkit-sync",
+        description="Log every finished run below the folders that the tracking server does not have yet.",
+    )
+    parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="folders of runs or sweeps")
+    parser.add_argument(
+        "--tracking-uri", metavar="URI", help="default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db here"
+    )
+    parser.add_argument("--experiment", metavar="NAME", help="default: MLFLOW_EXPERIMENT_NAME, else evalkit")
+    parser.add_argument("--no-texts", action="store_true", help="keep texts out of MLflow")
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command; exits 0 where all is there, 1 where something could not be logged, 2 for a wrong request."""
+    from evalkit.runtime.redaction import mask
+    from evalkit.tracking.mlflow_tracker import MlflowTracker
+
+    arguments = _arguments(argv)
+    try:
+        tracker = MlflowTracker(arguments.tracking_uri, arguments.experiment)
+        with plainly("what was logged stays, and the same command goes on from there."):
+            outcome = sync(arguments.folders, tracker, log_texts=not arguments.no_texts)
+    except EvalkitError as error:
+        terminal.warn(mask(str(error)))
+        sys.exit(error.exit_status)
+    for failure in outcome.failures:
+        terminal.warn(mask(failure))
+    terminal.say(_summary(outcome))
+    if outcome.added or outcome.there:
+        command = tracker.command()
+        terminal.say(f"MLflow: {command + '; then open ' if command else ''}{tracker.address()}")
+    sys.exit(1 if outcome.failures else 0)
+
+
+def _summary(outcome: Outcome) -> str:
+    parts = [f"{outcome.added} logged", f"{outcome.there} already there"]
+    if outcome.sweeps:
+        parts.append(f"{outcome.sweeps} sweep{'s' if outcome.sweeps > 1 else ''} brought up to date")
+    if outcome.failures:
+        parts.append(f"{len(outcome.failures)} failed")
+    return "sync: " + ", ".join(parts) + "."

@@ -1,0 +1,229 @@
+"""Configuration → `Request`: the only place that instantiates, and the last that knows a DictConfig.
+
+Every `_partial_` target is bound against its signature here, so that a misspelt parameter, or an option
+that the chosen model has no use for, is refused before anything is read or loaded.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from evalkit.config.instantiate import bind, taken
+from evalkit.errors import RequestError
+from evalkit.pipeline.request import EvaluatorChoice, ProjectionChoice, Request, TrackerChoice
+from evalkit.runtime.redaction import mask, mask_tree
+
+__all__ = ["NOT_IDENTIFYING", "build", "build_tracker"]
+
+POOLINGS = ("native", "mean", "cls", "max", "mean_sqrt_len", "weighted_mean", "last_token")
+DTYPES = ("auto", "float32", "bfloat16")
+THEMES = ("light", "dark")
+CONFLICTS = ("first", "drop", "error")
+SPACES = ("embedding", "map")
+
+RANDOM_DIMENSION = 768
+
+DIAGNOSTIC_FAMILIES = frozenset({"geometry", "faithfulness"})
+"""Families that describe an embedding or a map, and rank nothing (their scores' ``ranks_models`` says so)."""
+
+NOT_IDENTIFYING = frozenset(
+    {
+        "dataset",  # the corpus fingerprint stands for it
+        "model",  # the encoder's identity stands for it
+        "pooling",  # likewise: native and mean may be one
+        "queries",  # the corpus' resolved ones stand for them
+        "tracker",
+        "dtype",  # the encoder's identity has the resolved one
+        "device",
+        "batch_tokens",
+        "store",
+        "reuse",
+        "rank_by",
+        "theme",
+    }
+)
+"""Top-level settings that do not determine the result; a test fails unless every other one does."""
+
+
+def build(config: DictConfig, *, projection_chosen: bool = True) -> Request:
+    """Check the composed configuration and bind all that plugs in.
+
+    Parameters
+    ----------
+    config
+        The composed configuration, without Hydra's own node.
+    projection_chosen
+        False where the projection is only the default, so that a large corpus may get another.
+
+    Raises
+    ------
+    RequestError
+        One sentence: what is wrong, what was found, what to do.
+    """
+    try:
+        values = _plain(config, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise RequestError(_missing(error)) from None
+    _check(values)
+    described = mask_tree(_described(values))
+    return Request(
+        load=_loader(config, values),
+        encoder=_encoder(config, values),
+        model=_model_label(values),
+        pooling=values["pooling"],
+        projection=_projection(config, values, chosen=projection_chosen),
+        evaluators=tuple(_evaluator(config, name, entry) for name, entry in values["evaluators"].items()),
+        tracker=_tracker(config, values),
+        seed=values["seed"],
+        k=None if values["k"] is None else tuple(values["k"]),
+        rank_by=values["rank_by"],
+        store=values["store"],
+        reuse=values["reuse"],
+        theme=values["theme"],
+        described=described,
+        identifying={name: entry for name, entry in described.items() if name not in NOT_IDENTIFYING},
+    )
+
+
+def build_tracker(config: DictConfig) -> TrackerChoice:
+    """The tracker alone, for what a sweep logs at its end."""
+    return _tracker(config, _plain(config, throw_on_missing=False))
+
+
+def _plain(node: DictConfig, *, throw_on_missing: bool) -> dict[str, Any]:
+    values = OmegaConf.to_container(node, resolve=True, throw_on_missing=throw_on_missing)
+    assert isinstance(values, dict)
+    return {str(key): value for key, value in values.items()}
+
+
+def _missing(error: OmegaConfBaseException) -> str:
+    key = getattr(error, "full_key", None) or "an option"
+    if "Missing mandatory value" in str(error):
+        return f"{key} has no value: give one on the command line, {key}=…."
+    return f"{key} cannot be read ({str(error).splitlines()[0]}): correct it."
+
+
+def _check(values: Mapping[str, Any]) -> None:
+    _one_of("pooling", values["pooling"], POOLINGS)
+    _one_of("dtype", values["dtype"], DTYPES)
+    _one_of("theme", values["theme"], THEMES)
+    _one_of("dataset.conflicts", values["dataset"]["conflicts"], CONFLICTS)
+    if not re.fullmatch(r"auto|cpu|(cuda|xpu)(:\d+)?|mps", values["device"]):
+        raise RequestError(f"device cannot be {values['device']!r}: choose auto, cpu, cuda, or one of several, cuda:1.")
+    if not 0 <= values["seed"] < 2**32:
+        raise RequestError(f"seed must be from 0 to 4294967295, and {values['seed']} was given: choose another.")
+    for key in ("batch_tokens", "model.max_length", "model.truncate_dim", "model.dimension", "dataset.limit"):
+        group, _, option = key.rpartition(".")
+        number = values[group][option] if group else values[option]
+        if number is not None and number < 1:
+            raise RequestError(
+                f"{key} must be at least 1, and {number} was given: choose a larger one or leave it out."
+            )
+    k = values["k"]
+    if k is not None and (not k or any(entry < 1 for entry in k) or len(set(k)) < len(k)):
+        raise RequestError(f"k must list different numbers from 1 up, and {k} was given: write for example k=[1,5,10].")
+    if not values["evaluators"]:
+        raise RequestError(
+            "evaluators is empty, so nothing would be computed: name at least one, evaluators=[neighbours]."
+        )
+    for name, evaluator in values["evaluators"].items():
+        _one_of(f"evaluators.{name}.space", evaluator["space"], SPACES)
+    family = values["rank_by"].partition("/")[0]
+    if family not in values["evaluators"]:
+        raise RequestError(
+            f"rank_by={values['rank_by']} needs the evaluator {family!r}, and the run has "
+            f"{', '.join(values['evaluators'])}: add it to evaluators, or rank by one of their scores."
+        )
+    if family in DIAGNOSTIC_FAMILIES or values["rank_by"] == "neighbours/hubness":
+        raise RequestError(
+            f"rank_by={values['rank_by']} is a diagnostic, which ranks no models: "
+            "choose for example neighbours/map_at_r_macro or separation/silhouette."
+        )
+    if not values["store"].strip():
+        raise RequestError("store is empty: name a folder, store=.evalkit.")
+
+
+def _one_of(key: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise RequestError(f"{key} cannot be {value!r}: choose one of {', '.join(choices)}.")
+
+
+def _described(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as plain JSON values, without options that are not set and without the bound code's plumbing."""
+    described = dict(values)
+    for group, target in (("dataset", "load"), ("model", "encoder"), ("tracker", "create")):
+        entries = dict(values[group])
+        bound = entries.pop(target)
+        extra = {k: v for k, v in bound.items() if k != "_partial_"}
+        described[group] = {**{k: v for k, v in entries.items() if v is not None}, **extra}
+    # What the run is called does not change what it computes; two labels of one model are one evaluation.
+    projection = values["projection"]
+    described["projection"] = {"name": projection["name"], **_parameters(projection["project"])}
+    described["evaluators"] = {
+        name: {"space": entry["space"], **_parameters(entry["evaluate"])}
+        for name, entry in values["evaluators"].items()
+    }
+    return described
+
+
+def _parameters(node: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in node.items() if key != "_partial_"}
+
+
+def _model_label(values: Mapping[str, Any]) -> str:
+    """What runs and leaderboards call the model: its label, and the options that make it another model."""
+    model = values["model"]
+    name = model["label"] or (Path(model["path"]).stem if model["path"] else model["name"])
+    label = mask(Path(name).name if Path(name).is_dir() else str(name))
+    options = {key: model[key] for key in ("prompt", "max_length", "truncate_dim") if model[key] is not None}
+    if model["dimension"] not in {None, RANDOM_DIMENSION}:
+        options["dimension"] = model["dimension"]
+    if values["dtype"] == "bfloat16" and str(model["encoder"].get("_target_", "")).endswith("TransformerEncoder"):
+        options["dtype"] = "bfloat16"
+    return label + (f" ({', '.join(f'{key}={value}' for key, value in options.items())})" if options else "")
+
+
+def _loader(config: DictConfig, values: Mapping[str, Any]) -> functools.partial[Any]:
+    options = {k: v for k, v in values["dataset"].items() if k != "load"}
+    options = {k: v for k, v in options.items() if v is not None}
+    always = {"seed": values["seed"], "queries": values["queries"]}
+    loader = bind(config.dataset.load, values["dataset"]["load"], options, "dataset.load")
+    return functools.partial(loader, **taken(loader, always))
+
+
+def _encoder(config: DictConfig, values: Mapping[str, Any]) -> Any:
+    options = {k: v for k, v in values["model"].items() if k not in {"encoder", "label"} and v is not None}
+    bound = bind(config.model.encoder, values["model"]["encoder"], options, "model.encoder")
+    return bound(**taken(bound, {key: values[key] for key in ("device", "dtype", "batch_tokens", "seed")}))
+
+
+def _projection(config: DictConfig, values: Mapping[str, Any], *, chosen: bool) -> ProjectionChoice:
+    plain = values["projection"]["project"]
+    bound = bind(config.projection.project, plain, {}, "projection.project")
+    return ProjectionChoice(
+        name=config.projection.name,
+        project=bound,
+        described=_parameters(plain),
+        chosen=chosen,
+    )
+
+
+def _evaluator(config: DictConfig, name: str, entry: Mapping[str, Any]) -> EvaluatorChoice:
+    bound = bind(config.evaluators[name].evaluate, entry["evaluate"], {}, f"evaluators.{name}.evaluate")
+    return EvaluatorChoice(name=name, space=entry["space"], evaluate=bound, described=_parameters(entry["evaluate"]))
+
+
+def _tracker(config: DictConfig, values: Mapping[str, Any]) -> TrackerChoice:
+    options = {k: v for k, v in values["tracker"].items() if k in {"uri", "experiment"}}
+    return TrackerChoice(
+        name=values["tracker"]["name"],
+        create=bind(config.tracker.create, values["tracker"]["create"], options, "tracker.create"),
+        log_texts=values["tracker"]["log_texts"],
+    )

@@ -1,0 +1,206 @@
+"""What a sweep needs so that its jobs can run elsewhere: schemas, and what travels to a job's process.
+
+Hydra's launchers start jobs in other processes, some on other machines. All of them pickle the function that
+a job calls; `Carried` takes along with it what the jobs of one sweep must agree on.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import shutil
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from evalkit.errors import EvaluationError, RequestError
+from evalkit.runtime.signals import answered
+
+__all__ = [
+    "EXTRAS", "SCHEMAS", "Carried", "complaint", "elsewhere", "kill_jobs", "needs", "prepare", "register", "stop_jobs",
+]  # fmt: skip
+
+EXTRAS = {"joblib": "parallel", "submitit_local": "slurm", "submitit_slurm": "slurm", "ray": "ray"}
+"""Launcher → the extra of evalkit that installs it."""
+
+SCHEMAS = "launcher_schema"
+"""Group beside hydra/launcher where the launchers' own schemas stand, under the names in `EXTRAS`."""
+
+TRAVELLING = ("EVALKIT_", "MLFLOW_", "HF_", "AWS_", "DVC_EXP_NAME")
+"""Beginnings of the names of environment variables that a job on another machine needs as they are here."""
+
+SUBMITTED, LOCAL_JOB = "submitit.core._submit", "SUBMITIT_LOCAL_JOB_ID"
+"""Module that a job of submitit's runs, and a variable that one on this machine has."""
+
+STOP_SECONDS = 5.0
+"""For a job to end by itself, before it is killed."""
+
+REASON_LENGTH = 300
+
+_environment: dict[str, str] = {}
+"""What `Carried` takes along; empty where the launcher itself hands the environment on."""
+
+_arrived: list[str] = []
+"""The folder that a sweep's job brought this process to; empty in the process that the sweep was started in."""
+
+
+def register() -> None:
+    """Move the schemas of the installed launchers to where conf/hydra/launcher finds them.
+
+    A launcher registers its schema under the very name of our YAML, which would shadow it and which Hydra
+    would, with a warning, match against it.
+    """
+    from hydra.core.config_store import ConfigStore
+    from hydra.core.plugins import Plugins
+
+    Plugins.instance()  # finds the launchers, which register themselves
+    store = ConfigStore.instance()
+    registered = store.repo.get("hydra", {}).get("launcher", {})
+    for name in EXTRAS:
+        node = registered.pop(f"{name}.yaml", None)
+        if node is not None:
+            store.store(group=f"hydra/{SCHEMAS}", name=name, node=node.node, provider=node.provider)
+
+
+def needs(choice: str) -> str:
+    """The sentence for a launcher whose extra is not installed."""
+    return f"hydra/launcher={choice} is not installed: run `pip install 'evalkit[{EXTRAS[choice]}]'`."
+
+
+def prepare(launcher: Any) -> None:
+    """Make ready for the launcher (the node `hydra.launcher`) before any job is composed.
+
+    Raises
+    ------
+    RequestError
+        The launcher cannot start jobs from this machine.
+    """
+    from hydra.core.config_store import ConfigStore
+
+    _environment.clear()
+    target = str(launcher.get("_target_", ""))
+    if not target.endswith(".BasicLauncher"):
+        # What travels to other processes is a true copy of the store, in which they register their own plugins.
+        vars(ConfigStore.instance()).pop("__deepcopy__", None)
+    logging.getLogger("submitit").propagate = False  # it has a handler of its own: its lines came twice
+    if target.endswith(".SlurmLauncher") and shutil.which("srun") is None:
+        raise RequestError(
+            "hydra/launcher=submitit_slurm found no srun on this machine: "
+            "start the sweep on a login node of the cluster, or take hydra/launcher=joblib."
+        )
+    if target.endswith(".LocalLauncher"):
+        _shield_controllers()
+    if target.endswith(".RayLauncher"):
+        # Ray's workers have the environment of the node that they run on; nothing of it may reach Ray's
+        # logs, as its runtime_env would.
+        _environment.update({key: value for key, value in os.environ.items() if key.startswith(TRAVELLING)})
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+
+
+def _shield_controllers() -> None:
+    """Keep Ctrl-C from submitit's local controllers, each of which would answer with a traceback.
+
+    They hand the disposition on to their jobs, which take it back where they arrive.
+    """
+    from submitit.local import local
+
+    start = getattr(local.start_controller, "__wrapped__", local.start_controller)
+
+    @functools.wraps(start)
+    def shielded(*arguments: Any, **options: Any) -> Any:
+        with answered(signal.SIG_IGN, signal.SIGINT):
+            return start(*arguments, **options)
+
+    local.start_controller = shielded
+
+
+def stop_jobs() -> None:
+    """End the jobs of submitit_local, which outlive their sweep: a signal to its process alone reaches none of them.
+
+    joblib and Ray end theirs; a controller ends with its job.
+    """
+    import psutil
+
+    below = psutil.Process().children(recursive=True)
+    jobs = [process for process in below if SUBMITTED in _command(process)]
+    for how in (signal.SIGINT, signal.SIGKILL):
+        for process in jobs:
+            with suppress(psutil.Error):
+                process.send_signal(how)
+        _, jobs = psutil.wait_procs(jobs, timeout=STOP_SECONDS)
+
+
+def kill_jobs() -> None:
+    """Kill every process that this one started, under whichever launcher."""
+    import psutil
+
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            process.kill()
+
+
+def _command(process: Any) -> list[str]:
+    import psutil
+
+    try:
+        return list(process.cmdline())
+    except psutil.Error:
+        return []
+
+
+def complaint(choice: str, error: Exception) -> str:
+    """What to say where a launcher gave up with `error`, which holds the lost job's log in many a launcher."""
+    from evalkit.runtime.redaction import mask
+
+    cause = getattr(error, "cause", None) or error  # Ray wraps the job's own error
+    lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
+    reason = mask(lines[0] if lines else type(cause).__name__)[:REASON_LENGTH]
+    return (
+        f"hydra/launcher={choice} lost a job ({type(cause).__name__}: {reason}): what is done is kept, "
+        "and the same command goes on from there."
+    )
+
+
+def elsewhere() -> bool:
+    """Whether this process works on a job that a launcher sent it, apart from the sweep's own process."""
+    return bool(_arrived)
+
+
+class Carried:
+    """A job's function that, where it is unpickled, first brings the process to where it was pickled.
+
+    Relative paths (the store, the sweep's folder, a data file) mean the same in every job only if all work in
+    the folder that the sweep was started in; Hydra makes a job's folder before it calls the function, hence
+    while unpickling.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+        self.__wrapped__ = function  # Hydra names its jobs after the function's module
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Call the function."""
+        return self._function(*arguments)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _arrive, (self._function, str(Path.cwd()), dict(_environment))
+
+
+def _arrive(function: Callable[..., Any], folder: str, environment: dict[str, str]) -> Carried:
+    os.environ.update(environment)
+    try:
+        os.chdir(folder)
+    except OSError:
+        import socket
+
+        raise EvaluationError(
+            f"{socket.gethostname()} cannot enter {folder}, where the sweep was started: "
+            "start it in a folder that every node sees under the same name."
+        ) from None
+    _arrived[:] = [folder]
+    if LOCAL_JOB in os.environ and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    return Carried(function)

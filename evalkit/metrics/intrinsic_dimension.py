@@ -1,0 +1,99 @@
+"""Intrinsic dimension by the ratio of the distances of the two nearest neighbours.
+
+References
+----------
+Facco et al. 2017, "Estimating the intrinsic dimension of datasets by a minimal neighborhood information",
+Sci. Rep. 7:12140.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evalkit.types import NeighbourGraph, Vectors
+
+__all__ = ["gaussian_intrinsic_dimension", "intrinsic_dimension", "neighbour_distances"]
+
+BLOCK_ROWS = 1024
+
+KEPT_SHARE = 0.9
+"""TwoNN leaves out the largest tenth of the ratios, as its authors do: outliers and boundaries bend the line."""
+
+GAUSSIAN_WORK = 1e11
+FEWEST_QUERIES, MOST_QUERIES = 256, 2048
+
+
+def neighbour_distances(unit: Vectors, graph: NeighbourGraph) -> NDArray[np.float64]:
+    """(Q, 2) distances of each query row's two nearest texts, taken of the vectors and not of rounded cosines."""
+    rows = np.arange(len(graph.indices)) if graph.queries is None else graph.queries
+    distances = np.empty((rows.size, 2))
+    for start in range(0, rows.size, BLOCK_ROWS):
+        part = slice(start, start + BLOCK_ROWS)
+        near = unit[graph.indices[part, :2]].astype(np.float64)
+        distances[part] = np.linalg.norm(near - unit[rows[part], None], axis=2)
+    return np.sort(distances, axis=1)
+
+
+def intrinsic_dimension(distances: NDArray[np.float64]) -> float:
+    """TwoNN: how many dimensions the ratio of the two nearest neighbours' distances bespeaks.
+
+    Parameters
+    ----------
+    distances
+        (Q, 2) distances of the nearest and second nearest text.
+
+    Returns
+    -------
+    float
+        Slope of −log(1 − F) on log(r2 / r1) through the origin, without the largest tenth of the ratios;
+        NaN with fewer than three texts that have no double, or where all are equally far apart.
+
+    References
+    ----------
+    Facco et al. 2017, Sci. Rep. 7:12140.
+    """
+    near = distances[distances[:, 0] > 1e-6]
+    if len(near) < 3:
+        return float("nan")
+    ratios = np.sort(np.log(near[:, 1] / near[:, 0]))
+    kept = max(2, int(len(ratios) * KEPT_SHARE))
+    share = -np.log1p(-np.arange(1, kept + 1) / len(ratios))
+    squares = float(ratios[:kept] @ ratios[:kept])
+    return float(ratios[:kept] @ share) / squares if squares > 0 else float("nan")
+
+
+def gaussian_intrinsic_dimension(n: int, dimension: int, rng: np.random.Generator) -> tuple[float, int]:
+    """TwoNN of as many Gaussian vectors in as many dimensions, scaled to length 1.
+
+    In many dimensions TwoNN stays far below d, and how far depends on N: hence this yardstick.
+
+    Returns
+    -------
+    tuple
+        The estimate, and how many of the n vectors had their neighbours among all n searched.
+    """
+    queries = int(min(n, np.clip(GAUSSIAN_WORK // (n * dimension), FEWEST_QUERIES, MOST_QUERIES)))
+    return _gaussian_dimension(n, dimension, queries, int(rng.integers(2**63))), queries
+
+
+@functools.lru_cache(maxsize=64)
+def _gaussian_dimension(n: int, dimension: int, queries: int, seed: int) -> float:
+    own = _gaussian_block(seed, 0, queries, dimension)
+    nearest = np.full((queries, 2), -np.inf, dtype=np.float32)
+    for number, start in enumerate(range(0, n, queries)):
+        block = _gaussian_block(seed, number, min(queries, n - start), dimension)
+        cosines = own @ block.T
+        if number == 0:
+            np.fill_diagonal(cosines, -np.inf)
+        joined = np.concatenate([nearest, cosines], axis=1)
+        nearest = -np.partition(-joined, 1, axis=1)[:, :2]
+    distances = np.sqrt(np.maximum(2.0 - 2.0 * nearest.astype(np.float64), 0.0))
+    return intrinsic_dimension(np.sort(distances, axis=1))
+
+
+def _gaussian_block(seed: int, number: int, rows: int, dimension: int) -> NDArray[np.float32]:
+    block = np.random.default_rng([seed, number]).standard_normal((rows, dimension), dtype=np.float32)
+    return np.asarray(block / np.linalg.norm(block, axis=1, keepdims=True))

@@ -1,0 +1,218 @@
+"""How well two labels are told apart: balanced leave-one-out centroid accuracy of every pair of labels.
+
+For a text of label a and another label b the question is whether the text is nearer to the rest of its own
+label than to b. The share of a's texts for which it is, averaged with the same share of b's, is the pair's
+accuracy: in the embedding by cosine, on the map by Euclidean distance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from evalkit.metrics.label_means import sum_by_label
+from evalkit.runtime.threads import FEW_VALUES, suitable_threads
+from evalkit.stats.mean_intervals import CENTROID_WIDENING
+from evalkit.types import Codes, Points, Vectors
+
+__all__ = ["accuracy_intervals", "chance_accuracies", "embedding_rates", "map_rates", "pair_accuracy"]
+
+Floats = NDArray[np.float64]
+
+DOUBLE_WORK = 2e8  # N·k·d up to which double precision costs milliseconds
+BLOCK_VALUES = 1 << 22
+CONFIDENCE = 0.95
+THREADS = 2
+
+
+def embedding_rates(unit: Vectors, labels: Codes, n_labels: int) -> Floats:
+    """Share of a label's texts that are nearer by cosine to the rest of it than to another label's sum.
+
+    Parameters
+    ----------
+    unit
+        (N, d) vectors of length 1.
+    labels
+        (N,) codes.
+    n_labels
+        Number of labels k.
+
+    Returns
+    -------
+    ndarray
+        (k, k) float64: row a, column b. A tie counts one half, and a text whose label's rest sums to zero
+        (the only text of a label) is wrong. The diagonal is without meaning.
+    """
+    precision: Any = np.float64 if unit.size * n_labels <= DOUBLE_WORK else np.float32
+    tolerance = 64 * float(np.finfo(precision).eps)
+    sizes = np.bincount(labels, minlength=n_labels)
+    step = max(1, BLOCK_VALUES // max(n_labels, unit.shape[1]))
+    sums = np.zeros((n_labels, unit.shape[1]))
+    for start in range(0, len(unit), step):
+        rows = slice(start, start + step)
+        sums += sum_by_label(np.asarray(unit[rows], dtype=precision), labels[None, rows], n_labels)[0]
+    lengths = np.einsum("kd,kd->k", sums, sums)
+    wins = np.zeros((n_labels, n_labels))
+    for start in range(0, len(unit), step):
+        rows = slice(start, start + step)
+        block: NDArray[Any] = np.asarray(unit[rows], dtype=precision)
+        own = labels[rows]
+        inner = (block @ sums.T.astype(precision)).astype(np.float64)
+        squares = np.einsum("nd,nd->n", block, block).astype(np.float64)
+        to_own = inner[np.arange(own.size), own]
+        rest = lengths[own] - 2 * to_own + squares
+        mine = _cosine(to_own - squares, rest, tolerance * sizes[own])
+        others = _cosine(inner, lengths[None, :], tolerance * sizes[None, :])
+        wins += sum_by_label(_wins(mine[:, None], others, tolerance), own[None], n_labels)[0]
+    return wins / np.maximum(sizes, 1)[:, None]
+
+
+def map_rates(points: Points, labels: Codes, n_labels: int) -> Floats:
+    """Share of a label's texts that are nearer on the map to the mean of the rest of it than to another's mean.
+
+    Parameters
+    ----------
+    points
+        (N, 2) coordinates.
+    labels, n_labels
+        As in `embedding_rates`.
+
+    Returns
+    -------
+    ndarray
+        (k, k) float64, as `embedding_rates` returns it.
+    """
+    centred = points - points.mean(axis=0)
+    tolerance = 1e-12 * float(np.square(np.ptp(points, axis=0)).sum())
+    sizes = np.bincount(labels, minlength=n_labels)
+    sums = sum_by_label(centred, labels[None], n_labels)[0]
+    means = sums / np.maximum(sizes, 1)[:, None]
+    wins = np.zeros((n_labels, n_labels))
+    step = max(1, BLOCK_VALUES // n_labels)
+    for start in range(0, len(points), step):
+        block, own = centred[start : start + step], labels[start : start + step]
+        apart = (block[:, :1] - means[None, :, 0]) ** 2 + (block[:, 1:] - means[None, :, 1]) ** 2
+        rest = (sums[own] - block) / np.maximum(sizes[own] - 1, 1)[:, None]
+        mine = np.where(sizes[own] > 1, np.square(block - rest).sum(axis=1), np.inf)
+        wins += sum_by_label(_wins(-mine[:, None], -apart, tolerance), own[None], n_labels)[0]
+    return wins / np.maximum(sizes, 1)[:, None]
+
+
+def pair_accuracy(rates: Floats) -> Floats:
+    """(k, k) symmetric: mean of the two labels' shares, each label counting the same whatever its size."""
+    return (rates + rates.T) / 2
+
+
+def accuracy_intervals(rates: Floats, sizes: NDArray[np.int64], a: Codes, b: Codes) -> tuple[Floats, Floats]:
+    """Wilson's 95 % interval for the pairs' accuracies, conditional on the centroids (standard error widened by 4/3).
+
+    Parameters
+    ----------
+    rates
+        (k, k) from `embedding_rates`.
+    sizes
+        (k,) texts of each label.
+    a, b
+        The pairs' labels.
+
+    Returns
+    -------
+    tuple
+        Low and high ends, one a pair. The effective number of texts is p(1 − p) over the variance of the mean of
+        two shares, each shrunk by half a hit and half a miss so that neither is without variance.
+
+    References
+    ----------
+    Wilson 1927, "Probable inference, the law of succession, and statistical inference", JASA 22.
+    """
+    shares = np.stack([rates[a, b], rates[b, a]])
+    counts = np.stack([sizes[a], sizes[b]]).astype(np.float64)
+    shrunk = (shares * counts + 0.5) / (counts + 1)
+    variance = (shrunk * (1 - shrunk) / counts).sum(axis=0) / 4
+    middle = shrunk.mean(axis=0)
+    effective = middle * (1 - middle) / variance / CENTROID_WIDENING**2
+    quantile = special.stdtrit(np.maximum(counts.sum(axis=0) - 1, 1), 0.5 + CONFIDENCE / 2)
+    spread, share = quantile**2 / effective, shares.mean(axis=0)
+    centre = (share + spread / 2) / (1 + spread)
+    reach = np.sqrt(spread * share * (1 - share) + spread**2 / 4) / (1 + spread)
+    return np.maximum(centre - reach, 0.0), np.minimum(centre + reach, 1.0)
+
+
+def chance_accuracies(
+    unit: Vectors,
+    members: Sequence[NDArray[np.int64]],
+    a: Codes,
+    b: Codes,
+    rng: np.random.Generator,
+    *,
+    permutations: int,
+) -> Floats:
+    """Mean accuracy of each pair of labels when their texts are shuffled between the two.
+
+    It lies below one half: leaving a text out moves its own centroid away from it, and the more so the smaller
+    the labels are and the closer all vectors lie to one direction.
+
+    Parameters
+    ----------
+    unit
+        (N, d) vectors of length 1.
+    members
+        Text numbers of each label (or of a sample of them).
+    a, b
+        The pairs' labels.
+    rng
+        Draws the permutations.
+    permutations
+        B, for each pair.
+    """
+
+    def shuffle(first: int, second: int, draws: np.random.Generator) -> float:
+        vectors = np.asarray(unit[np.concatenate([members[first], members[second]])], dtype=np.float32)
+        marks = np.zeros((permutations, len(vectors)), dtype=np.float32)
+        marks[:, : members[first].size] = 1.0
+        return float(_shuffled_accuracy(vectors @ vectors.T, draws.permuted(marks, axis=1)).mean())
+
+    if unit.size <= FEW_VALUES:
+        with suitable_threads(unit.size):
+            return np.array(list(map(shuffle, a, b, rng.spawn(a.size))), dtype=np.float64)
+    # Products this small are slower on two threads than on one: two pairs at a time instead.
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(THREADS) as pool:
+        return np.array(list(pool.map(shuffle, a, b, rng.spawn(a.size))), dtype=np.float64)
+
+
+def _shuffled_accuracy(gram: NDArray[np.float32], marks: NDArray[np.float32]) -> Floats:
+    """(B,) accuracies of labellings given as (B, n) marks of the first label, from the texts' products."""
+    squares, totals = np.diag(gram).astype(np.float64), gram.sum(axis=1, dtype=np.float64)
+    tolerance = 64 * float(np.finfo(np.float32).eps)
+    to_first = (marks @ gram).astype(np.float64)
+    lengths = np.einsum("bn,bn->b", to_first, marks)[:, None]
+    lengths_second = totals.sum() - 2 * (marks @ totals)[:, None] + lengths
+    is_first = marks > 0
+    counts = marks.sum(axis=1, keepdims=True)
+    own = np.where(is_first, to_first, totals - to_first)
+    other = totals - own
+    own_length = np.where(is_first, lengths, lengths_second)
+    other_length = np.where(is_first, lengths_second, lengths)
+    members = np.where(is_first, counts, marks.shape[1] - counts)
+    mine = _cosine(own - squares, own_length - 2 * own + squares, tolerance * members)
+    wins = _wins(mine, _cosine(other, other_length, tolerance * (marks.shape[1] - members)), tolerance)
+    first, second = ((wins * chosen).sum(axis=1) / chosen.sum(axis=1) for chosen in (is_first, ~is_first))
+    return np.asarray((first + second) / 2)
+
+
+def _cosine(inner: Floats, square: Floats, nothing: NDArray[np.floating[Any]]) -> Floats:
+    """Product with a sum over the sum's length; −inf where the sum is zero but for rounding."""
+    none = square <= nothing
+    return np.where(none, -np.inf, inner / np.sqrt(np.where(none, 1.0, square)))
+
+
+def _wins(mine: Floats, other: Floats, tolerance: float) -> Floats:
+    """1 where the own label is nearer, one half for a tie, else 0; a text without an own centroid (−inf) is 0."""
+    near = np.where(mine > other + tolerance, 1.0, np.where(mine >= other - tolerance, 0.5, 0.0))
+    return np.where(np.isneginf(mine), 0.0, near)

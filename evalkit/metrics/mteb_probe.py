@@ -1,0 +1,125 @@
+"""MTEB's classification protocol, draw for draw, so that the ten accuracies compare with published ones.
+
+References
+----------
+Muennighoff et al. 2023, "MTEB: Massive Text Embedding Benchmark", EACL; mteb/abstasks/classification.py.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evalkit.errors import RequestError
+from evalkit.stats.permutation import build_score, permutation_count, permute_scores
+from evalkit.types import Codes, Score, SplitVectors, Vectors
+
+__all__ = ["draw_rows", "mteb_predictions", "mteb_score"]
+
+DRAWS = 10
+TEXTS_PER_LABEL = 8
+SEED = 42
+MAX_ITERATIONS = 100
+
+
+def draw_rows(labels: Sequence[int] | Codes, *, draws: int = DRAWS) -> list[list[int]]:
+    """Rows of the training data that MTEB fits on at each draw: the first 8 of every label in a shuffled order.
+
+    MTEB hands the shuffled list of one draw to the next and shuffles it again from the same seed; so the
+    draws differ, and are the same for every model.
+
+    Parameters
+    ----------
+    labels
+        (n,) label of each training row, in file order.
+    """
+    order = list(range(len(labels)))
+    known = [int(label) for label in labels]
+    chosen = []
+    for _ in range(draws):
+        np.random.RandomState(SEED).shuffle(order)
+        taken: dict[int, int] = {}
+        rows = []
+        for row in order:
+            if taken.get(known[row], 0) < TEXTS_PER_LABEL:
+                rows.append(row)
+                taken[known[row]] = taken.get(known[row], 0) + 1
+        chosen.append(rows)
+    return chosen
+
+
+def mteb_predictions(train: Vectors, train_labels: Codes, test: Vectors) -> tuple[NDArray[np.int32], int]:
+    """Labels that the ten probes give to the test rows.
+
+    Parameters
+    ----------
+    train, test
+        (n, d) and (m, d) vectors as the model returns them, nothing dropped.
+    train_labels
+        (n,) label codes.
+
+    Returns
+    -------
+    tuple
+        (10, m) int32 predicted codes, and how many probes stopped at the protocol's 100 iterations.
+
+    Raises
+    ------
+    RequestError
+        Where the training rows bear fewer than two labels.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    if np.unique(train_labels).size < 2:
+        raise RequestError("the train rows bear fewer than two labels: a probe needs two, check dataset.split_column.")
+    predictions = np.empty((DRAWS, len(test)), dtype=np.int32)
+    stopped = 0
+    for draw, rows in enumerate(draw_rows(train_labels)):
+        probe = LogisticRegression(max_iter=MAX_ITERATIONS, random_state=SEED)
+        # A draw is little data, on which threads wait for one another longer than they work.
+        with warnings.catch_warnings(), threadpool_limits(limits=1):
+            # The protocol stops after 100 iterations whether or not it has converged; we count how often.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            probe.fit(train[rows], train_labels[rows])
+        stopped += int(np.max(probe.n_iter_) >= MAX_ITERATIONS)
+        predictions[draw] = probe.predict(test)
+    return predictions, stopped
+
+
+def mteb_score(split: SplitVectors, rng: np.random.Generator) -> Score:
+    """probe/mteb_accuracy: the mean accuracy of the ten draws on the whole test split.
+
+    Chance is the largest label's share of the test split. The p-value permutes the test labels against
+    the fitted probes' predictions, which is exact given the probes.
+    """
+    train = split.train if split.native_train is None else split.native_train
+    test = split.test if split.native_test is None else split.native_test
+    predictions, stopped = mteb_predictions(train, split.train_labels, test)
+    per_draw = (predictions == split.test_labels).mean(axis=1)
+    size = split.test_labels.size
+
+    def statistic(labellings: NDArray[np.int32]) -> dict[str, NDArray[np.float64]]:
+        return {"accuracy": np.stack([(predictions == labels).mean() for labels in labellings])}
+
+    count = permutation_count(float(DRAWS * size))
+    null = permute_scores(statistic, split.test_labels, count=count, rng=rng)["accuracy"]
+    return build_score(
+        "probe/mteb_accuracy",
+        "embedding",
+        float((predictions == split.test_labels).mean()),
+        best=1.0,
+        chance=float(np.bincount(split.test_labels).max() / size),
+        null=null,
+        parameters={
+            "per_draw": [float(accuracy) for accuracy in per_draw],
+            "texts_per_label": TEXTS_PER_LABEL,
+            "train_texts": int(split.train_labels.size),
+            "test_texts": int(size),
+            "stopped_at_max_iterations": stopped,
+        },
+    )

@@ -1,0 +1,107 @@
+"""Groups of equally near texts: one shared similarity, one order, and what is tied across the last place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evalkit.types import Ties
+
+__all__ = ["TieLists", "share_ties"]
+
+
+def share_ties(found: NDArray[Any], values: NDArray[Any], tolerance: float) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Give every group of tied texts its first one's similarity, and order it by text number."""
+    columns = np.ascontiguousarray(values.T)
+    anchor = columns[0].copy()
+    groups = np.zeros(columns.shape, dtype=np.int64)
+    for place in range(1, columns.shape[0]):
+        fresh = columns[place] < anchor - tolerance
+        np.copyto(anchor, columns[place], where=fresh)
+        columns[place] = anchor
+        groups[place] = groups[place - 1] + fresh
+    keys = np.ascontiguousarray(((groups << 32) | found.T.astype(np.int64)).T)
+    keys.sort(axis=1)
+    return keys & 0xFFFFFFFF, np.ascontiguousarray(columns.T)
+
+
+class TieLists:
+    """Ranks complete rows of similarities, and collects the ties across the last place."""
+
+    def __init__(self) -> None:
+        self._rows: list[int] = []
+        self._members: list[NDArray[np.int32]] = []
+        self._complement: list[bool] = []
+        self._counts: list[int] = []
+
+    def rank(
+        self,
+        block: NDArray[Any],
+        texts: NDArray[np.int64],
+        k: int,
+        tolerance: float,
+        positions: Sequence[int] | NDArray[np.int64],
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """(B, k) neighbours and shared similarities of (B, N) complete rows."""
+        block[np.arange(texts.size), texts] = -np.inf
+        n = block.shape[1]
+        found = np.argpartition(block, n - k, axis=1)[:, n - k :]
+        values = np.take_along_axis(block, found, axis=1)
+        order = np.argsort(-values, axis=1)
+        found, values = np.take_along_axis(found, order, axis=1), np.take_along_axis(values, order, axis=1)
+        found, shared = share_ties(found, values, tolerance)
+        if n - 1 > k:
+            near = np.count_nonzero(block >= shared[:, -1:] - tolerance, axis=1)
+            numbers = np.asarray(positions)
+            for row in np.flatnonzero(near > k):
+                self.extend(block[row], int(numbers[row]), found[row], shared[row], tolerance)
+        return found.astype(np.int32), shared.astype(np.float32)
+
+    def extend(
+        self,
+        similarities: NDArray[Any],
+        position: int,
+        listed: NDArray[Any],
+        shared: NDArray[Any],
+        tolerance: float,
+    ) -> None:
+        """Record the row's ties across the last place, and list the tied with the lowest numbers.
+
+        Parameters
+        ----------
+        similarities
+            (N,) complete row, the text itself at −inf.
+        position
+            Of the row in the graph.
+        listed, shared
+            (K,) neighbours (re-ordered here) and shared similarities.
+        """
+        anchor = shared[-1]
+        first = int(np.searchsorted(-shared, -anchor))
+        near = similarities >= anchor - tolerance
+        near[listed[:first]] = False
+        tied = np.flatnonzero(near)
+        room = listed.size - first
+        if tied.size <= room:
+            return
+        listed[first:] = tied[:room]
+        farther = np.flatnonzero((similarities < anchor - tolerance) & np.isfinite(similarities))
+        complement = farther.size < tied.size - room
+        self._rows.append(position)
+        self._members.append((farther if complement else tied[room:]).astype(np.int32))
+        self._complement.append(complement)
+        self._counts.append(int(tied.size - room))
+
+    def freeze(self) -> Ties:
+        """The collected ties as arrays."""
+        lengths = np.array([members.size for members in self._members], dtype=np.int64)
+        return Ties(
+            rows=np.array(self._rows, dtype=np.int64),
+            starts=np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths)]),
+            members=np.concatenate([np.zeros(0, dtype=np.int32), *self._members]),
+            complement=np.array(self._complement, dtype=np.bool_),
+            counts=np.array(self._counts, dtype=np.int64),
+        )

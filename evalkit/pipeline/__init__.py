@@ -1,0 +1,1 @@
+"""From a request and a corpus to a record."""

@@ -1,0 +1,149 @@
+"""An evaluation's outcome → its `Record`: settings, corpus, encoder, scores, warnings as JSON values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from evalkit.errors import RequestError
+from evalkit.pipeline.embed import Embedded
+from evalkit.pipeline.identity import encoder_material, environment
+from evalkit.pipeline.request import Prepared
+from evalkit.store import digest
+from evalkit.types import Corpus, EncoderIdentity, Evaluation, Projection, Record
+from evalkit.version import __version__
+
+__all__ = ["check_rank_by", "corpus_entry", "rank_value", "record_of", "settings_entry"]
+
+
+def record_of(
+    prepared: Prepared,
+    embedded: Embedded,
+    projection: Projection,
+    evaluations: Mapping[str, Evaluation],
+    *,
+    queries: Sequence[Mapping[str, Any]],
+    topics: Sequence[Mapping[str, Any]],
+    seconds: Mapping[str, float],
+    graph_warnings: Sequence[str],
+    store_warnings: Sequence[str],
+) -> Record:
+    """The record of an evaluation: what was asked, found and warned of.
+
+    Parameters
+    ----------
+    queries, topics
+        Rows on the neighbours of each query and on what each topic is nearest to.
+    seconds
+        Stage → how long it took.
+    graph_warnings, store_warnings
+        Whatever the neighbour graphs and the store have to say besides.
+    """
+    corpus = prepared.corpus
+    warnings = [
+        *_dropped_warnings(corpus),
+        *corpus.warnings,
+        *prepared.warnings,
+        *_encoding_warnings(prepared, embedded),
+        *graph_warnings,
+        *projection.warnings,
+        *(warning for evaluation in evaluations.values() for warning in evaluation.warnings),
+        *store_warnings,
+    ]
+    return Record(
+        identity=prepared.identity,
+        evalkit_version=__version__,
+        settings=settings_entry(prepared),
+        corpus=corpus_entry(corpus),
+        encoder=_encoder_entry(prepared.encoder, embedded),
+        projection={"name": projection.name, "seed": projection.seed, "parameters": dict(projection.parameters)},
+        scores=tuple(score for evaluation in evaluations.values() for score in evaluation.scores),
+        queries=tuple(queries),
+        timings={name: round(taken, 4) for name, taken in seconds.items()},
+        environment=environment(),
+        warnings=tuple(dict.fromkeys(warnings)),
+        topics=tuple(topics),
+    )
+
+
+def settings_entry(prepared: Prepared) -> dict[str, Any]:
+    """The record's ``settings``: as asked for, with K resolved and the model's short name."""
+    return {**prepared.request.described, "k": list(prepared.k), "model_label": prepared.request.model}
+
+
+def corpus_entry(corpus: Corpus) -> dict[str, Any]:
+    """The record's ``corpus``."""
+    return {
+        "name": corpus.name,
+        "fingerprint": corpus.fingerprint,
+        "texts": len(corpus.texts),
+        "labels": len(corpus.label_names),
+        "dropped": int(sum(n for reason, n in corpus.dropped.items() if reason != "limit")),
+        "dropped_by_reason": dict(corpus.dropped),
+        "label_names": list(corpus.label_names),
+    }
+
+
+def _encoder_entry(identity: EncoderIdentity, embedded: Embedded) -> dict[str, Any]:
+    encoding = embedded.encoding
+    dimension = int(embedded.embedding.raw.shape[1])
+    return {
+        "kind": identity.kind,
+        "name": identity.name,
+        "revision": identity.revision,
+        "dimension": dimension,
+        "pooling": identity.pooling,
+        "native_pooling": identity.native_pooling,
+        "dtype": identity.dtype,
+        "max_length": identity.max_length,
+        "normalised": identity.normalised,
+        "prompt": identity.prompt,
+        "truncated_share": encoding.truncated / max(embedded.encoded, 1),
+        "parameters": encoding.parameters if encoding.parameters is not None else identity.parameters,
+        "texts_per_second": embedded.encoded / encoding.seconds if encoding.seconds > 0 else None,
+        "bytes_per_text": 4 * dimension,
+        "details": dict(identity.details),
+        "key": embedded.embedding.key,
+        "material": digest(encoder_material(identity)),
+    }
+
+
+def _dropped_warnings(corpus: Corpus) -> list[str]:
+    repeated = corpus.dropped.get("duplicates", 0)
+    if not repeated:
+        return []
+    return [f"{repeated} of {corpus.source_rows} rows repeat an earlier row's text and label, and count once."]
+
+
+def _encoding_warnings(prepared: Prepared, embedded: Embedded) -> list[str]:
+    share = embedded.encoding.truncated / max(embedded.encoded, 1)
+    if share <= 0.01:
+        return []
+    return [
+        f"{share:.0%} of the texts were cut at {prepared.encoder.max_length} tokens by {prepared.encoder.name}: "
+        "their ends do not count (split them, or choose a model with a longer input)."
+    ]
+
+
+def check_rank_by(record: Record, rank_by: str) -> None:
+    """Refuse a score that the record lacks, or that ranks no models.
+
+    Raises
+    ------
+    RequestError
+        Naming those that do.
+    """
+    able = ", ".join(score.name for score in record.scores if score.ranks_models)
+    found = next((score for score in record.scores if score.name == rank_by), None)
+    if found is None:
+        raise RequestError(f"rank_by={rank_by} is no score of this run: choose one of {able}.")
+    if not found.ranks_models:
+        raise RequestError(f"rank_by={rank_by} is a diagnostic, which ranks no models: choose one of {able}.")
+
+
+def rank_value(record: Record, rank_by: str) -> float:
+    """Value of the score that models are ranked by (NaN where undefined); what Hydra's sweepers optimise."""
+    for score in record.scores:
+        if score.name == rank_by:
+            return float("nan") if score.value is None else score.value
+    return float("nan")

@@ -1,0 +1,193 @@
+"""What determines a result, as one hash; and what a result was made with, for the record.
+
+Two runs with the same identity would compute the same record, so one of them is enough. Device, batch
+size, launcher, folders and tracker are not part of it; the seed always is.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import importlib
+import os
+import platform
+import subprocess
+from collections.abc import Iterable, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evalkit.store import digest
+from evalkit.types import Codes, Corpus, EncoderIdentity
+from evalkit.version import __version__
+
+__all__ = [
+    "encoder_material",
+    "environment",
+    "foreign_digests",
+    "labels_digest",
+    "run_identity",
+    "source_digest",
+    "texts_fingerprint",
+]
+
+EVALUATING = (
+    "datasets", "encoders", "metrics", "neighbours", "pipeline", "projections", "stats", "store", "runtime/compiled.py",
+    "errors.py", "records.py", "types.py",
+)  # fmt: skip
+"""Packages and modules of evalkit whose source can change a score."""
+
+LIBRARIES = (
+    "evalkit", "faiss-cpu", "hydra-core", "mlflow", "numba", "numpy", "openTSNE", "scikit-learn", "scipy",
+    "sentence-transformers", "shapely", "tokenizers", "torch", "transformers", "umap-learn",
+)  # fmt: skip
+
+
+def texts_fingerprint(texts: Iterable[str]) -> str:
+    """Hex SHA-256 of texts in order; lengths are hashed too, so that no two lists run together."""
+    state = hashlib.sha256()
+    for text in texts:
+        encoded = text.encode("utf-8", "surrogatepass")
+        state.update(len(encoded).to_bytes(8, "little"))
+        state.update(encoded)
+    return state.hexdigest()
+
+
+def labels_digest(labels: Codes, n_labels: int) -> str:
+    """Hex SHA-256 of the label codes; what the labels are called does not matter to a score."""
+    state = hashlib.sha256(n_labels.to_bytes(8, "little"))
+    state.update(np.ascontiguousarray(labels, dtype=np.int32).tobytes())
+    return state.hexdigest()
+
+
+def encoder_material(encoder: EncoderIdentity) -> dict[str, Any]:
+    """What changes an encoder's vectors, as JSON values (not what merely follows from the rest)."""
+    fields = dataclasses.asdict(encoder)
+    for name in ("native_pooling", "dimension", "parameters"):
+        del fields[name]
+    return fields
+
+
+@functools.lru_cache(maxsize=8)
+def source_digest(sources: tuple[str, ...] = EVALUATING) -> str:
+    """Hex SHA-256 of the sources that evaluate: a changed score is a changed identity.
+
+    Parameters
+    ----------
+    sources
+        Packages and modules of evalkit (``projections``, ``runtime/compiled.py``).
+    """
+    root = Path(__file__).resolve().parent.parent
+    state = hashlib.sha256()
+    for source in sources:
+        place = root / source
+        for file in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
+            state.update(str(file.relative_to(root)).encode())
+            state.update(file.read_bytes())
+    return state.hexdigest()
+
+
+@functools.lru_cache(maxsize=64)
+def foreign_digest(target: str) -> str | None:
+    """Digest of the module of a `_target_` outside evalkit (a user's own score), None for evalkit's own."""
+    if target.partition(".")[0] == "evalkit":
+        return None
+    for parts in range(target.count("."), 0, -1):
+        name = ".".join(target.split(".")[:parts])
+        try:
+            file = getattr(importlib.import_module(name), "__file__", None)
+        except ModuleNotFoundError:
+            continue
+        return hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else None
+    return None
+
+
+def foreign_digests(described: Any) -> dict[str, str]:
+    """Digests of every foreign `_target_` or dotted function named anywhere in `described`."""
+    found: dict[str, str] = {}
+    if isinstance(described, Mapping):
+        for key, value in described.items():
+            if key in {"_target_", "path"} and isinstance(value, str) and "." in value:
+                known = foreign_digest(value)
+                if known is not None:
+                    found[value] = known
+            else:
+                found.update(foreign_digests(value))
+    return found
+
+
+def run_identity(
+    *,
+    identifying: Mapping[str, Any],
+    encoder: EncoderIdentity,
+    corpus: Corpus,
+    k: tuple[int, ...],
+    projection: Mapping[str, Any],
+    seed: int,
+) -> str:
+    """Hash of all that determines the result (hex, 64 characters)."""
+    settings = {**identifying, "k": list(k), "projection": dict(projection)}
+    return digest(
+        {
+            "settings": settings,
+            "encoder": encoder_material(encoder),
+            "corpus": corpus.fingerprint,
+            "queries": list(corpus.queries),
+            "seed": seed,
+            "version": __version__,
+            "source": source_digest(),
+            "foreign": foreign_digests(settings),
+        }
+    )
+
+
+@functools.lru_cache(maxsize=1)
+def _git() -> dict[str, Any]:
+    def ask(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", *arguments], capture_output=True, text=True, timeout=5, check=True, cwd=Path.cwd()
+        ).stdout.strip()
+
+    try:
+        return {"git_commit": ask("rev-parse", "HEAD"), "git_dirty": bool(ask("status", "--porcelain", "-uno"))}
+    except (OSError, subprocess.SubprocessError):
+        # No git, or no repository around the run: nothing to record.
+        return {"git_commit": None, "git_dirty": None}
+
+
+@functools.lru_cache(maxsize=1)
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in LIBRARIES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+@functools.lru_cache(maxsize=1)
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass  # not Linux: platform knows at least the architecture
+    return platform.processor() or platform.machine()
+
+
+def environment() -> dict[str, Any]:
+    """Where and with what a record was made: what may differ between two records of one identity."""
+    return {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.release()}",
+        "machine": platform.machine(),
+        "processor": _processor(),
+        "cpus": os.cpu_count(),
+        "libraries": dict(_versions()),
+        **_git(),
+    }

@@ -1,0 +1,1 @@
+"""Finished runs: folders, leaderboard, comparisons, studies and the gallery."""

@@ -1,0 +1,1 @@
+"""Process-wide facilities: signals, threads, compiled loops, redaction of secrets."""

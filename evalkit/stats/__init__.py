@@ -1,0 +1,1 @@
+"""Chance levels, intervals and paired tests."""

@@ -1,0 +1,185 @@
+"""Label permutation: what a score would be if the labels had nothing to do with the vectors.
+
+What does not depend on the labels (the neighbour graph, the class-sum products, the map) is prepared
+once; a *statistic* then maps a block of labellings to scores, and this module draws the labellings.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any, TypeVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evalkit.types import Codes, Score, Space
+
+__all__ = ["Statistic", "adjust", "build_score", "draw_once", "p_value", "permutation_count", "permute_scores"]
+
+Statistic = Callable[[NDArray[np.int32]], Mapping[str, NDArray[np.float64]]]
+"""(P, N) labellings → name → (P,) values."""
+
+TOLERANCE = 1e-12
+REMEMBERED = 128  # draws of a dozen seeds
+REMEMBERED_VALUES = 1 << 16
+
+Drawn = TypeVar("Drawn")
+
+_remembered: OrderedDict[Hashable, tuple[Any, Any]] = OrderedDict()
+
+
+def permutation_count(cost: float, *, few: int = 99, many: int = 999, budget: float = 2e9) -> int:
+    """Number of permutations: `many` where all of them cost at most `budget` operations, else `few`.
+
+    Parameters
+    ----------
+    cost
+        Elementary operations of one permutation (say N·K for a neighbour score).
+    """
+    return many if cost * many <= budget else few
+
+
+def permute_scores(
+    statistic: Statistic,
+    labels: Codes,
+    *,
+    count: int,
+    rng: np.random.Generator,
+    block: int = 64,
+) -> dict[str, NDArray[np.float64]]:
+    """Scores of `count` random relabellings.
+
+    Parameters
+    ----------
+    statistic
+        Maps (P, N) labellings to name → (P,) values.
+    labels
+        (N,) label codes; every permutation keeps the label sizes.
+    count
+        B, the number of permutations.
+    rng
+        Source of randomness.
+    block
+        Labellings handed over at a time (bounds memory at block · N int32).
+
+    Returns
+    -------
+    dict
+        name → (B,) float64.
+    """
+    collected: dict[str, list[NDArray[np.float64]]] = {}
+    few = _remembered_relabellings(labels, count, rng) if labels.size * count <= REMEMBERED_VALUES else None
+    for start in range(0, count, block):
+        rows = min(block, count - start)
+        drawn = _relabellings(labels, rows, rng) if few is None else few[start : start + rows]
+        for name, values in statistic(drawn).items():
+            collected.setdefault(name, []).append(np.asarray(values, dtype=np.float64))
+    return {name: np.concatenate(parts) for name, parts in collected.items()}
+
+
+def _relabellings(labels: Codes, rows: int, rng: np.random.Generator) -> NDArray[np.int32]:
+    return rng.permuted(np.broadcast_to(labels, (rows, labels.size)), axis=1).astype(np.int32, copy=False)
+
+
+def _remembered_relabellings(labels: Codes, count: int, rng: np.random.Generator) -> NDArray[np.int32]:
+    what = "relabellings", count, labels.tobytes()
+    return draw_once(rng, what, lambda: _relabellings(labels, count, rng))
+
+
+def draw_once(rng: np.random.Generator, what: Hashable, draw: Callable[[], Drawn]) -> Drawn:
+    """What `draw` draws from `rng`, remembered: the models of a sweep draw the same from the same seed.
+
+    Parameters
+    ----------
+    rng
+        Stands afterwards where drawing leaves it.
+    what
+        All that the result depends on besides the generator's state.
+    draw
+        Draws; nobody changes its result.
+    """
+    state = rng.bit_generator.state
+    if state["bit_generator"] != "PCG64":
+        return draw()
+    key = (what, *state["state"].values(), state["has_uint32"], state["uinteger"])
+    if key in _remembered:
+        drawn, rng.bit_generator.state = _remembered[key]
+        return cast(Drawn, drawn)
+    found = draw()
+    _remembered[key] = found, rng.bit_generator.state
+    while len(_remembered) > REMEMBERED:
+        _remembered.popitem(last=False)
+    return found
+
+
+def p_value(value: float | None, null: NDArray[np.float64], *, higher_is_better: bool) -> float | None:
+    """(1 + number of permuted scores as good or better) / (1 + B), within 1e-12.
+
+    References
+    ----------
+    Phipson & Smyth 2010, "Permutation p-values should never be zero", Stat. Appl. Genet. Mol. Biol. 9.
+    """
+    null = null[np.isfinite(null)]
+    if value is None or null.size == 0:
+        return None
+    as_good = null >= value - TOLERANCE if higher_is_better else null <= value + TOLERANCE
+    return float((1 + np.count_nonzero(as_good)) / (1 + null.size))
+
+
+def adjust(value: float | None, chance: float | None, best: float | None) -> float | None:
+    """(value − chance) / (best − chance): 0 is chance, 1 is perfect; None where that has no meaning."""
+    if value is None or chance is None or best is None or abs(best - chance) < TOLERANCE:
+        return None
+    return (value - chance) / (best - chance)
+
+
+def build_score(
+    name: str,
+    space: Space,
+    value: float | None,
+    *,
+    best: float | None,
+    chance: float | None = None,
+    null: NDArray[np.float64] | None = None,
+    interval: tuple[float, float] | None = None,
+    higher_is_better: bool = True,
+    ranks_models: bool = True,
+    parameters: Mapping[str, Any] | None = None,
+) -> Score:
+    """Put a score together: chance from the null where no closed form is given, adjusted, p-value.
+
+    Parameters
+    ----------
+    chance
+        The closed form; None takes the mean of `null`.
+    null
+        (B,) permuted scores; None leaves p_value (and, without `chance`, chance) empty.
+    interval
+        (low, high) of the 95 % interval.
+    """
+    described = dict(parameters or {})
+    probability = None
+    if value is not None and not np.isfinite(value):
+        value = None
+    if null is not None:
+        finite = null[np.isfinite(null)]
+        described.setdefault("permutations", int(null.size))
+        if chance is None and finite.size:
+            chance = float(finite.mean())
+        probability = p_value(value, null, higher_is_better=higher_is_better)
+    low, high = interval if interval is not None else (None, None)
+    return Score(
+        name=name,
+        space=space,
+        value=None if value is None else float(value),
+        best=best,
+        chance=chance,
+        adjusted=adjust(value, chance, best),
+        p_value=probability,
+        ci_low=low,
+        ci_high=high,
+        higher_is_better=higher_is_better,
+        ranks_models=ranks_models,
+        parameters=described,
+    )

@@ -1,0 +1,119 @@
+"""Where finished runs are shown: what a tracker does, and what it is told besides the record.
+
+A tracker reads a `Record` and the files of its folder, and nothing else. The record on disk is the truth;
+a tracker that is out of reach costs a warning and a later `python -m evalkit.sync`, never a result.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from evalkit.errors import EvaluationError
+from evalkit.types import Record
+
+__all__ = [
+    "LoggedRun",
+    "RunContext",
+    "Tracker",
+    "TrackerTrouble",
+    "TrackerUnavailable",
+    "sweep_identity",
+]
+
+
+class TrackerUnavailable(EvaluationError):
+    """The tracker is out of reach, or refused; the record on disk is whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """What a tracker wants to know of a run that does not determine its result.
+
+    Attributes
+    ----------
+    sweep
+        The sweep's id (`sweep_identity`), None outside a sweep.
+    sweep_name
+        What the sweep is called for people (the study's name, or its folder's).
+    dvc_experiment
+        DVC_EXP_NAME, where DVC runs the evaluation.
+    git_commit, git_dirty
+        Of the code and configuration around the run; None keeps what the record's environment says.
+    log_texts
+        False keeps texts out of the tracker (see `evalkit.tracking.artifacts`).
+    sync_folder
+        Folder that the advice to run `python -m evalkit.sync` names; None means the run's own.
+    """
+
+    sweep: str | None = None
+    sweep_name: str | None = None
+    dvc_experiment: str | None = None
+    git_commit: str | None = None
+    git_dirty: bool | None = None
+    log_texts: bool = True
+    sync_folder: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedRun:
+    """A run that stands FINISHED in the tracker; ``new`` is False where it stood there before."""
+
+    run_id: str
+    link: str
+    new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TrackerTrouble:
+    """Why nothing was logged: one sentence for the terminal, with the command that makes up for it.
+
+    ``repeated`` is True where the same trouble was reported less than a minute ago, so that the terminal
+    can say it once.
+    """
+
+    sentence: str
+    repeated: bool = False
+
+
+class Tracker(Protocol):
+    """Where finished runs are logged."""
+
+    def log_run(self, record: Record, folder: Path, context: RunContext) -> LoggedRun | TrackerTrouble | None:
+        """Log a finished run once: an identity that is FINISHED there is not logged again.
+
+        Returns None where nothing is tracked, and `TrackerTrouble` (never an exception) where the
+        tracker is out of reach.
+        """
+
+    def log_sweep(
+        self, sweep: str, folder: Path, summary: Mapping[str, Any], context: RunContext
+    ) -> LoggedRun | TrackerTrouble | None:
+        """Log or update the run `sweep` with the files of the sweep's folder."""
+
+    def find_finished(self, identities: Iterable[str]) -> dict[str, str]:
+        """Run ids of those identities that stand FINISHED.
+
+        Raises
+        ------
+        TrackerUnavailable
+            Where the tracker is out of reach.
+        """
+
+    def address(self) -> str:
+        """Address to open in a browser; empty where there is none."""
+
+    def command(self) -> str:
+        """Command that starts the server behind `address`; empty where none is needed."""
+
+    def link(self, run_id: str) -> str:
+        """Address of one run."""
+
+
+def sweep_identity(identities: Iterable[str]) -> str:
+    """A sweep's id: the hash of its identities, whatever their order (16 hex digits)."""
+    listed = "\n".join(sorted(set(identities)))
+    return hashlib.sha256(listed.encode()).hexdigest()[:16]

@@ -1,0 +1,90 @@
+"""Which files of a folder go to the tracker, and what of them with `tracker.log_texts=false`.
+
+With texts kept back, only files that are known to hold none are logged: an unknown file may hold some.
+Label names are not texts: they stay.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from evalkit.tracking.mlflow_fields import TEXT_SETTINGS
+from evalkit.types import Record
+
+__all__ = ["SWEEP_FILES", "TEXTLESS_FILES", "run_files", "sweep_files", "without_texts"]
+
+RECORD = "record.json"
+SWEEP_FILES = frozenset(
+    {"leaderboard.csv", "leaderboard.md", "comparisons.csv", "agreement.csv", "topics.csv", "gallery.html"}
+)
+TEXTLESS_FILES = frozenset({"labels.csv", "pairs.csv", "confusion.csv", "confusion.png", "confusion.svg"}) | (
+    SWEEP_FILES - {"gallery.html"}
+)
+"""Label names and numbers only. record.json goes as `without_texts`; maps only where they bear no words."""
+
+NOT_LOGGED = frozenset({".log", ".yaml", ".yml", ".tmp", ".lock"})
+"""Hydra's own output is about the process, and the record holds the settings."""
+
+
+def run_files(folder: Path, record: Record, *, log_texts: bool = True) -> list[Path]:
+    """Files of a run's folder to log as they stand, by name.
+
+    With texts: every plain, visible file but logs and YAML. Without: label and score tables, and the map of
+    a corpus too large for words on it; record.json is then not among them (log `without_texts` instead).
+    """
+    files = _plain_files(folder)
+    if log_texts:
+        return [file for file in files if file.name != "error.json"]
+    return [file for file in files if file.name in TEXTLESS_FILES or (_is_map(file) and _wordless(record))]
+
+
+def sweep_files(folder: Path, *, log_texts: bool = True) -> list[Path]:
+    """Files of a sweep's folder to log: tables and gallery (a set a corpus); without texts the tables alone."""
+    allowed = SWEEP_FILES if log_texts else SWEEP_FILES & TEXTLESS_FILES
+    places = [folder, *sorted(place for place in folder.glob("corpus-*") if place.is_dir())]
+    return [file for place in places for file in _plain_files(place) if file.name in allowed]
+
+
+def _plain_files(folder: Path) -> list[Path]:
+    entries = sorted(folder.iterdir())
+    return [
+        entry
+        for entry in entries
+        if entry.is_file()
+        and not entry.is_symlink()
+        and not entry.name.startswith(".")
+        and entry.suffix not in NOT_LOGGED
+    ]
+
+
+def _is_map(file: Path) -> bool:
+    return file.name in {"map.png", "map.svg"}
+
+
+def _wordless(record: Record) -> bool:
+    from evalkit.plots.map import WORDS
+
+    count = record.corpus.get("texts")
+    return isinstance(count, int) and count > WORDS
+
+
+def without_texts(record: Record) -> Record:
+    """The record without queries, their neighbours, settings that hold texts, and warnings (which may quote one)."""
+    return dataclasses.replace(
+        record,
+        settings=_pruned(record.settings),
+        encoder=_pruned(record.encoder),
+        queries=(),
+        warnings=("Texts and warnings were left out: tracker.log_texts=false.",),
+    )
+
+
+def _pruned(tree: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: _pruned(value) if isinstance(value, Mapping) else value
+        for key, value in tree.items()
+        if key not in TEXT_SETTINGS
+    }

@@ -1,0 +1,178 @@
+"""What of a record a tracker shows: names, params, metrics, tags. Pure functions, no tracking library."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from evalkit.records import run_name
+from evalkit.runtime.redaction import mask, mask_tree
+from evalkit.tracking import RunContext
+from evalkit.types import Record
+
+__all__ = [
+    "IDENTITY",
+    "KIND",
+    "SWEEP",
+    "dataset_description",
+    "finite_metrics",
+    "logged_name",
+    "model_name",
+    "run_metrics",
+    "run_params",
+    "run_seconds",
+    "run_tags",
+    "sweep_tags",
+    "user_name",
+]
+
+IDENTITY = "evalkit.identity"
+SWEEP = "evalkit.sweep"
+KIND = "evalkit.kind"
+
+PARAM_LENGTH = 6000
+TEXT_SETTINGS = frozenset({"queries", "texts"})
+"""Settings that hold texts: kept back with ``log_texts=false``."""
+
+NOT_DISTINGUISHING = frozenset({"tracker", "store", "reuse", "theme"})
+"""Settings by which no two results differ; they would only fill the columns."""
+
+NOT_PARAMS = frozenset({"texts_per_second", "truncated_share", "key"})
+"""Of the encoder: measured, or of use to the store alone."""
+
+_NAME = re.compile(r"[^\w\-. :/]", re.ASCII)
+
+
+def model_name(record: Record) -> str:
+    """Short name of the model as the user knows it (``bge``)."""
+    return mask(str(record.settings.get("model_label") or record.encoder.get("name", "model")))
+
+
+def logged_name(record: Record) -> str:
+    """``model·pooling·projection·seed`` on one line, masked."""
+    return " ".join(mask(run_name(record)).split())
+
+
+def run_seconds(record: Record) -> float:
+    """How long the evaluation took: the stages' sum, or their `total`."""
+    timings = {stage: float(seconds) for stage, seconds in record.timings.items()}
+    return timings.get("total", math.fsum(timings.values()))
+
+
+def run_params(record: Record, *, log_texts: bool = True) -> dict[str, str]:
+    """Every setting that distinguishes runs, flat, masked, and what the encoder turned out to be.
+
+    Options that are not set are left out. Values are cut at 6,000 characters, with a … at the end.
+    """
+    settings = {key: value for key, value in record.settings.items() if key not in NOT_DISTINGUISHING}
+    settings["model_name"] = settings.pop("model_label", None)
+    encoder = {key: value for key, value in record.encoder.items() if key not in NOT_PARAMS}
+    tree = mask_tree({**settings, "encoder": encoder})
+    params: dict[str, str] = {}
+    for key, value in _flat(tree, ""):
+        if not log_texts and TEXT_SETTINGS & set(key.split(".")):
+            continue
+        params[_NAME.sub("_", key)[:250]] = value if len(value) <= PARAM_LENGTH else value[: PARAM_LENGTH - 1] + "…"
+    return params
+
+
+def _flat(tree: Mapping[str, Any], before: str) -> Iterator[tuple[str, str]]:
+    for name, value in tree.items():
+        key = f"{before}{name}"
+        if isinstance(value, Mapping):
+            if key == "evaluators":
+                yield key, ", ".join(map(str, value))
+            yield from _flat(value, f"{key}.")
+        elif value is None or (name == "_target_" and str(value).startswith("evalkit.")):
+            continue  # not set; or evalkit's own code, which the other settings name
+        elif isinstance(value, list | tuple):
+            yield key, json.dumps(value, ensure_ascii=False)
+        else:
+            yield key, str(value)
+
+
+def run_metrics(record: Record) -> dict[str, float]:
+    """Finite numbers by name: scores with chance, adjusted, p-value and interval; speed; seconds a stage."""
+    values: dict[str, Any] = {}
+    for score in record.scores:
+        values[score.name] = score.value
+        for field in ("chance", "adjusted", "p_value", "ci_low", "ci_high"):
+            values[f"{score.name}.{field}"] = getattr(score, field)
+    for field in ("texts_per_second", "truncated_share"):
+        values[f"encoder/{field}"] = record.encoder.get(field)
+    for stage, seconds in record.timings.items():
+        values[f"timings/{stage}_seconds"] = seconds
+    return finite_metrics(values)
+
+
+def finite_metrics(values: Mapping[str, Any]) -> dict[str, float]:
+    """Those of the values that are finite numbers, under names that MLflow takes."""
+    return {_NAME.sub("_", name)[:250]: float(value) for name, value in values.items() if _is_finite(value)}
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def run_tags(record: Record, context: RunContext) -> dict[str, str]:
+    """What runs are searched and grouped by."""
+    environment = record.environment
+    commit = context.git_commit or environment.get("git_commit")
+    dirty = environment.get("git_dirty") if context.git_dirty is None else context.git_dirty
+    tags = {
+        IDENTITY: record.identity,
+        KIND: "run",
+        "evalkit.version": record.evalkit_version,
+        "evalkit.model": model_name(record),
+        "evalkit.pooling": record.encoder.get("pooling"),
+        "evalkit.projection": record.projection.get("name"),
+        "evalkit.seed": record.projection.get("seed"),
+        "evalkit.corpus": record.corpus.get("name"),
+        **sweep_tags(context),
+        "mlflow.source.git.commit": commit,
+        "evalkit.git_dirty": None if dirty is None else str(bool(dirty)).lower(),
+    }
+    return {key: mask(str(value)) for key, value in tags.items() if value not in {None, ""}}
+
+
+def sweep_tags(context: RunContext) -> dict[str, str]:
+    """The sweep and the DVC experiment that a run belongs to, and who logs it."""
+    tags = {
+        SWEEP: context.sweep,
+        "evalkit.sweep_name": context.sweep_name,
+        "evalkit.dvc_experiment": context.dvc_experiment,
+        "mlflow.user": user_name(),
+        "mlflow.source.name": "evalkit",
+        "mlflow.source.type": "LOCAL",
+    }
+    return {key: mask(value) for key, value in tags.items() if value}
+
+
+def user_name() -> str | None:
+    """Who runs this, None where the system knows no name (a container without a passwd entry)."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        return None
+
+
+def dataset_description(record: Record) -> dict[str, str]:
+    """Name, digest, source, schema and profile of the corpus, as MLflow's data sets want them (JSON strings)."""
+    corpus = record.corpus
+    settings = record.settings.get("dataset")
+    settings = settings if isinstance(settings, Mapping) else {}
+    source = {key: settings[key] for key in ("name", "path", "subset", "split", "revision") if settings.get(key)}
+    profile = {key: corpus.get(key) for key in ("texts", "labels", "dropped", "fingerprint")}
+    columns = [{"type": "string", "name": name, "required": True} for name in ("text", "label")]
+    return {
+        "name": mask(str(corpus.get("name", "corpus")))[:500],
+        "digest": str(corpus.get("fingerprint", ""))[:16],
+        "source_type": "evalkit",
+        "source": json.dumps(mask_tree(source), ensure_ascii=False),
+        "schema": json.dumps({"mlflow_colspec": columns}),
+        "profile": json.dumps(mask_tree(profile), ensure_ascii=False),
+    }

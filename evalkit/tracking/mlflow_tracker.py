@@ -1,0 +1,209 @@
+"""MLflow as a tracker: runs that read as a leaderboard, and no trouble of its own that stops an evaluation."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from evalkit.records import record_to_json
+from evalkit.runtime.redaction import mask
+from evalkit.tracking import (
+    LoggedRun,
+    RunContext,
+    TrackerTrouble,
+    TrackerUnavailable,
+    artifacts,
+    mlflow_runs,
+    mlflow_store,
+)
+from evalkit.tracking import mlflow_fields as content
+from evalkit.tracking import mlflow_note as note
+from evalkit.tracking import mlflow_view as view
+from evalkit.tracking.mlflow_runs import Draft, Session
+from evalkit.tracking.mlflow_session import KnownTrouble, open_session
+from evalkit.types import Record
+
+__all__ = ["MlflowTracker"]
+
+PORT = 5000
+
+
+class MlflowTracker:
+    """Logs finished runs to an MLflow server or store.
+
+    Parameters
+    ----------
+    uri
+        Tracking address; None means MLFLOW_TRACKING_URI, else sqlite:///mlflow.db in the current folder.
+    experiment
+        Name; None means MLFLOW_EXPERIMENT_NAME, else evalkit.
+
+    Raises
+    ------
+    RequestError
+        For an address that cannot be one.
+    """
+
+    def __init__(self, uri: str | None = None, experiment: str | None = None) -> None:
+        self._uri = mlflow_store.resolve_uri(uri)
+        self._experiment = mlflow_store.resolve_experiment(experiment)
+        self._options = [
+            *(["--tracking-uri", mask(uri)] if uri else []),
+            *(["--experiment", experiment] if experiment else []),
+        ]
+        self._experiment_id: str | None = None
+
+    def load(self) -> None:
+        """Load MLflow and its database's library; touches no store."""
+        from importlib import import_module
+
+        mlflow_store.prepare_environment()
+        with contextlib.suppress(ImportError):  # said where a run is to be logged
+            import_module("mlflow")
+            if mlflow_store.sqlite_path(self._uri) is not None:
+                import_module("mlflow.store.tracking.sqlalchemy_store")
+
+    def open(self) -> None:
+        """Open the experiment, made where it is missing; trouble shows when a run is logged."""
+        with contextlib.suppress(TrackerUnavailable), self._open():
+            pass
+
+    def log_run(self, record: Record, folder: Path, context: RunContext) -> LoggedRun | TrackerTrouble:
+        """Log a finished run once; see `evalkit.tracking.Tracker`."""
+        draft = _run_draft(record, folder, context)
+
+        def work(session: Session) -> LoggedRun:
+            runs = mlflow_runs.runs_of(session, record.identity)
+            mlflow_runs.close_dead(session, runs)
+            there = mlflow_runs.delete_duplicates(session, runs)
+            if there is not None:
+                return LoggedRun(there, self.link(there), new=False)
+            own = mlflow_runs.put(session, draft)
+            kept = mlflow_runs.settle(session, own, lambda: mlflow_runs.runs_of(session, record.identity, but=own))
+            return LoggedRun(kept, self.link(kept), new=kept == own)
+
+        return self._attempt(work, context.sync_folder or folder)
+
+    def log_sweep(
+        self, sweep: str, folder: Path, summary: Mapping[str, Any], context: RunContext
+    ) -> LoggedRun | TrackerTrouble:
+        """Log the run `sweep`, or bring the one that is there up to date."""
+        draft = _sweep_draft(sweep, folder, summary, context)
+
+        def work(session: Session) -> LoggedRun:
+            runs = mlflow_runs.sweeps_of(session, sweep)
+            if not runs:
+                own = mlflow_runs.put(session, draft)
+                kept = mlflow_runs.settle(session, own, lambda: mlflow_runs.sweeps_of(session, sweep, but=own))
+                return LoggedRun(kept, self.link(kept), new=kept == own)
+            run_id, ended = runs[0].info.run_id, runs[0].info.end_time
+            mlflow_runs.fill(session, run_id, draft)
+            session.client.set_terminated(run_id, "FINISHED", ended)
+            return LoggedRun(run_id, self.link(run_id), new=False)
+
+        return self._attempt(work, context.sync_folder or folder)
+
+    def find_finished(self, identities: Iterable[str]) -> dict[str, str]:
+        """Run ids of those identities that stand FINISHED; see `evalkit.tracking.Tracker`."""
+        path = mlflow_store.sqlite_path(self._uri)
+        if path is not None and not path.exists():
+            return {}
+        found: dict[str, str] = {}
+        with self._open() as session:
+            for identity in identities:
+                for run in mlflow_runs.runs_of(session, identity):
+                    if run.info.status == "FINISHED":
+                        found.setdefault(identity, run.info.run_id)
+        return found
+
+    def close_dead(self) -> int:
+        """Mark all runs KILLED that dead processes of this machine left RUNNING; returns how many.
+
+        Raises
+        ------
+        TrackerUnavailable
+            Where the tracker is out of reach.
+        """
+        with self._open() as session:
+            return mlflow_runs.close_dead(session)
+
+    def address(self) -> str:
+        """The experiment's runs, with the columns that matter where this MLflow knows prepared views."""
+        base = self._base()
+        if not base or self._experiment_id is None:
+            return base
+        return f"{base}/#/experiments/{self._experiment_id}/runs?{view.query()}"
+
+    def command(self) -> str:
+        """The command that starts MLflow's pages for a local store, on loopback; empty for a server."""
+        return mlflow_store.server_command(self._uri, PORT)
+
+    def link(self, run_id: str) -> str:
+        """Address of a run's page."""
+        base = self._base()
+        return f"{base}/#/experiments/{self._experiment_id}/runs/{run_id}?{view.MODE}" if base else ""
+
+    def _base(self) -> str:
+        if mlflow_store.is_local(self._uri):
+            return f"http://127.0.0.1:{PORT}"
+        parts = urlsplit(self._uri)
+        if parts.scheme not in {"http", "https"}:
+            return ""
+        return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[Session]:
+        with open_session(self._uri, self._experiment) as session:
+            self._experiment_id = session.experiment_id
+            yield session
+
+    def _attempt(self, work: Callable[[Session], LoggedRun], folder: Path) -> LoggedRun | TrackerTrouble:
+        """Do the work; the tracker's trouble comes back as one sentence with the way out."""
+        try:
+            with self._open() as session:
+                return work(session)
+        except TrackerUnavailable as error:
+            known = isinstance(error, KnownTrouble)
+            command = shlex.join(["python", "-m", "evalkit.sync", str(folder), *self._options])
+            return TrackerTrouble(
+                f"MLflow has not got these results: {mask(str(error))}; "
+                f"they are whole in {folder}, and `{command}` logs them when it is back.",
+                repeated=known,
+            )
+
+
+def _run_draft(record: Record, folder: Path, context: RunContext) -> Draft:
+    texts = context.log_texts
+    reduced = {} if texts else {artifacts.RECORD: _json(artifacts.without_texts(record))}
+    return Draft(
+        name=content.logged_name(record),
+        tags=content.run_tags(record, context),
+        params=content.run_params(record, log_texts=texts),
+        metrics=content.run_metrics(record),
+        files=artifacts.run_files(folder, record, log_texts=texts),
+        folder=folder,
+        written=reduced,
+        dataset=content.dataset_description(record),
+        note=lambda run_id: {note.NOTE: note.run_note(record, folder, run_id, context)},
+        seconds=content.run_seconds(record),
+    )
+
+
+def _json(record: Record) -> str:
+    return json.dumps(record_to_json(record), ensure_ascii=False, indent=1)
+
+
+def _sweep_draft(sweep: str, folder: Path, summary: Mapping[str, Any], context: RunContext) -> Draft:
+    return Draft(
+        name="sweep",
+        tags={**content.sweep_tags(context), content.SWEEP: sweep, content.KIND: "sweep"},
+        metrics=content.finite_metrics({f"sweep/{key}": value for key, value in summary.items()}),
+        files=artifacts.sweep_files(folder, log_texts=context.log_texts),
+        folder=folder,
+        note=lambda _: {note.NOTE: note.sweep_note(folder, summary)},
+    )

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from evalkit.records import read_record
+
+QUICK = ("projection=pca", "evaluators=[neighbours,separation]")
+"""The map and the nulls that cost most are left out where they are not the question."""
+
+
+def scores(folder):
+    return {score.name: score for score in read_record(folder).scores}
+
+
+def test_minilm_on_the_thirty_words_gives_the_known_values(evalkit):
+    done = evalkit(*QUICK, "k=[1,3,5]")
+    assert done.status == 0, done.err
+    found = scores(done.runs[0])
+    assert found["separation/silhouette"].value == pytest.approx(0.3013, abs=5e-5)
+    assert found["neighbours/precision_at_1"].value == pytest.approx(0.9667, abs=5e-5)
+    assert found["neighbours/precision_at_3"].value == pytest.approx(0.9444, abs=5e-5)
+    assert found["neighbours/precision_at_5"].value == pytest.approx(0.8667, abs=5e-5)
+    assert found["neighbours/precision_at_5"].chance == pytest.approx(5 / 29)
+
+
+def test_a_run_leaves_the_files_of_the_contract(evalkit):
+    done = evalkit(*QUICK)
+    folder = done.runs[0]
+    names = {file.name for file in folder.iterdir()}
+    assert {"record.json", "texts.parquet", "labels.csv", "map.png", "map.svg", "neighbours.csv"} <= names
+    assert not any(name.startswith(".") and name != ".hydra" for name in names)
+    texts = pd.read_parquet(folder / "texts.parquet")
+    assert list(texts.columns[:4]) == ["text", "label", "x", "y"]
+    assert len(texts) == 30
+    record = read_record(folder)
+    mean = texts["neighbours/precision_at_1"].mean()
+    assert mean == pytest.approx(next(s.value for s in record.scores if s.name == "neighbours/precision_at_1"))
+    labels = pd.read_csv(folder / "labels.csv")
+    assert labels["size"].tolist() == [6] * 5
+    neighbours = pd.read_csv(folder / "neighbours.csv")
+    assert neighbours.groupby("query").size().to_dict() == dict.fromkeys(
+        ["bitcoin", "melon", "gazelle", "swimming", "Uganda"], 5
+    )
+
+
+def test_the_record_says_what_the_contract_lists(evalkit):
+    record = read_record(evalkit(*QUICK).runs[0])
+    assert record.corpus["name"] == "topics"
+    assert (record.corpus["texts"], record.corpus["labels"], record.corpus["dropped"]) == (30, 5, 0)
+    encoder = record.encoder
+    assert encoder["name"] == "sentence-transformers/all-MiniLM-L6-v2"
+    assert len(encoder["revision"]) == 40
+    assert (encoder["dimension"], encoder["pooling"], encoder["native_pooling"]) == (384, "mean", "mean")
+    assert encoder["normalised"] is True
+    assert encoder["truncated_share"] == 0
+    assert encoder["parameters"] == 22_713_216
+    assert set(record.environment) >= {"python", "processor", "libraries", "git_commit", "git_dirty"}
+    assert set(record.timings) >= {"encode", "project", "neighbours", "separation"}
+    assert record.projection["name"] == "pca"
+
+
+def test_the_same_run_again_is_copied_not_computed(evalkit):
+    first = evalkit(*QUICK, "hydra.run.dir=a")
+    second = evalkit(*QUICK, "hydra.run.dir=b")
+    a, b = (json.loads((first.folder / name / "record.json").read_text()) for name in "ab")
+    assert second.status == 0
+    assert a == b
+    assert (first.folder / "a/map.png").read_bytes() == (first.folder / "b/map.png").read_bytes()
+
+
+def test_computed_anew_in_an_empty_store_the_record_is_the_same(evalkit):
+    def bare(name):
+        record = json.loads((done.folder / name / "record.json").read_text())
+        record["encoder"].pop("texts_per_second")
+        return {key: value for key, value in record.items() if key not in {"timings", "settings"}}
+
+    evalkit(*QUICK, "hydra.run.dir=a")
+    done = evalkit(*QUICK, "hydra.run.dir=b", "store=elsewhere")
+    assert bare("a") == bare("b")
+    a, b = (pd.read_parquet(done.folder / name / "texts.parquet") for name in "ab")
+    assert np.array_equal(a[["x", "y"]].to_numpy(), b[["x", "y"]].to_numpy())
+
+
+def test_another_seed_is_another_identity_on_the_same_vectors(evalkit):
+    one, two = (read_record(evalkit(*QUICK, f"seed={seed}", f"hydra.run.dir={seed}").runs[seed]) for seed in (0, 1))
+    assert one.identity != two.identity
+    assert one.encoder["key"] == two.encoder["key"]
+
+
+@pytest.mark.parametrize(
+    "override", ["device=cpu", "batch_tokens=4000", "theme=dark", "rank_by=separation/silhouette", "store=another"]
+)
+def test_what_does_not_change_the_result_does_not_change_the_identity(evalkit, override):
+    first = evalkit(*QUICK, "model=random", "hydra.run.dir=a")
+    second = evalkit(*QUICK, "model=random", "hydra.run.dir=b", override)
+    assert second.status == 0, second.err
+    assert read_record(first.folder / "a").identity == read_record(first.folder / "b").identity
+
+
+def test_the_terminal_shows_score_chance_and_adjusted(evalkit):
+    done = evalkit(*QUICK)
+    assert "neighbours/precision_at_1" in done.out
+    assert "chance" in done.out
+    assert "adjusted" in done.out
+    assert done.err == ""
+
+
+def test_queries_are_answered_in_the_models_space(evalkit):
+    done = evalkit(*QUICK, "queries=[gazelle]")
+    record = read_record(done.runs[0])
+    assert [entry["query"] for entry in record.queries] == ["gazelle"]
+    assert record.queries[0]["neighbours"][0]["text"] == "lion"
+    similarities = [n["similarity"] for n in record.queries[0]["neighbours"]]
+    assert similarities == sorted(similarities, reverse=True)
+
+
+def test_rank_by_is_what_hydras_sweepers_get(evalkit, monkeypatch):
+    from evalkit.cli import run as run_module
+
+    returned = []
+    original = run_module._perform
+    monkeypatch.setattr(run_module, "_perform", lambda *a: returned.append(original(*a)) or returned[-1])
+    done = evalkit(*QUICK, "rank_by=separation/silhouette")
+    assert returned == [scores(done.runs[0])["separation/silhouette"].value]

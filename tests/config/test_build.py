@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from evalkit.cli.run import conf_folder
+from evalkit.config import build as settings
+from evalkit.config import schema
+from evalkit.errors import RequestError
+
+IDENTIFYING = {"projection", "evaluators", "seed", "k"}
+
+
+def composed(*overrides):
+    schema.register()
+    with initialize_config_dir(version_base="1.3", config_dir=str(conf_folder())):
+        return compose("config", list(overrides))
+
+
+def choices(group):
+    return sorted(file.stem for file in (conf_folder() / group).glob("*.yaml"))
+
+
+REQUIRED = {
+    "hf": ("model.name=owner/model",),
+    "precomputed": ("model.path=vectors.npy",),
+    "csv": ("dataset.path=a.csv",),
+    "jsonl": ("dataset.path=a.jsonl",),
+    "parquet": ("dataset.path=a.parquet",),
+}
+
+
+@pytest.mark.parametrize("group", ["model", "dataset", "projection", "pooling", "tracker"])
+def test_every_yaml_of_a_group_binds(group, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    import numpy as np
+
+    np.save("vectors.npy", np.ones((4, 2), dtype=np.float32))
+    for choice in choices(group):
+        extra = ("dataset.path=owner/data",) if (group, choice) == ("dataset", "hf") else REQUIRED.get(choice, ())
+        request = settings.build(composed(f"{group}={choice}", *extra))
+        assert request.seed == 0
+
+
+def test_every_evaluator_yaml_binds():
+    names = choices("evaluators")
+    assert set(names) == {"neighbours", "separation", "clustering", "probe", "geometry", "map", "hulls", "faithfulness"}
+    request = settings.build(composed(f"evaluators=[{','.join(names)}]"))
+    assert [choice.name for choice in request.evaluators] == names
+
+
+def test_the_default_is_all_evaluators_but_the_probe():
+    request = settings.build(composed())
+    assert {choice.name for choice in request.evaluators} == set(choices("evaluators")) - {"probe"}
+    assert request.model == "minilm"
+    assert request.projection.name == "tsne"
+
+
+def test_every_setting_is_classed_as_identifying_or_not():
+    fields = {field.name for field in dataclasses.fields(schema.Schema)}
+    classed = settings.NOT_IDENTIFYING | IDENTIFYING
+    assert fields == classed
+    assert not settings.NOT_IDENTIFYING & IDENTIFYING
+    assert set(settings.build(composed()).identifying) == IDENTIFYING
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["seed=-1"], "seed must be from 0"),
+        (["seed=4294967296"], "seed must be from 0"),
+        (["k=[]"], "k must list different numbers"),
+        (["k=[0,1]"], "k must list different numbers"),
+        (["k=[5,5]"], "k must list different numbers"),
+        (["dtype=float16"], "dtype cannot be 'float16': choose one of auto, float32, bfloat16"),
+        (["theme=blue"], "theme cannot be 'blue'"),
+        (["batch_tokens=0"], "batch_tokens must be at least 1"),
+        (["model.max_length=0"], "model.max_length must be at least 1"),
+        (["dataset.limit=0"], "dataset.limit must be at least 1"),
+        (["dataset.conflicts=merge"], "dataset.conflicts cannot be 'merge'"),
+        (["rank_by=probe/accuracy"], "needs the evaluator 'probe'"),
+        (["model=tfidf", "model.prompt=query"], "model.prompt=query has no meaning"),
+        (["model=random", "model.max_length=8"], "model.max_length=8 has no meaning"),
+        (["dataset.path=a.csv"], "dataset.path=a.csv has no meaning"),
+        (["store=' '"], "store is empty"),
+        (["dataset=csv"], "dataset.path"),
+        (["model=hf"], "model.name has no value"),
+        (["+projection.project.perplexty=3"], "perplexty is no parameter"),
+        (["+evaluators.neighbours.evaluate.kk=3"], "kk is no parameter"),
+        (["projection.project._target_=evalkit.nowhere.project"], "projection.project cannot be made"),
+    ],
+)
+def test_a_wrong_setting_is_refused_before_anything_is_read(overrides, words):
+    with pytest.raises(RequestError) as caught:
+        settings.build(composed(*overrides))
+    message = str(caught.value)
+    assert words in message
+    assert message.endswith(".")
+    assert "\n" not in message
+
+
+def test_an_empty_list_of_evaluators_is_refused():
+    with pytest.raises(RequestError, match="evaluators is empty"):
+        settings.build(composed("evaluators=[]"))
+
+
+def test_secrets_are_masked_in_what_the_record_will_hold():
+    described = settings.build(composed("tracker.uri='http://anna:geheim@host:5000'")).described
+    assert "geheim" not in str(described)
+    assert described["tracker"]["uri"].endswith("@host:5000")
+
+
+def test_the_configuration_prints_whole(tmp_path):
+    text = OmegaConf.to_yaml(composed())
+    assert "map_at_r_macro" in text
+    assert Path(conf_folder(), "config.yaml").is_file()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "label"),
+    [
+        ((), "minilm"),
+        (("model.truncate_dim=64",), "minilm (truncate_dim=64)"),
+        (("dtype=bfloat16",), "minilm (dtype=bfloat16)"),
+        (("model=random",), "random"),
+        (("model=tfidf", "dtype=bfloat16"), "tfidf"),
+        (("model=random", "model.dimension=8"), "random (dimension=8)"),
+        (("model=hf", "model.name=owner/model"), "owner/model"),
+        (("model=hf", "model.name=owner/model", "model.label=mine"), "mine"),
+    ],
+)
+def test_options_that_make_another_model_are_in_its_name(overrides, label):
+    assert settings.build(composed(*overrides)).model == label

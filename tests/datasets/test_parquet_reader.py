@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as arrow
+import pytest
+from pyarrow import parquet
+
+from evalkit.datasets import csv_reader as csv_file
+from evalkit.datasets import jsonl_reader as jsonl_file
+from evalkit.datasets import parquet_reader as parquet_file
+from evalkit.datasets.table import Columns
+from evalkit.errors import RequestError
+
+COLUMNS = Columns("text", "label")
+WORDS = ["a", "b", "c", "d"]
+
+
+def saved(folder: Path, columns: dict[str, Any] | arrow.Table) -> str:
+    path = folder / "texts.parquet"
+    parquet.write_table(columns if isinstance(columns, arrow.Table) else arrow.table(columns), path)
+    return str(path)
+
+
+@pytest.mark.parametrize("kind", [arrow.string(), arrow.large_string(), arrow.dictionary(arrow.int8(), arrow.string())])
+def test_strings_of_every_kind_are_texts_and_labels(tmp_path: Path, kind: arrow.DataType) -> None:
+    array = arrow.array(WORDS).cast(kind)
+    table = parquet_file.read(saved(tmp_path, {"label": array, "other": [1, 2, 3, 4], "text": array}), COLUMNS)
+    assert list(table.texts) == list(table.labels) == WORDS
+    assert table.name_row(2) == "row 3"
+
+
+@pytest.mark.parametrize(
+    ("values", "labels"),
+    [
+        (arrow.array([1, 0, -7, None], arrow.int8()), ["1", "0", "-7", None]),
+        (arrow.array([1.0, 2.5, 0.1, None]), ["1.0", "2.5", "0.1", None]),
+        (arrow.array([True, False, None, True]), ["true", "false", None, "true"]),
+        (arrow.array([Decimal("1.10"), Decimal("2.00"), None, Decimal("0.00")]), ["1.10", "2.00", None, "0.00"]),
+        (arrow.array([3, 3, 4, 4]).dictionary_encode(), ["3", "3", "4", "4"]),
+    ],
+    ids=["integers", "floats", "booleans", "decimals", "categories of integers"],
+)
+def test_numbers_are_labels(tmp_path: Path, values: arrow.Array, labels: list[str | None]) -> None:
+    assert list(parquet_file.read(saved(tmp_path, {"text": WORDS, "label": values}), COLUMNS).labels) == labels
+
+
+def test_a_name_with_a_dot_is_a_column_like_any_other(tmp_path: Path) -> None:
+    path = saved(tmp_path, {"a.text": WORDS, "a": [{"text": "no"}] * 4, "label": WORDS})
+    assert list(parquet_file.read(path, Columns("a.text", "label")).texts) == WORDS
+
+
+def test_a_null_is_refused_with_its_row_and_left_out_on_demand(tmp_path: Path) -> None:
+    path = saved(tmp_path, {"text": ["a", None, "c", "d", "e"], "label": ["x", "x", "y", "y", "y"]})
+    with pytest.raises(
+        RequestError, match=r"row 2 of .*texts\.parquet has no text \(a missing value\): fill it in, or leave"
+    ):
+        parquet_file.load(path)
+    corpus = parquet_file.load(path, drop_blank=True)
+    assert corpus.texts == ("a", "c", "d", "e")
+    assert corpus.rows.tolist() == [0, 2, 3, 4]
+    assert corpus.dropped["blank"] == 1
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        (
+            {"text": [1, 2], "label": ["x", "y"]},
+            r"holds int64 in the column 'text', and strings are meant: convert it, or name",
+        ),
+        ({"text": [b"a"], "label": ["x"]}, "holds binary in the column 'text'"),
+        (
+            {"text": ["a"], "label": [["x"]]},
+            r"in the column 'label', and strings or numbers are meant.*dataset\.label_column",
+        ),
+        (
+            {"texts": ["a"], "label": ["x"]},
+            r"has no column 'text', only 'texts', 'label': try dataset\.text_column=texts",
+        ),
+        (arrow.table([["a"], ["b"], ["x"]], names=["text", "text", "label"]), "has the column 'text' 2 times"),
+        ({"text": arrow.array([], arrow.string()), "label": arrow.array([], arrow.string())}, "has no rows below"),
+    ],
+    ids=["numbers as text", "bytes as text", "lists as label", "missing column", "column twice", "no rows"],
+)
+def test_unfit_columns_are_refused(tmp_path: Path, columns: Any, words: str) -> None:
+    with pytest.raises(RequestError, match=words):
+        parquet_file.load(saved(tmp_path, columns))
+
+
+def test_bytes_that_are_no_utf8_are_refused_with_their_row(tmp_path: Path) -> None:
+    raw = arrow.array([b"ok", b"caf\xe9", b"x", b"y"]).view(arrow.string())
+    with pytest.raises(RequestError, match=r"is not UTF-8 in the column 'text', row 2: write it anew"):
+        parquet_file.load(saved(tmp_path, {"text": raw, "label": WORDS}))
+
+
+@pytest.mark.parametrize("content", [b"", b"text,label\na,b\n", b"PAR1", b"PAR1 nonsense PAR1"])
+def test_what_is_no_parquet_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "texts.parquet").write_bytes(content)
+    with pytest.raises(
+        RequestError, match=r"texts\.parquet cannot be read as parquet \(.+\): write it anew, or choose"
+    ):
+        parquet_file.load(str(tmp_path / "texts.parquet"))
+
+
+def test_a_damaged_name_of_a_column_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "names.parquet"
+    parquet.write_table(arrow.table({"text": ["a"], "label": ["b"], "extra": ["c"]}), path)
+    path.write_bytes(path.read_bytes().replace(b"extra", b"ex\xe1ra"))
+    with pytest.raises(RequestError, match=r"cannot be read as parquet .*write it anew"):
+        parquet_file.load(path=str(path))
+
+
+def test_a_damaged_page_is_refused(tmp_path: Path) -> None:
+    path = Path(saved(tmp_path, {"text": [f"word {n}" for n in range(5000)], "label": ["x", "y"] * 2500}))
+    content = bytearray(path.read_bytes())
+    content[20:2000] = bytes(1980)
+    path.write_bytes(bytes(content))
+    with pytest.raises(RequestError, match="cannot be read as parquet"):
+        parquet_file.load(str(path))
+
+
+def test_the_same_data_have_one_fingerprint_in_every_format_and_place(tmp_path: Path) -> None:
+    rows = [('one, "two"\nthree', "x"), ("null", "x"), ("é 😀", "01"), ("last", "01")]
+    texts, labels = [list(column) for column in zip(*rows, strict=True)]
+    (tmp_path / "here.csv").write_text(
+        'label;text\nx;"one, ""two""\nthree"\nx;null\n01;é 😀\n01;last\n', encoding="utf-8-sig", newline=""
+    )
+    lines = [f'{{"text": "{text}", "label": "{label}"}}' for text, label in rows[1:]]
+    (tmp_path / "there.jsonl").write_text(
+        "\n".join(['{"text": "one, \\"two\\"\\nthree", "label": "x"}', *lines]), encoding="utf-8"
+    )
+    corpora = [
+        csv_file.load(str(tmp_path / "here.csv")),
+        jsonl_file.load(str(tmp_path / "there.jsonl")),
+        parquet_file.load(saved(tmp_path, {"text": texts, "label": labels})),
+    ]
+    assert len({corpus.fingerprint for corpus in corpora}) == 1
+    assert [corpus.name for corpus in corpora] == ["here", "there", "texts"]
+    assert parquet_file.load(str(tmp_path / "texts.parquet"), name="named").name == "named"

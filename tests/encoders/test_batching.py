@@ -1,0 +1,100 @@
+"""Batches by length, and what a checkpoint's small files say."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evalkit.encoders import checkpoint_config as anatomy
+from evalkit.encoders.batching import _Tokenised, batches
+from evalkit.errors import EvaluationError, RequestError
+
+
+@given(st.lists(st.integers(0, 50), max_size=60), st.integers(1, 200))
+def test_batches_hold_every_text_once_and_stay_within_their_tokens(lengths: list[int], tokens: int) -> None:
+    made = list(batches(np.array(lengths, dtype=np.int64), tokens))
+    assert sorted(row for rows in made for row in rows.tolist()) == list(range(len(lengths)))
+    longest = [max(lengths[row] for row in rows) for rows in made]
+    assert longest == sorted(longest, reverse=True)
+    for rows, width in zip(made, longest, strict=True):
+        assert len(rows) * width <= tokens or len(rows) == 1
+
+
+def test_batches_are_as_full_as_can_be() -> None:
+    made = [rows.tolist() for rows in batches(np.array([2, 9, 2, 4, 2]), 8)]
+    assert made == [[1], [3, 0], [2, 4]]
+
+
+@pytest.mark.parametrize(("left", "expected"), [(False, [[5, 6, 0], [7, 8, 9]]), (True, [[0, 5, 6], [7, 8, 9]])])
+def test_padding_is_on_the_tokenizers_side(left: bool, expected: list[list[int]]) -> None:
+    rows = [{"input_ids": np.array(tokens)} for tokens in ([5, 6], [1], [7, 8, 9])]
+    padded = _Tokenised(rows, {"input_ids": 0}, left, {"modality": "text"}).batch(np.array([0, 2]), "cpu")
+    assert padded["input_ids"].tolist() == expected
+    assert padded["modality"] == "text"
+
+
+def write(folder: Path, **files: object) -> Path:
+    for name, content in files.items():
+        path = folder / (name.replace("__", "/") + ".json")
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(content))
+    return folder
+
+
+def test_a_causal_language_model_takes_its_last_token(tmp_path: Path) -> None:
+    config = {"architectures": ["LlamaForCausalLM"], "hidden_size": 8, "max_position_embeddings": 99}
+    assert anatomy.read(write(tmp_path, config=config)).native_pooling == "last_token"
+    bidirectional = {**config, "is_causal": False}
+    assert anatomy.read(write(tmp_path, config=bidirectional)).native_pooling == "mean"
+
+
+def test_limits_are_the_least_of_tokenizer_and_positions(tmp_path: Path) -> None:
+    config = {"model_type": "roberta", "max_position_embeddings": 514, "pad_token_id": 1, "hidden_size": 8}
+    write(tmp_path, config=config, tokenizer_config={"model_max_length": 10**30})
+    assert anatomy.read(tmp_path).max_length == 512
+    write(tmp_path, tokenizer_config={"model_max_length": 128})
+    assert anatomy.read(tmp_path).max_length == 128
+    write(tmp_path, config={"model_type": "t5", "d_model": 8}, tokenizer_config={})
+    parts = anatomy.read(tmp_path)
+    assert (parts.max_length, parts.positions, parts.dimension) == (None, None, 8)
+
+
+def modules(*kinds: str) -> list[dict[str, str]]:
+    return [
+        {"path": f"{i}_{kind}" if i else "", "type": f"sentence_transformers.models.{kind}"}
+        for i, kind in enumerate(kinds)
+    ]
+
+
+def test_concatenated_poolings_are_named_and_a_layer_behind_them_keeps_them(tmp_path: Path) -> None:
+    pooled = {"word_embedding_dimension": 8, "pooling_mode_cls_token": True, "pooling_mode_max_tokens": True}
+    write(tmp_path, config={"hidden_size": 8}, modules=modules("Transformer", "Pooling"))
+    write(tmp_path, **{"1_Pooling__config": pooled})
+    parts = anatomy.read(tmp_path)
+    assert (parts.native_pooling, parts.dimension) == ("cls+max", 16)
+    assert parts.resolve_pooling("mean", "it") == "mean"
+    write(tmp_path, modules=modules("Transformer", "Pooling", "Dense"), **{"2_Dense__config": {"out_features": 5}})
+    parts = anatomy.read(tmp_path)
+    assert parts.dimension == 5
+    with pytest.raises(RequestError, match=r"needs the length of cls\+max"):
+        parts.resolve_pooling("mean", "it")
+
+
+def test_another_kind_of_model_gets_the_default_modules(tmp_path: Path) -> None:
+    write(tmp_path, config={"hidden_size": 8}, modules=modules("Transformer", "SpladePooling"))
+    write(tmp_path, config_sentence_transformers={"model_type": "SparseEncoder"})
+    assert anatomy.read(tmp_path).modules == ("Transformer", "Pooling")
+
+
+def test_unknown_poolings_and_unreadable_files_are_refused(tmp_path: Path) -> None:
+    parts = anatomy.read(write(tmp_path, config={"hidden_size": 8}))
+    with pytest.raises(RequestError, match="pooling=median does not exist"):
+        parts.resolve_pooling("median", "it")
+    write(tmp_path, modules={"no": "list"})
+    with pytest.raises(EvaluationError, match="no list of modules"):
+        anatomy.read(tmp_path)

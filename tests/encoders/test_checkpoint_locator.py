@@ -1,0 +1,362 @@
+"""The hub as it is, as it refuses, and as it fails; and the cache that makes it dispensable."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hub.checkpoints import MODELS, build, lay_in_cache
+from hub.hub_server import Fault, HubServer
+
+from evalkit.encoders import checkpoint_locator as checkpoints
+from evalkit.encoders import hub_client as hub
+from evalkit.encoders.transformer import TransformerEncoder
+from evalkit.errors import EvalkitError, EvaluationError, HubUnreachableError, RequestError
+
+BGE = MODELS["bge"]
+BERT = MODELS["bert"]
+
+
+def load(name: str, revision: str | None, **options: object) -> None:
+    encoder = TransformerEncoder(name, revision=revision, device="cpu", **options)  # type: ignore[arg-type]
+    encoder.encode(["mango"], ["native"], lambda _: None)
+
+
+def cache_folder() -> Path:
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HUB_CACHE)
+
+
+def fails(kind: type[EvalkitError], name: str = BGE.repo, revision: str | None = BGE.commit) -> str:
+    with pytest.raises(EvalkitError) as caught:
+        load(name, revision)
+    assert isinstance(caught.value, kind)
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).endswith(".")
+    return str(caught.value)
+
+
+def test_a_download_fetches_each_file_once_and_no_export(hub_client: HubServer, tmp_path: Path) -> None:
+    folder = tmp_path / "with_exports"
+    shutil.copytree(hub_client.models[BGE.repo, BGE.commit], folder)
+    (folder / "onnx").mkdir()
+    for unwanted in ("pytorch_model.bin", "tf_model.h5", "onnx/model.onnx", "onnx/config.json", "train.py.bak"):
+        (folder / unwanted).write_bytes(b"never asked for")
+    hub_client.models[BGE.repo, BGE.commit] = folder
+    load(BGE.repo, BGE.commit)
+    fetched = [path for method, path in hub_client.requests if method == "GET"]
+    assert len(fetched) == len(set(fetched))
+    assert sum(path.endswith("model.safetensors") for path in fetched) == 1
+    assert not any(path.endswith((".bin", ".h5", ".onnx", ".bak", "onnx/config.json", "README.md")) for path in fetched)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_downloaded_pinned_model_needs_no_network(name: str, hub_client: HubServer) -> None:
+    load(MODELS[name].repo, MODELS[name].commit)
+    hub_client.requests.clear()
+    checkpoints._found.clear()
+    load(MODELS[name].repo, MODELS[name].commit)
+    assert hub_client.requests == []
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_filled_cache_needs_no_network(name: str, hub_client: HubServer, hub_checkpoints: dict[str, Path]) -> None:
+    lay_in_cache(hub_checkpoints[name], cache_folder(), MODELS[name].repo, MODELS[name].commit)
+    load(MODELS[name].repo, MODELS[name].commit)
+    assert hub_client.requests == []
+
+
+def test_a_cache_of_the_bare_files_of_bert_needs_no_network(
+    hub_client: HubServer, hub_checkpoints: dict[str, Path], tmp_path: Path
+) -> None:
+    bare = tmp_path / "bare"
+    shutil.copytree(hub_checkpoints["bert"], bare)
+    (bare / "README.md").unlink()
+    (bare / ".gitattributes").unlink()
+    lay_in_cache(bare, cache_folder(), BERT.repo, BERT.commit)
+    load(BERT.repo, BERT.commit, plain=True)
+    assert hub_client.requests == []
+
+
+def test_what_transformers_cached_alone_does_not_hide_the_models_own_pooling(
+    hub_client: HubServer, hub_checkpoints: dict[str, Path], tmp_path: Path
+) -> None:
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    for file in ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(hub_checkpoints["bge"] / file, bare)
+    lay_in_cache(bare, cache_folder(), BGE.repo, BGE.commit)
+    encoder = TransformerEncoder(BGE.repo, revision=BGE.commit, device="cpu")
+    assert encoder.identify("native").native_pooling == "cls"
+    encoder.encode(["mango"], ["native"], lambda _: None)
+    assert hub_client.asked("safetensors") == 0
+
+
+@pytest.mark.fault("resuming", "a download cut off", "the hub sends half of a file")
+def test_a_download_that_was_cut_off_is_finished(hub_client: HubServer) -> None:
+    TransformerEncoder(BGE.repo, revision=BGE.commit).identify("native")
+    checkpoints._found.clear()
+    hub_client.requests.clear()
+    load(BGE.repo, BGE.commit)
+    assert [path for method, path in hub_client.requests if method == "GET" and path.endswith("config.json")] == []
+    assert hub_client.asked("safetensors") > 0
+
+
+def test_a_branch_is_recorded_as_its_commit(hub_client: HubServer) -> None:
+    for revision in (None, "main"):
+        assert TransformerEncoder(BGE.repo, revision=revision).identify("native").revision == BGE.commit
+
+
+def test_a_branch_is_asked_for_once_in_a_process(hub_client: HubServer) -> None:
+    for _ in range(3):
+        TransformerEncoder(BGE.repo).identify("native")
+    assert hub_client.asked("/api/models/") == 1
+
+
+def test_a_cached_branch_serves_when_the_hub_is_silent(hub_client: HubServer) -> None:
+    load(BGE.repo, "main")
+    checkpoints._found.clear()
+    hub_client.fault = Fault("status", status=503)
+    assert TransformerEncoder(BGE.repo, revision="main").identify("native").revision == BGE.commit
+
+
+def test_a_short_name_is_sought_among_sentence_transformers_models(hub_client: HubServer) -> None:
+    assert TransformerEncoder("all-mpnet-base-v2").identify("native").name == MODELS["mpnet"].repo
+
+
+def test_an_unknown_model_is_said(hub_client: HubServer) -> None:
+    assert "does not exist on the hub" in fails(EvaluationError, "nobody/nothing", None)
+
+
+def test_an_unknown_revision_is_said(hub_client: HubServer) -> None:
+    assert "has no revision 'nowhere'" in fails(EvaluationError, BGE.repo, "nowhere")
+    assert "has no revision" in fails(EvaluationError, BGE.repo, "0" * 40)
+
+
+def test_a_gated_model_is_said(hub_client: HubServer) -> None:
+    hub_client.gated = frozenset({BGE.repo})
+    assert "is gated" in fails(EvaluationError)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_private_model_is_said(status: int, hub_client: HubServer) -> None:
+    hub_client.fault = Fault("status", status=status)
+    assert "or is private" in fails(EvaluationError)
+
+
+def test_a_hub_in_trouble_is_said_and_asked_again(hub_client: HubServer) -> None:
+    hub_client.fault = Fault("status", status=500)
+    assert "answers with status 500" in fails(HubUnreachableError)
+    hub_client.fault = None
+    load(BGE.repo, BGE.commit)
+
+
+@pytest.mark.fault("security", "weights in a pickle", "a hub model of pytorch_model.bin only")
+def test_a_model_of_pickles_is_refused_before_it_is_downloaded(hub_client: HubServer, tmp_path: Path) -> None:
+    folder = build("bert", tmp_path / "pickled")
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    hub_client.models["owner/pickled", "a" * 40] = folder
+    assert "a pickle that could run any code" in fails(EvaluationError, "owner/pickled", None)
+    assert hub_client.asked("resolve") == 0
+
+
+def test_a_repository_without_a_model_is_refused(hub_client: HubServer, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "README.md").write_text("no model")
+    hub_client.models["owner/other", "b" * 40] = tmp_path / "other"
+    assert "is no model that can be loaded" in fails(EvaluationError, "owner/other", None)
+
+
+def test_a_checkpoint_in_shards_is_loaded(hub_client: HubServer, tmp_path: Path) -> None:
+    folder = build("bge", tmp_path / "shards", max_shard_size="50KB")
+    assert len(list(folder.glob("model-0*.safetensors"))) > 1
+    hub_client.models["owner/shards", "c" * 40] = folder
+    load("owner/shards", None)
+    checkpoints._found.clear()
+    hub_client.requests.clear()
+    load("owner/shards", "c" * 40)
+    assert hub_client.requests == []
+
+
+@pytest.mark.parametrize("kind", ["hang", "stall", "truncate", "short"])
+@pytest.mark.fault("resuming", "weights that do not arrive whole", "the hub cuts, shortens or stalls")
+def test_weights_that_do_not_arrive_whole_are_said_in_time(
+    kind: str, hub_client: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 1)
+    monkeypatch.setattr(hub, "ANSWER_SECONDS", 1.0)
+    hub_client.fault = Fault(kind, match=r"safetensors")  # type: ignore[arg-type]
+    started = time.monotonic()
+    said = fails(EvaluationError)
+    assert time.monotonic() - started < 12
+    assert "does not arrive" in said or "arrives damaged" in said
+
+
+def test_a_hub_that_hangs_is_said_in_time_and_not_asked_again(
+    hub_client: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "ANSWER_SECONDS", 0.5)
+    hub_client.fault = Fault("hang")
+    said = fails(HubUnreachableError)
+    for cure in ("hf download BAAI/bge-base-en-v1.5", "model=hf model.name=/path", "model=minilm"):
+        assert cure in said
+    asked = len(hub_client.requests)
+    started = time.monotonic()
+    fails(HubUnreachableError, BERT.repo, BERT.commit)
+    assert time.monotonic() - started < 0.5
+    assert len(hub_client.requests) == asked
+    monkeypatch.setattr(hub, "REMEMBERED_SECONDS", 0.0)
+    hub_client.fault = None
+    load(BERT.repo, BERT.commit)
+
+
+def test_a_name_server_that_hangs_is_given_up(hub_client: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    resolve = socket.getaddrinfo
+
+    def hang(host: str, *arguments: object, **options: object) -> object:
+        if "127.0.0.1" in str(host):
+            time.sleep(3)
+        return resolve(host, *arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    monkeypatch.setattr(hub, "DEADLINE_SECONDS", 0.3)
+    assert "no answer" in fails(HubUnreachableError)
+
+
+def test_no_server_at_all_is_said(hub_client: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import constants
+
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{unused.getsockname()[1]}"
+    monkeypatch.setattr(constants, "ENDPOINT", f"http://user:secret@{address}")
+    said = fails(HubUnreachableError)
+    assert address in said
+    assert "secret" not in said
+
+
+def test_offline_mode_is_respected(hub_client: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    assert "HF_HUB_OFFLINE is set" in fails(HubUnreachableError)
+    assert hub_client.requests == []
+
+
+PROGRAM = """
+import sys, time
+from evalkit.encoders.transformer import TransformerEncoder
+from evalkit.errors import EvalkitError
+started = time.monotonic()
+try:
+    encoder = TransformerEncoder(sys.argv[1], revision=sys.argv[2], device="cpu")
+    encoder.encode(["mango"], ["native"], lambda n: None)
+    print("encoded")
+except EvalkitError as error:
+    print(type(error).__name__, error)
+print(round(time.monotonic() - started, 1))
+"""
+
+
+def run(environment: dict[str, str], repository: Path, *, limit: int | None = None) -> list[str]:
+    def small_files_only() -> None:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))  # type: ignore[arg-type]
+
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, BGE.repo, BGE.commit],
+        env={**environment, "PYTHONPATH": str(repository), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+        preexec_fn=small_files_only if limit is not None else None,
+    )
+    assert done.stderr == ""
+    return done.stdout.splitlines()
+
+
+@pytest.mark.slow
+def test_a_process_downloads_through_hf_endpoint(
+    hub: HubServer, hub_environment: dict[str, str], repository: Path
+) -> None:
+    assert run(hub_environment, repository)[0] == "encoded"
+    assert hub.asked("safetensors") > 0
+    assert not any("telemetry" in path for _, path in hub.requests)
+    hub.requests.clear()
+    assert run({**hub_environment, "HF_HUB_OFFLINE": "1"}, repository)[0] == "encoded"
+    assert hub.requests == []
+
+
+@pytest.mark.slow
+@pytest.mark.fault("resuming", "a hub that hangs", "accepts and never answers")
+def test_a_process_says_within_fifteen_seconds_that_the_hub_hangs(
+    hub: HubServer, hub_environment: dict[str, str], repository: Path
+) -> None:
+    hub.fault = Fault("hang")
+    said, seconds = run(hub_environment, repository)
+    assert "cannot be reached" in said
+    assert float(seconds) < 12
+
+
+@pytest.mark.slow
+def test_a_full_disk_is_said(hub: HubServer, hub_environment: dict[str, str], repository: Path) -> None:
+    said = run(hub_environment, repository, limit=50_000)[0]
+    assert said.startswith("EvaluationError there is no space for BAAI/bge-base-en-v1.5 in ")
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    from evalkit.encoders import checkpoint_files as contents
+
+    folder = build("minilm", tmp_path / "site" / "own_package" / "model")
+    (tmp_path / "site" / "own_package" / "__init__.py").write_text("raise RuntimeError('never imported')")
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    return {
+        "module": "own_package",
+        "folder": "model",
+        "name": MODELS["minilm"].repo,
+        "revision": MODELS["minilm"].commit,
+        "digest": contents.digest(folder),
+    }
+
+
+def test_an_installed_package_comes_before_the_hub(package: dict[str, str], hub_client: HubServer) -> None:
+    load(MODELS["minilm"].repo, MODELS["minilm"].commit, package=package)
+    assert hub_client.requests == []
+
+
+def test_a_package_of_other_weights_cannot_pass(package: dict[str, str]) -> None:
+    encoder = TransformerEncoder(package["name"], revision=package["revision"], package={**package, "digest": "0" * 64})
+    with pytest.raises(EvaluationError, match="does not hold sentence-transformers/all-MiniLM-L6-v2"):
+        encoder.identify("native")
+
+
+def test_another_revision_than_the_packages_comes_from_the_hub(package: dict[str, str], hub_client: HubServer) -> None:
+    load(package["name"], "main", package=package)
+    assert hub_client.asked("safetensors") > 0
+
+
+def test_a_package_that_is_not_installed_leaves_the_hub(package: dict[str, str], hub_client: HubServer) -> None:
+    load(package["name"], package["revision"], package={**package, "module": "no_such_package"})
+    assert hub_client.asked("safetensors") > 0
+
+
+def test_package_and_hub_are_one_identity(package: dict[str, str], hub_client: HubServer) -> None:
+    packaged = TransformerEncoder(package["name"], revision=package["revision"], package=package)
+    served = TransformerEncoder(package["name"], revision=package["revision"])
+    assert packaged.identify("native") == served.identify("native")
+
+
+def test_request_errors_are_not_for_the_hub() -> None:
+    with pytest.raises(RequestError, match="neither a folder here nor a hub id"):
+        TransformerEncoder("three/part/name")

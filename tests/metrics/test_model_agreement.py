@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+
+from evalkit.errors import RequestError
+from evalkit.metrics.model_agreement import _u_centred, compare, debiased_cka, neighbour_overlap
+from evalkit.neighbours.exact import nearest
+
+
+def unit(vectors):
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
+def draw(n, d, seed=0):
+    return unit(np.random.default_rng(seed).standard_normal((n, d)))
+
+
+def literal_hsic(k, m):
+    """Song et al. 2012, eq. 5, from the N × N matrices."""
+    n = len(k)
+    k, m = k - np.diag(np.diag(k)), m - np.diag(np.diag(m))
+    ones = np.ones(n)
+    return (
+        np.trace(k @ m)
+        + (ones @ k @ ones) * (ones @ m @ ones) / ((n - 1) * (n - 2))
+        - 2 / (n - 2) * (ones @ k @ m @ ones)
+    ) / (n * (n - 3))
+
+
+def test_cka_equals_the_formula_of_gram_matrices():
+    a, b = draw(25, 40).astype(float), draw(25, 7, 1).astype(float)
+    b[:, :3] += a[:, :3]
+    k, m = a @ a.T, b @ b.T
+    expected = literal_hsic(k, m) / np.sqrt(literal_hsic(k, k) * literal_hsic(m, m))
+    assert debiased_cka(a, b) == pytest.approx(expected, abs=1e-10)
+    centred = _u_centred(a), _u_centred(b)
+    assert np.vdot(*centred) / (np.linalg.norm(centred[0]) * np.linalg.norm(centred[1])) == pytest.approx(expected)
+
+
+def test_an_embedding_agrees_with_its_own_rotation():
+    a = draw(30, 12)
+    turned = a @ np.linalg.qr(np.random.default_rng(1).standard_normal((12, 12)))[0].astype(np.float32)
+    found = compare(a, turned, np.random.default_rng(0))
+    assert found["cka"] == pytest.approx(1, abs=1e-5)
+    assert found["overlap"] == pytest.approx(1, abs=0.01)
+    assert found["cka_p"] == found["overlap_p"] == 0.01
+
+
+def test_independent_noise_agrees_by_chance_only():
+    rows = [compare(draw(30, 768, 2 * s), draw(30, 768, 2 * s + 1), np.random.default_rng(s)) for s in range(40)]
+    cka = np.array([row["cka"] for row in rows])
+    overlap = np.array([row["overlap"] - row["overlap_chance"] for row in rows])
+    assert abs(cka.mean()) < 4 * cka.std() / np.sqrt(40)
+    assert abs(overlap.mean()) < 4 * overlap.std() / np.sqrt(40)
+    for name in ("cka_p", "overlap_p"):
+        assert np.mean([row[name] <= 0.05 for row in rows]) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 40)
+    assert rows[0]["overlap_chance"] == 10 / 29
+
+
+def test_overlap_by_hand():
+    assert neighbour_overlap(np.array([[1, 2], [0, 2]]), np.array([[2, 3], [0, 2]])) == 0.75
+
+
+def test_overlap_of_sampled_queries(monkeypatch):
+    monkeypatch.setattr("evalkit.metrics.model_agreement.QUERY_ROWS", 60)
+    a = draw(100, 8)
+    b = unit(a + 0.3 * draw(100, 8, 1))
+    found = compare(a, b, np.random.default_rng(0), permutations=19)
+    whole = neighbour_overlap(nearest(a, 10).indices, nearest(b, 10).indices)
+    assert found["overlap"] == pytest.approx(whole, abs=0.08)
+    assert found["overlap_p"] == 0.05
+
+
+def test_comparing_repeats():
+    a, b = draw(20, 5), draw(20, 9, 1)
+    assert compare(a, b, np.random.default_rng(0)) == compare(a, b, np.random.default_rng(0))
+
+
+def test_what_cannot_be_compared_is_refused():
+    with pytest.raises(RequestError, match="5 and 6 rows"):
+        debiased_cka(draw(5, 3), draw(6, 3))
+    with pytest.raises(RequestError, match="four texts"):
+        debiased_cka(draw(3, 3), draw(3, 3))
+
+
+def test_equal_vectors_have_no_cka():
+    constant = np.tile(np.float32([1, 0]), (6, 1))
+    found = compare(constant, draw(6, 3), np.random.default_rng(0), permutations=5)
+    assert np.isnan(found["cka"])
+    assert np.isnan(found["cka_p"])

@@ -1,0 +1,83 @@
+"""Approximate neighbours: what they find, what they say of it, and that they can be repeated."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from evalkit.errors import RequestError
+from evalkit.neighbours import approximate as inverted_lists
+from evalkit.neighbours.approximate import approximate
+from evalkit.neighbours.exact import nearest
+
+
+def grouped(n: int, d: int = 16, seed: int = 2) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    centres = rng.normal(size=(30, d)) * 2
+    x = centres[rng.integers(30, size=n)] + rng.normal(size=(n, d))
+    return (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32)
+
+
+def recall_of(graph, x, rows):
+    truth = nearest(x, graph.indices.shape[1], queries=rows).indices
+    return np.mean([np.isin(a, b).mean() for a, b in zip(truth, graph.indices[rows], strict=True)])
+
+
+def test_it_states_the_recall_it_has_and_is_repeatable():
+    x = grouped(30_000)
+    graph = approximate(x, 8, seed=7)
+    assert graph.exact is False
+    assert graph.recall is not None
+    assert recall_of(graph, x, np.arange(0, 30_000, 61)) == pytest.approx(graph.recall, abs=0.03)
+    assert not (graph.indices == np.arange(30_000)[:, None]).any()
+    np.testing.assert_array_equal(graph.indices, approximate(x, 8, seed=7).indices)
+
+
+def test_what_it_lists_is_sorted_distinct_and_has_its_own_cosine():
+    x = grouped(12_000)
+    graph = approximate(x, 12, seed=0)
+    assert (np.diff(graph.similarities, axis=1) <= 0).all()
+    assert all(np.unique(row).size == 12 for row in graph.indices[::97])
+    cosines = np.einsum("nkd,nd->nk", x[graph.indices[::97]], x[::97])
+    np.testing.assert_allclose(graph.similarities[::97], cosines, atol=2e-6)
+
+
+def test_more_lists_are_visited_until_enough_is_found():
+    x = grouped(20_000, d=24)
+    few, many = (approximate(x, 10, seed=1, enough=enough) for enough in (0.3, 0.9))
+    assert few.recall < many.recall
+    assert few.recall >= 0.3
+
+
+def test_blocks_make_no_difference(monkeypatch):
+    x = grouped(8_000)
+    whole = approximate(x, 6, seed=3)
+    monkeypatch.setattr(inverted_lists, "BLOCK", 1_000)
+    monkeypatch.setattr(inverted_lists, "ROWS", 64)
+    parts = approximate(x, 6, seed=3)
+    np.testing.assert_allclose(parts.similarities, whole.similarities, atol=1e-6)
+    assert (parts.indices == whole.indices).mean() > 0.999  # cosines that differ in their last bit may change places
+
+
+def test_equal_vectors_and_short_lists_are_filled_with_exact_neighbours():
+    x = grouped(9_000)
+    x[:20] = x[0]
+    graph = approximate(x, 400, seed=0, enough=0.01)  # more than some lists hold
+    assert np.isfinite(graph.similarities).all()
+    assert (graph.indices >= 0).all()
+    np.testing.assert_array_equal(np.sort(graph.indices[0, :19]), np.arange(1, 20))
+    np.testing.assert_allclose(graph.similarities[0, :19], 1.0, atol=1e-6)
+
+
+def test_it_is_exact_where_lists_do_not_pay():
+    x = grouped(300, d=8)
+    graph = approximate(x, 5, seed=0)
+    assert graph.exact
+    np.testing.assert_array_equal(graph.indices, nearest(x, 5).indices)
+
+
+def test_too_few_texts_or_neighbours_are_refused():
+    with pytest.raises(RequestError, match="at least two texts"):
+        approximate(grouped(1), 1, seed=0)
+    with pytest.raises(RequestError, match="at least 1"):
+        approximate(grouped(5), 0, seed=0)

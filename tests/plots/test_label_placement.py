@@ -1,0 +1,86 @@
+import numpy as np
+import pytest
+
+from evalkit.plots import label_placement as placement
+
+
+def test_overlap_is_the_shared_area():
+    box = np.array([0.0, 0.0, 4.0, 3.0])
+    others = np.array([[2.0, 1.0, 9.0, 9.0], [4.0, 0.0, 5.0, 1.0], [-5.0, -5.0, 10.0, 10.0]])
+    np.testing.assert_array_equal(placement.overlaps(box, others), [4.0, 0.0, 12.0])
+
+
+def test_the_first_choice_is_right_of_the_point():
+    [box] = placement.place(
+        np.array([[50.0, 50.0]]), np.array([[20.0, 10.0]]), np.empty((0, 4)), (0, 0, 100, 100), distances=(5,)
+    )
+    np.testing.assert_array_equal(box, [55, 45, 75, 55])
+
+
+def test_a_taken_place_moves_the_box_to_the_left():
+    [box] = placement.place(
+        np.array([[50.0, 50.0]]),
+        np.array([[20.0, 10.0]]),
+        np.array([[70.0, 40, 80, 60]]),
+        (0, 0, 100, 100),
+        distances=(5,),
+    )
+    np.testing.assert_array_equal(box, [25, 45, 45, 55])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_sixty_words_in_a_crowd_never_overlap_nor_leave_the_picture(seed):
+    rng = np.random.default_rng(seed)
+    points = rng.normal(500, 130, (60, 2)).clip(30, 970)
+    sizes = np.column_stack([rng.uniform(20, 130, 60), np.full(60, 18.0)])
+    dots = np.hstack([points - 6, points + 6])
+    boxes = placement.place(
+        points, sizes, dots, (0, 0, 1000, 1000), distances=(10, 20, 40, 80, 150, 220, 300), always=False
+    )
+    found = np.array([box for box in boxes if box is not None])
+    assert len(found) >= 55
+    shared = placement.overlaps(found, found)
+    np.fill_diagonal(shared, 0)
+    assert shared.max() == 0
+    assert placement.overlaps(found, dots).max() == 0
+    assert found.min() >= 0
+    assert found.max() <= 1000
+
+
+def test_without_room_a_box_is_left_out_or_covers_least():
+    full = np.array([[0.0, 0, 100, 100]])
+    anchors, sizes = np.array([[50.0, 50.0]]), np.array([[20.0, 10.0]])
+    assert placement.place(anchors, sizes, full, (0, 0, 100, 100), distances=(5,), always=False) == [None]
+    [box] = placement.place(anchors, sizes, full, (0, 0, 100, 100), distances=(5,), always=True)
+    assert box is not None
+
+
+def test_the_densest_place_is_not_the_mean_of_two_islands():
+    small, large = np.zeros((10, 2)), np.full((30, 2), 10.0)
+    members = np.vstack([small, large])
+    np.testing.assert_allclose(placement.densest(members, members), [10.0, 10.0])
+    np.testing.assert_allclose(members.mean(axis=0), [7.5, 7.5])
+
+
+@pytest.mark.parametrize("always", [True, False])
+def test_the_choice_is_the_first_of_the_best_among_all_places(monkeypatch, always):
+    rng = np.random.default_rng(7)
+    points = rng.uniform(50, 450, (60, 2))
+    sizes = np.column_stack([rng.uniform(20, 130, 60), np.full(60, 18.0)])
+
+    def placed():
+        return placement.place(
+            points,
+            sizes,
+            np.hstack([points - 6, points + 6]),
+            (0, 0, 500, 500),
+            distances=(10, 20, 40, 80),
+            always=always,
+        )
+
+    asked_nearest_first = placed()
+    monkeypatch.setattr(placement, "_NEAREST", 10_000)
+    for one, other in zip(asked_nearest_first, placed(), strict=True):
+        assert (one is None) == (other is None)
+        if one is not None:
+            np.testing.assert_array_equal(one, other)

@@ -1,0 +1,102 @@
+import importlib.util
+import itertools
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from evalkit.report.load_runs import RunView
+
+
+@pytest.fixture(scope="session")
+def specimens():
+    name = "evalkit_test_specimens"
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, Path(__file__).parents[1] / "plots" / "specimens.py")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        spec.loader.exec_module(module)
+    return sys.modules[name]
+
+
+MODELS = {
+    "minilm": ("sentence-transformers/all-MiniLM-L6-v2", 0.85),
+    "tfidf": ("tfidf", 0.35),
+    "random": ("random", 0.0),
+}
+NAMES = ("neighbours/map_at_r_macro", "neighbours/precision_at_5", "separation/silhouette")
+
+
+def nearest(points, k):
+    far = np.linalg.norm(points[:, None] - points[None], axis=-1)
+    np.fill_diagonal(far, np.inf)
+    return list(np.argsort(far, axis=1, kind="stable")[:, :k])
+
+
+@pytest.fixture(scope="session")
+def sweep(specimens):
+    """Runs (3 models × t-SNE with two seeds and PCA) and the four tables, on the thirty words."""
+
+    def make(change=lambda frame: frame, models=MODELS, with_queries=True):
+        runs = []
+        for place, (model, (encoder, strength)) in enumerate(models.items()):
+            for projection, seed in (("tsne", 0), ("tsne", 1), ("pca", 0)):
+                texts = change(specimens.words(10 * place + seed + 5 * (projection == "pca")))
+                texts["neighbours"] = nearest(texts[["x", "y"]].to_numpy(), 10)
+                record = specimens.record(
+                    texts, model=encoder, model_label=model, projection=projection, seed=seed, strength=strength,
+                    pooling="mean" if model == "minilm" else "none",
+                    queries=specimens.nearest_lists(texts, place) if with_queries else (),
+                    **({"continuity": 0.7} if model == "random" else {}),
+                )  # fmt: skip
+                runs.append(RunView(record, texts, Path(f"sweep/{model}/{projection}-{seed}")))
+        return runs, tables(models, sorted(set(runs[0].texts["label"])))
+
+    return make
+
+
+def tables(models, names):
+    board = []
+    for place, (model, (_, strength)) in enumerate(models.items()):
+        row = {"rank": [1, 2, 2][place % 3], "model": model, "pooling": "mean" if model == "minilm" else "none"}
+        for score in NAMES:
+            value = 0.17 + 0.8 * strength
+            row |= {
+                score: value,
+                f"{score}.chance": 0.17,
+                f"{score}.ci_low": value - 0.1,
+                f"{score}.ci_high": value + 0.03,
+            }
+        board.append(row | {"texts_per_second": 600.0 * (place + 1), "dimension": 384, "parameters": np.nan})
+    strengths = {model: strength for model, (_, strength) in models.items()}
+    comparisons = [
+        {
+            "score": score, "pooling": "native", "model_a": a, "model_b": b, "difference": strengths[a] - strengths[b],
+            "ci_low": strengths[a] - strengths[b] - 0.1, "ci_high": strengths[a] - strengths[b] + 0.1, "p_value": 0.01,
+            "p_holm": 0.001 if strengths[a] - strengths[b] > 0.4 else 0.4, "verdict": f"{a} against {b}",
+        }
+        for score in NAMES for a, b in itertools.combinations(models, 2)
+    ]  # fmt: skip
+    agreement = [
+        {
+            "model_a": a, "pooling_a": "mean", "model_b": b, "pooling_b": "mean", "cka": 0.31, "cka_chance": 0.0,
+            "cka_p": 0.01, "overlap": 0.52, "overlap_chance": 0.34, "overlap_p": 0.01,
+        }
+        for a, b in itertools.combinations(models, 2)
+    ]  # fmt: skip
+    topics = [
+        {"topic": a, "nearest": b, "share": 0.75, "mutual_share": 0.5, "p_value": 0.03}
+        for a, b in itertools.pairwise(names)
+    ]
+    return tuple(pd.DataFrame(rows) for rows in (board, comparisons, agreement, topics))
+
+
+@pytest.fixture(scope="session")
+def artifacts(tmp_path_factory):
+    kept = os.environ.get("EVALKIT_ARTIFACTS")
+    folder = Path(kept) if kept else tmp_path_factory.mktemp("artifacts")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

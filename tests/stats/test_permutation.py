@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from evalkit.stats.permutation import adjust, build_score, draw_once, p_value, permutation_count, permute_scores
+
+
+def test_p_value_by_hand():
+    null = np.array([0.1, 0.2, 0.3, 0.4])
+    assert p_value(0.3, null, higher_is_better=True) == pytest.approx(3 / 5)
+    assert p_value(0.3, null, higher_is_better=False) == pytest.approx(4 / 5)
+    assert p_value(9.0, null, higher_is_better=True) == pytest.approx(1 / 5)
+    assert p_value(0.3 + 5e-13, null, higher_is_better=True) == pytest.approx(3 / 5)
+    assert p_value(None, null, higher_is_better=True) is None
+    assert p_value(0.3, np.array([np.nan]), higher_is_better=True) is None
+
+
+def test_adjusted_is_0_at_chance_and_1_at_best():
+    assert adjust(0.2, 0.2, 1.0) == 0.0
+    assert adjust(1.0, 0.2, 1.0) == 1.0
+    assert adjust(0.1, 0.5, 0.0) == pytest.approx(0.8)
+    assert adjust(0.4, 0.4, 0.4) is None
+    assert adjust(0.4, 0.2, None) is None
+
+
+def test_permutations_keep_the_label_sizes_and_follow_the_generator():
+    labels = np.repeat(np.arange(3, dtype=np.int32), [2, 3, 5])
+    seen: list[np.ndarray] = []
+
+    def statistic(drawn):
+        seen.append(drawn.copy())
+        return {"first": drawn[:, 0].astype(float)}
+
+    one = permute_scores(statistic, labels, count=150, rng=np.random.default_rng(1))["first"]
+    drawn = np.concatenate(seen)
+    assert drawn.shape == (150, 10)
+    assert drawn.dtype == np.int32
+    assert (np.sort(drawn, axis=1) == labels).all()
+    assert len(np.unique(drawn, axis=0)) > 100
+    np.testing.assert_array_equal(
+        one, permute_scores(statistic, labels, count=150, rng=np.random.default_rng(1))["first"]
+    )
+
+
+def test_many_permutations_only_where_they_are_cheap():
+    assert permutation_count(1e5) == 999
+    assert permutation_count(1e8) == 99
+    assert permutation_count(1e6, budget=999e6) == 999
+
+
+def test_a_score_takes_its_chance_from_the_null_unless_there_is_a_closed_form():
+    null = np.array([0.1, 0.3])
+    score = build_score("s", "embedding", 0.5, best=1.0, null=null)
+    assert (score.chance, score.p_value, score.parameters) == (
+        pytest.approx(0.2),
+        pytest.approx(1 / 3),
+        {"permutations": 2},
+    )
+    assert score.adjusted == pytest.approx(0.375)
+    score = build_score("s", "embedding", 0.5, best=1.0, chance=0.25, null=null, interval=(0.4, 0.6))
+    assert (score.chance, score.ci_low, score.ci_high) == (0.25, 0.4, 0.6)
+    score = build_score("s", "embedding", float("nan"), best=1.0, null=null)
+    assert (score.value, score.p_value, score.adjusted) == (None, None, None)
+
+
+def test_a_remembered_draw_leaves_result_and_generator_as_drawing_does():
+    drawn = []
+
+    def two(rng):
+        def draw():
+            drawn.append(1)
+            return rng.normal(size=3)
+
+        return draw_once(rng, "three", draw), rng.integers(100, size=2, dtype=np.int32)
+
+    generators = [np.random.default_rng(seed) for seed in (5, 5, 6)]
+    (first, after), (again, after_again), (other, _) = (two(rng) for rng in generators)
+    np.testing.assert_array_equal(first, np.random.default_rng(5).normal(size=3))
+    np.testing.assert_array_equal(first, again)
+    np.testing.assert_array_equal(after, after_again)
+    assert (first != other).all()
+    assert len(drawn) == 2
+    assert draw_once(generators[0], "three", lambda: 1) == 1  # where the generator stands elsewhere, it draws
+    philox = [np.random.Generator(np.random.Philox(1)) for _ in range(2)]
+    assert [draw_once(rng, "one", lambda rng=rng: rng.integers(9)) for rng in philox] == [
+        np.random.Generator(np.random.Philox(1)).integers(9)
+    ] * 2
+
+
+def test_remembered_relabellings_are_the_same_in_any_blocks():
+    labels = np.repeat(np.arange(3, dtype=np.int32), [2, 3, 5])
+
+    def statistic(drawn):
+        return {"mean": (drawn * np.arange(10)).mean(axis=1)}
+
+    runs = [
+        permute_scores(statistic, labels, count=100, rng=np.random.default_rng(3), block=block)["mean"]
+        for block in (100, 7, 100)
+    ]
+    np.testing.assert_array_equal(runs[0], runs[1])
+    np.testing.assert_array_equal(runs[0], runs[2])

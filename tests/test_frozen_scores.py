@@ -1,0 +1,21 @@
+"""The scores of given vectors are those that were frozen before the packages were made (see tests/frozen/scores.py)."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from frozen import scores
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["topics", pytest.param("snips", marks=pytest.mark.slow), pytest.param("clinc150_domains", marks=pytest.mark.slow)],
+)
+def test_scores_intervals_and_paired_tests_are_the_frozen_ones(name, request, tmp_path):
+    shared = None if name == "topics" else request.getfixturevalue("shared_data")
+    frozen = json.loads(scores.FROZEN.read_text(encoding="utf-8"))[name]
+    measured = scores.measure(scores.corpus(name, shared), tmp_path)
+    assert measured.keys() == frozen.keys()
+    for entry, value in frozen.items():
+        assert measured[entry] == pytest.approx(value, rel=1e-9, abs=1e-9), entry

@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+
+import pytest
+
+from evalkit.errors import RequestError
+from evalkit.tracking import TrackerUnavailable
+from evalkit.tracking.mlflow_session import _client_of
+from evalkit.tracking.mlflow_store import (
+    artifact_location,
+    ensure_sqlite,
+    exclusive,
+    prepare_environment,
+    resolve_experiment,
+    resolve_uri,
+    server_command,
+    sqlite_path,
+)
+
+
+def test_the_default_store_is_a_file_in_the_current_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert resolve_uri(None) == f"sqlite:///{tmp_path}/mlflow.db"
+    assert artifact_location(sqlite_path(resolve_uri(None))) == f"file://{tmp_path}/mlruns"
+
+
+def test_the_setting_stands_before_the_environment(monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://server:5000/")
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "team")
+    assert resolve_uri(None) == "http://server:5000"
+    assert resolve_uri("https://other") == "https://other"
+    assert resolve_experiment(None) == "team"
+    assert resolve_experiment("mine") == "mine"
+    monkeypatch.delenv("MLFLOW_EXPERIMENT_NAME")
+    assert resolve_experiment(None) == "evalkit"
+
+
+def test_a_relative_store_does_not_move_with_the_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert resolve_uri("sqlite:///a/b.db") == f"sqlite:///{tmp_path}/a/b.db"
+    assert resolve_uri("sqlite:////a/b.db") == "sqlite:////a/b.db"
+
+
+@pytest.mark.parametrize(
+    ("uri", "words"),
+    [
+        ("./mlruns", "no tracking address"),
+        ("file:///tmp/mlruns", "no tracking address"),
+        ("ftp://u:geheim@host", "no tracking address"),
+        ("mlflow.db", "no tracking address"),
+        ("sqlite://", "names no file"),
+        ("sqlite:///:memory:", "names no file"),
+    ],
+)
+def test_an_address_that_cannot_be_is_refused(uri, words):
+    with pytest.raises(RequestError, match=words) as caught:
+        resolve_uri(uri)
+    assert "geheim" not in str(caught.value)
+    assert "sqlite:///mlflow.db" in str(caught.value)
+
+
+def test_servers_that_we_name_listen_on_loopback(tmp_path):
+    command = server_command(f"sqlite:///{tmp_path}/a b.db", 5000)
+    assert "--host 127.0.0.1" in command
+    assert f"'sqlite:///{tmp_path}/a b.db'" in command
+    assert "geheim" not in server_command("postgresql://u:geheim@h/m", 5000)
+    assert server_command("https://server", 5000) == ""
+
+
+def test_what_the_user_has_set_of_mlflow_stays(monkeypatch):
+    for name in ("MLFLOW_HTTP_REQUEST_TIMEOUT", "MLFLOW_HTTP_REQUEST_MAX_RETRIES"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "false")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "7")
+    prepare_environment()
+    assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "false"
+    assert os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "7"
+    assert int(os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"]) <= 10
+
+
+CREATE = """
+import sys, time
+from pathlib import Path
+from evalkit.tracking import mlflow_store
+mlflow_store.prepare_environment()
+path = Path(sys.argv[1])
+with mlflow_store.exclusive(path):
+    print("begin", flush=True)
+    mlflow_store.ensure_sqlite(path)
+"""
+
+
+@pytest.mark.slow
+def test_making_a_store_says_nothing(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", CREATE, str(tmp_path / "new" / "mlflow.db")], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert done.stdout == "begin\n"
+    left = {entry.name for entry in (tmp_path / "new").iterdir()}
+    assert left == {"mlflow.db", ".mlflow.db.lock"}
+
+
+@pytest.mark.slow
+@pytest.mark.fault("resuming", "kill -9 while MLflow's store is made", "during its migration")
+def test_a_process_killed_while_it_makes_the_store_leaves_no_ruin(tmp_path):
+    path = tmp_path / "mlflow.db"
+    process = subprocess.Popen([sys.executable, "-c", CREATE, str(path)], stdout=subprocess.PIPE)
+    process.stdout.readline()
+    while not list(tmp_path.glob(".mlflow.db.*.new")):
+        time.sleep(0.01)
+    time.sleep(0.3)  # in the midst of the migration
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    assert not path.exists()
+    with exclusive(path):
+        ensure_sqlite(path)
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("select count(*) from experiments").fetchone() == (1,)
+    connection.close()
+    assert not list(tmp_path.glob(".mlflow.db.*.new*"))
+
+
+def test_an_empty_file_is_no_store_yet(tmp_path, template_store):
+    path = tmp_path / "mlflow.db"
+    path.touch()
+    with exclusive(path):
+        ensure_sqlite(path)
+    assert path.stat().st_size > 0
+
+
+def test_a_whole_store_is_left_as_it_is(store):
+    path = sqlite_path(store)
+    before = path.read_bytes()
+    with exclusive(path):
+        ensure_sqlite(path)
+    assert path.read_bytes() == before
+
+
+def test_a_folder_in_place_of_the_store_is_said_at_once(tmp_path):
+    path = tmp_path / "mlflow.db"
+    path.mkdir()
+    start = time.monotonic()
+    with exclusive(path), pytest.raises(TrackerUnavailable, match=r"mlflow\.db cannot be written"):
+        ensure_sqlite(path)
+    assert time.monotonic() - start < 5
+
+
+def test_a_foreign_file_is_not_overwritten(tmp_path):
+    path = tmp_path / "mlflow.db"
+    path.write_text("these are somebody's notes, not a database" * 50)
+    with exclusive(path), pytest.raises(TrackerUnavailable, match="not a database"):
+        ensure_sqlite(path)
+    assert path.read_text().startswith("these are somebody's notes")
+
+
+@pytest.mark.fault("tracker", "a sqlite store that stays locked", "an exclusive transaction of another connection")
+def test_a_store_that_is_locked_is_said_in_seconds(store, monkeypatch):
+    from evalkit.tracking import mlflow_store
+
+    monkeypatch.setattr(mlflow_store, "BUSY_SECONDS", 0.2)
+    path = sqlite_path(store)
+    holder = sqlite3.connect(path)
+    holder.execute("BEGIN EXCLUSIVE")
+    try:
+        with exclusive(path), pytest.raises(TrackerUnavailable, match="locked"):
+            ensure_sqlite(path)
+    finally:
+        holder.close()
+
+
+def test_one_process_at_a_time(tmp_path, monkeypatch):
+    from evalkit.tracking import mlflow_store
+
+    monkeypatch.setattr(mlflow_store, "LOCK_SECONDS", 0.2)
+    path = tmp_path / "mlflow.db"
+    with exclusive(path), pytest.raises(TrackerUnavailable, match="another process"), exclusive(path):
+        pytest.fail("two processes hold one lock")
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(TrackerUnavailable, match="cannot be written"), exclusive(tmp_path / "file" / "mlflow.db"):
+        pytest.fail("a folder was made in a file")
+
+
+def test_quiet_libraries_stay_quiet():
+    prepare_environment()
+    assert not logging.getLogger("mlflow.store.db.utils").isEnabledFor(logging.ERROR)
+    assert not logging.getLogger("alembic.runtime.migration").isEnabledFor(logging.INFO)
+
+
+def test_a_client_is_kept_for_as_long_as_its_file(tmp_path):
+    first, second = tmp_path / "a.db", tmp_path / "b.db"
+    for path in (first, second):
+        ensure_sqlite(path)
+    uri = f"sqlite:///{first}"
+    client = _client_of(uri, first)
+    assert _client_of(uri, first) is client
+    second.replace(first)
+    assert _client_of(uri, first) is not client
