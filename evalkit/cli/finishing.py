@@ -79,7 +79,7 @@ def put_files(left: Unfinished, store: Store, entry: Entry | None) -> None:
         return
     if left.result is None:
         raise EvaluationError(f"{store.folder} lost a finished run meanwhile: start the same command again.")
-    write_run(left.result, left.folder, store, theme=left.theme)
+    write_run(left.result, left.folder, theme=left.theme)
     identity = {"identity": left.record.identity}
     store.write(KIND, left.key, lambda target: _copy_files(left.folder, target), identity)
 
@@ -99,7 +99,7 @@ def load_pictures() -> None:
     """Load what draws and writes, while the first job is evaluated elsewhere."""
     from importlib import import_module
 
-    pictures = ("evalkit.plots.canvas", "evalkit.plots.lettering", "matplotlib.backends.backend_svg")
+    pictures = ("matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg")
     for name in (*pictures, "shapely", "pyarrow.parquet"):
         import_module(name)
 

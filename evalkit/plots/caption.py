@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from evalkit.plots.style import PROJECTIONS, model_name, number
+from evalkit.plots.style import PROJECTIONS, number, subject
 from evalkit.types import Record, Score
 
 __all__ = ["LEAST_CONTINUITY", "LEAST_TRUST", "by_name", "lines", "precision_name", "stamp"]
@@ -79,8 +79,7 @@ def _subject(record: Record) -> str:
     spoken = {"perplexity": "perplexity {}", "n_neighbors": "{} neighbours"}
     shown = [words.format(_short(settings[key])) for key, words in spoken.items() if key in settings]
     parts = [
-        model_name(record.encoder),
-        *([] if record.encoder["pooling"] == "none" else [f"{record.encoder['pooling']} pooling"]),
+        subject(record.encoder),
         " ".join([PROJECTIONS.get(name, name), *(f"({text})" for text in shown)]),
         f"seed {projection['seed']}",
         f"{corpus['name']}: {corpus['texts']:,} texts, {corpus['labels']} topics",

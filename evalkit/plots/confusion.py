@@ -1,8 +1,7 @@
-"""Which topic is taken for which: a matrix of shares, true topic down, taken topic across."""
+"""Which topic is taken for which: a matrix of shares, true topics in rows, taken topics in columns."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,14 +18,14 @@ if TYPE_CHECKING:
 
 __all__ = ["NUMBERED", "SHOWN", "draw", "most_confused", "neighbour_votes"]
 
-UPRIGHT = 6
-"""Of more topics than this, the names above the matrix stand upright."""
-
 NUMBERED = 14
 """Up to this many topics, each cell bears its share."""
 
 SHOWN = 40
-"""Of more topics than this, those most often confused are drawn."""
+"""Of more topics than this, only the most confused are drawn."""
+
+_UPRIGHT = 6  # of more topics than this, the names above the matrix stand upright
+_LONGEST = 34
 
 
 def neighbour_votes(texts: pd.DataFrame, k: int = 5) -> pd.DataFrame:
@@ -84,83 +83,59 @@ def draw(
     out_png, out_svg
         Where the two files are written.
     """
-    kept = most_confused(shares.to_numpy(dtype=np.float64), SHOWN)
     with style.applied(theme):
-        drawn = _drawn(record, shares, kept, meaning, theme)
-        style.save(drawn, out_png, out_svg)
+        style.save(_figure(record, shares, meaning, theme), out_png, out_svg, tight=True)
 
 
-def _drawn(record: Record, shares: pd.DataFrame, kept: NDArray[np.int64], meaning: str, theme: palette.Theme) -> Figure:
-    total, count = len(shares), len(kept)
-    names = [style.clean(str(name), 26) for name in shares.index[kept]]
-    font = 9.0 if count <= NUMBERED else 7.5
-    margin = 0.25 + _widest(names, font)
+def _figure(record: Record, shares: pd.DataFrame, meaning: str, theme: palette.Theme) -> Figure:
+    """The matrix of the most confused topics with its caption."""
+    kept = most_confused(shares.to_numpy(dtype=np.float64), SHOWN)
+    count = len(kept)
     side = max(2.6, (0.48 if count <= NUMBERED else 0.2) * count)
-    above = margin if count > UPRIGHT else 0.25 + 0.8 * margin  # upright names, or slanting ones
-    wide, high = max(side + margin + 0.35, 5.6), side + above + 0.7
-    drawn = style.figure(wide, high, theme)
-    axes = drawn.add_axes((margin / wide, 0.62 / high, side / wide, side / high))
-    _cells(axes, shares.to_numpy(dtype=np.float64)[np.ix_(kept, kept)], theme)
-    inks = [palette.inks(total, theme)[code] for code in kept]
-    axes.set_xticks(
-        range(count), names, rotation=90 if count > UPRIGHT else 35, ha="center" if count > UPRIGHT else "left"
-    )
-    axes.set_yticks(range(count), names)
+    drawn = style.figure(side, side, theme)
+    axes = drawn.add_axes((0, 0, 1, 1))
+    _draw_cells(axes, shares.to_numpy(dtype=np.float64)[np.ix_(kept, kept)], theme)
+    names = [style.clean(str(name), _LONGEST) for name in shares.index[kept]]
+    upright = count > _UPRIGHT
+    axes.set_xticks(np.arange(count) + 0.5, names, rotation=90 if upright else 35, ha="center" if upright else "left")
+    axes.set_yticks(np.arange(count) + 0.5, names)
+    font = 9.0 if count <= NUMBERED else 7.5
     axes.tick_params(length=0, labelsize=font, top=True, labeltop=True, bottom=False, labelbottom=False, pad=3)
+    inks = [palette.inks(len(shares), theme)[code] for code in kept]
     for label, ink in zip([*axes.get_xticklabels(), *axes.get_yticklabels()], [*inks, *inks], strict=True):
         label.set_color(ink)
-    _caption(drawn, record, total, count, meaning, high, theme)
+    _write_caption(axes, record, len(shares), count, meaning)
     return drawn
 
 
-def _widest(names: Sequence[str], font: float) -> float:
-    """Inches that the widest name takes, in the fonts that it is drawn with."""
-    from matplotlib.backends.backend_agg import RendererAgg
-    from matplotlib.font_manager import FontProperties
-
-    renderer = RendererAgg(1, 1, style.DPI)  # type: ignore[no-untyped-call]
-    properties = FontProperties(size=font)
-    widths = [renderer.get_text_width_height_descent(name, properties, ismath=False)[0] for name in names]  # type: ignore[no-untyped-call]
-    return float(max(widths)) / style.DPI
-
-
-def _cells(axes: Axes, shares: NDArray[np.float64], theme: palette.Theme) -> None:
-    from matplotlib.collections import LineCollection
-    from matplotlib.colors import LinearSegmentedColormap
-
-    from evalkit.plots.outlines import OutlinedText
+def _draw_cells(axes: Axes, shares: NDArray[np.float64], theme: palette.Theme) -> None:
+    """Colour the cells by share and, in a small matrix, write the shares in percent."""
+    from matplotlib.colors import LinearSegmentedColormap, to_hex
 
     ground = palette.ground(theme)
     strong = "#23508f" if theme == "light" else "#8fb4ff"
     ramp = LinearSegmentedColormap.from_list("share", [ground.paper, strong])
-    axes.imshow(shares, cmap=ramp, vmin=0, vmax=1, interpolation="nearest", aspect="equal")
-    edges, last = np.arange(len(shares) + 1) - 0.5, len(shares) - 0.5
-    grid = [((-0.5, edge), (last, edge)) for edge in edges] + [((edge, -0.5), (edge, last)) for edge in edges]
-    axes.add_collection(LineCollection(grid, colors=ground.line, linewidths=0.4), autolim=False)
+    axes.pcolormesh(shares, cmap=ramp, vmin=0, vmax=1, edgecolors=ground.line, linewidth=0.4)
+    axes.set(xlim=(0, len(shares)), ylim=(len(shares), 0), aspect="equal")
     if len(shares) > NUMBERED:
         return
     for (row, column), share in np.ndenumerate(shares):
         if share >= 0.005:
-            colour = ground.paper if share > 0.5 else ground.text
-            written = f"{100 * share:.0f}"
-            axes.add_artist(OutlinedText((column, row), written, 8.5, colour))
+            cell = to_hex(ramp(share))
+            colour = max((ground.text, ground.paper), key=lambda ink: palette.contrast(ink, cell))
+            axes.text(
+                column + 0.5, row + 0.5, f"{100 * share:.0f}", fontsize=8.5, color=colour, ha="center", va="center"
+            )
 
 
-def _caption(
-    drawn: Figure, record: Record, total: int, count: int, meaning: str, high: float, theme: palette.Theme
-) -> None:
-    from evalkit.plots.outlines import OutlinedText
-
-    subject = style.model_name(record.encoder)
-    if record.encoder["pooling"] != "none":
-        subject += f" · {record.encoder['pooling']} pooling"
+def _write_caption(axes: Axes, record: Record, total: int, count: int, meaning: str) -> None:
+    """Write under the matrix, from its row names' left edge on, what was drawn and how to read it."""
     reading = f"Row: the text's topic. Column: the topic it is taken for ({meaning}, in %)."
     if count < total:
         reading += f" The {count} most confused of {total} topics."
-    wide = drawn.get_figwidth()
-    colour, where = palette.ground(theme).text, drawn.transFigure
-    for text, height, size, bold in ((style.clean(subject, int(wide * 14)), 0.40, 9.0, True),
-                                     (style.clean(reading, int(wide * 19)), 0.18, 7.5, False)):  # fmt: skip
-        drawn.add_artist(
-            OutlinedText((0.12 / wide, height / high), text, size, colour, bold=bold, align=0.0, transform=where)
-        )
+    left = min(label.get_window_extent().x0 for label in axes.get_yticklabels()) * 72 / style.DPI
+    for text, down, size, weight in ((style.subject(record.encoder), 14, 9.0, "bold"), (reading, 29, 7.5, "normal")):
+        axes.annotate(
+            style.clean(text, 200), (0, 0), (left, -down), xycoords="axes fraction", textcoords="offset points",
+            fontsize=size, fontweight=weight, va="center",
+        )  # fmt: skip

@@ -1,16 +1,17 @@
 """The map of one evaluation: topics coloured, convex hulls shaded, names on the picture, scores in the caption.
 
-Small maps write every text beside its point; from 61 texts on only topics are named; above `DENSE` texts the
-points become a density picture, so that a file of 100,000 texts is as small and as legible as one of 1,000.
+Up to `WORDS` texts, each is written beside its point; above, only topics are named. Above `DENSE` texts the points
+become a density picture, so that a map of 100,000 texts is as small a file, and as legible, as one of 1,000.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from evalkit.plots import caption, density, palette, style
 from evalkit.plots import label_placement as placement
@@ -18,11 +19,11 @@ from evalkit.types import Codes, Points, Record
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
-    from evalkit.plots.canvas import Canvas
-    from evalkit.plots.lettering import Lettering
-
-__all__ = ["DENSE", "WORDS", "draw"]
+__all__ = ["DENSE", "WORDS", "draw", "figure"]
 
 WORDS = 60
 """Up to this many texts, each is written beside its point."""
@@ -30,54 +31,33 @@ WORDS = 60
 DENSE = 10_000
 """Above this many texts the points are drawn as a density picture."""
 
-_RASTER = 2_000  # above this many points, those of the SVG are a picture in it
+_RASTER = 2_000  # above this many points, those of the SVG are one image
 _LONGEST_WORD = 30
 _LONGEST_NAME = 34
 _ALL_NAMED = 12  # up to this many topics, all are named
 _MANY_TOPICS = 40
-_INCH = style.DPI  # pixels
 
-
-@dataclass(frozen=True, slots=True)
-class _View:
-    """Where in a box (left, bottom, right, top in pixels) a map's points stand."""
-
-    box: tuple[float, float, float, float]
-    scale: float
-    centre: Points
-
-    @classmethod
-    def of(cls, points: Points, box: tuple[float, float, float, float]) -> _View:
-        """Show all points with some margin, both axes to one scale."""
-        low, high = points.min(axis=0), points.max(axis=0)
-        room = np.array([box[2] - box[0], box[3] - box[1]])
-        share = float(np.max((high - low) / room))
-        return cls(box, 1 / (1.09 * share) if share > 0 else 1.0, (low + high) / 2)
-
-    def pixels(self, points: Points) -> Points:
-        left, bottom, right, top = self.box
-        return np.asarray((points - self.centre) * self.scale + ((left + right) / 2, (bottom + top) / 2))
-
-
-@dataclass(frozen=True, slots=True)
-class _Scene:
-    """What is drawn: points, also in pixels, label codes, label names, and the look."""
-
-    points: Points
-    labels: Codes
-    names: tuple[str, ...]
-    texts: tuple[str, ...]
-    theme: palette.Theme
-    view: _View
-    places: Points
-
-    @property
-    def count(self) -> int:
-        return len(self.names)
+# Pixels between point and word, ring by ring.
+_WORD_GAPS = (10, 15, 21, 28, 38, 50, 64, 80, 100, 125, 150, 180, 220, 270)
+_LEADER = 21  # pixels: from this distance on, a thin line leads from the word to its point
 
 
 def draw(record: Record, texts: pd.DataFrame, *, theme: palette.Theme = "light", out_png: Path, out_svg: Path) -> None:
-    """Draw the map of a finished evaluation.
+    """Draw the map of a finished evaluation into two files.
+
+    Parameters
+    ----------
+    record, texts, theme
+        As in `figure`.
+    out_png, out_svg
+        Where the two files are written; equal input gives equal bytes.
+    """
+    with style.applied(theme):
+        style.save(_figure(record, texts, theme), out_png, out_svg)
+
+
+def figure(record: Record, texts: pd.DataFrame, *, theme: palette.Theme = "light") -> Figure:
+    """Return the map of a finished evaluation as a matplotlib figure.
 
     Parameters
     ----------
@@ -88,170 +68,228 @@ def draw(record: Record, texts: pd.DataFrame, *, theme: palette.Theme = "light",
         in the sorted label names, so all maps of one corpus agree.
     theme
         ``light`` or ``dark``.
-    out_png, out_svg
-        Where the two files are written; equal input gives equal bytes.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        With one axes: the map in units of its own, both axes to one scale.
     """
-    from evalkit.plots.canvas import Canvas
-    from evalkit.plots.shapes import Ink, Shape, frame
+    with style.applied(theme):
+        return _figure(record, texts, theme)
 
-    names, codes = np.unique(texts["label"].astype(str).to_numpy(dtype=object), return_inverse=True)
-    wide, high = (11.0, 9.6) if len(names) > _MANY_TOPICS else (8.0, 7.0)
-    warning, ground = caption.stamp(record), palette.ground(theme)
+
+def _figure(record: Record, texts: pd.DataFrame, theme: palette.Theme) -> Figure:
+    """The map, drawn in the style that is applied."""
+    unique, codes = np.unique(texts["label"].astype(str).to_numpy(dtype=object), return_inverse=True)
+    names, labels = [str(name) for name in unique], codes.astype(np.int32)
     points = _scaled(np.column_stack([texts["x"], texts["y"]]).astype(np.float64))
-    view = _View.of(points, _box(wide, high, warning))
-    scene = _Scene(
-        points=points,
-        labels=codes.astype(np.int32),
-        names=tuple(str(name) for name in names),
-        texts=tuple(texts["text"].astype(str)) if len(texts) <= WORDS else (),
-        theme=theme,
-        view=view,
-        places=view.pixels(points),
-    )
-    canvas = Canvas(wide, high, ground.paper)
-    lettering, remark = _lettered(scene)
-    _hulls(canvas, scene)
-    lettering.draw_leaders(canvas)
-    _texts(canvas, scene)
-    canvas.add(Shape(frame(view.box), edge=Ink(ground.line), width=0.8))
-    lettering.draw(canvas)
-    _captioned(canvas, record, ground, remark)
+    words = list(texts["text"].astype(str)) if len(texts) <= WORDS else []
+    warning = caption.stamp(record)
+    drawn = style.figure(*((11.0, 9.6) if len(names) > _MANY_TOPICS else (8.0, 7.0)), theme)
+    axes = _axes(drawn, points, warning)
+    _draw_hulls(axes, points, labels, theme)
+    _draw_points(axes, points, labels, theme)
+    remark = _write_labels(axes, points, labels, names, words, theme)
+    _write_caption(drawn, record, remark)
     if warning is not None:
-        _stamped(canvas, warning, ground)
-    canvas.save(out_png, out_svg)
-
-
-def _box(wide: float, high: float, warning: str | None) -> tuple[float, float, float, float]:
-    """Left, bottom, right and top of the map on a sheet of so many inches, in pixels."""
-    top = 0.16 + (0.0 if warning is None else 0.16 + 0.17 * (1 + warning.count("\n")))
-    bottom, side = 0.78, 0.12
-    return side * _INCH, bottom * _INCH, (wide - side) * _INCH, (high - top) * _INCH
+        _write_stamp(drawn, warning, theme)
+    return drawn
 
 
 def _scaled(points: Points) -> Points:
-    """Bring a map to a span of about 1: its units mean nothing, and a very small span cannot be divided by.
-
-    By a power of two, which rounds nothing: points on one line stay on it.
-    """
+    """Bring a map to a span of about 1 by a power of two, which rounds nothing: points on one line stay on it."""
     span = float(np.ptp(points, axis=0).max())
     return points if span == 0 else np.ldexp(points, -int(np.frexp(span)[1]))
 
 
-def _hulls(canvas: Canvas, scene: _Scene) -> None:
+def _axes(drawn: Figure, points: Points, warning: str | None) -> Axes:
+    """Axes without ticks between caption and stamp, both to one scale, with some margin around the points."""
+    size = drawn.get_size_inches()
+    top = 0.16 + (0.0 if warning is None else 0.16 + 0.17 * (1 + warning.count("\n")))
+    bottom, side = 0.78, 0.12
+    room = np.array([size[0] - 2 * side, size[1] - bottom - top])
+    axes = drawn.add_axes((side / size[0], bottom / size[1], room[0] / size[0], room[1] / size[1]))
+    low, high = points.min(axis=0), points.max(axis=0)
+    share = float(np.max((high - low) / room)) or 1.0
+    reach = 1.09 * share * room / 2
+    left_bottom, right_top = (low + high) / 2 - reach, (low + high) / 2 + reach
+    axes.set(xlim=(left_bottom[0], right_top[0]), ylim=(left_bottom[1], right_top[1]), xticks=[], yticks=[])
+    return axes
+
+
+def _draw_hulls(axes: Axes, points: Points, labels: Codes, theme: palette.Theme) -> None:
     """Shade each label's convex hull; collinear points make a line, a lone point has only its dot."""
     import shapely
+    from matplotlib.collections import LineCollection, PolyCollection
+    from matplotlib.colors import to_rgba
 
-    from evalkit.plots.shapes import Ink, Shape, Washes, polygon
-
-    order = np.argsort(scene.labels, kind="stable")
-    hulls = np.asarray(shapely.convex_hull(shapely.multipoints(scene.points[order], indices=scene.labels[order])))
+    order = np.argsort(labels, kind="stable")
+    hulls = np.asarray(shapely.convex_hull(shapely.multipoints(points[order], indices=labels[order])))
     # Where hulls lie over one another, each must be faint for all to be seen through.
-    whole = float(shapely.area(shapely.convex_hull(shapely.multipoints(scene.points))))
+    whole = float(shapely.area(shapely.convex_hull(shapely.multipoints(points))))
     depth = max(1.0, float(shapely.area(hulls).sum()) / whole) if whole > 0 else 1.0
     strength, edge = 0.15 / depth**0.6, 0.7 / depth**0.35
-    if scene.count > _ALL_NAMED:
-        edge *= 0.4 if scene.count <= _MANY_TOPICS else 0.25
-    areas, fills, edges = [], [], []
-    for hull, colour in zip(hulls, palette.colours(scene.count, scene.theme), strict=True):
-        if hull.geom_type == "Polygon":
-            areas.append(scene.view.pixels(shapely.get_coordinates(hull)[:-1]))  # the first corner is there twice
-            fills.append(Ink(colour, strength))
-            edges.append(Shape(polygon(areas[-1]), edge=Ink(colour, edge), width=0.9))
-        elif hull.geom_type == "LineString":
-            line = polygon(scene.view.pixels(shapely.get_coordinates(hull)), closed=False)
-            edges.append(Shape(line, edge=Ink(colour, edge), width=2.4))
-    if scene.count <= _ALL_NAMED:
-        canvas.add(Washes(tuple(areas), tuple(fills), canvas.paper))
-    else:  # small ones, with rims that their faint edges would not hide
-        canvas.add(*(Shape(polygon(area), fill) for area, fill in zip(areas, fills, strict=True)))
-    canvas.add(*edges)  # upon all faces
+    if len(hulls) > _ALL_NAMED:
+        edge *= 0.4 if len(hulls) <= _MANY_TOPICS else 0.25
+    drawn = [
+        (shapely.get_coordinates(hull), colour, hull.geom_type == "Polygon")
+        for hull, colour in zip(hulls, palette.colours(len(hulls), theme), strict=True)
+        if hull.geom_type != "Point"
+    ]
+    fills = [to_rgba(colour, strength) for _, colour, area in drawn if area]
+    edges = [to_rgba(colour, edge) for _, colour, _ in drawn]
+    widths = [0.9 if area else 2.4 for *_, area in drawn]
+    axes.add_collection(
+        PolyCollection([corners for corners, _, area in drawn if area], facecolors=fills, linewidths=0, zorder=1),
+        autolim=False,
+    )
+    axes.add_collection(
+        LineCollection([corners for corners, *_ in drawn], colors=edges, linewidths=widths, zorder=1.1), autolim=False
+    )
 
 
-def _texts(canvas: Canvas, scene: _Scene) -> None:
-    """Draw the texts: a marker each, or above `DENSE` of them their density."""
-    from evalkit.plots.shapes import Dots, Ink, Pictured, Raster, marker
-
-    n = len(scene.points)
-    colours = palette.colours(scene.count, scene.theme)
+def _draw_points(axes: Axes, points: Points, labels: Codes, theme: palette.Theme) -> None:
+    """Draw a marker a text, or above `DENSE` texts their density."""
+    n, count = len(points), int(labels.max()) + 1
+    colours = palette.colours(count, theme)
     if n > DENSE:
-        left, bottom, right, top = (round(side) for side in scene.view.box)
-        tints = np.array([[part / 255 for part in bytes.fromhex(colour[1:])] for colour in colours])
-        picture = density.render(
-            scene.places, scene.labels, tints, (left, right, bottom, top), (top - bottom, right - left)
-        )
-        canvas.add(Raster(picture, left, bottom))
+        from matplotlib.colors import to_rgb
+
+        extent = (*axes.get_xlim(), *axes.get_ylim())
+        width, height = (round(side) for side in axes.bbox.size)
+        picture = density.render(points, labels, np.array([to_rgb(c) for c in colours]), extent, (height, width))
+        axes.imshow(picture, extent=extent, aspect="auto", interpolation="nearest", zorder=2)
         return
-    size = float(np.clip(5200 / n, 7.0, 46.0))
-    edge = Ink(palette.ground(scene.theme).paper, 0.95) if n <= 500 else None
-    order = np.argsort(scene.labels, kind="stable")
-    members = np.split(scene.places[order], np.cumsum(np.bincount(scene.labels, minlength=scene.count))[:-1])
-    dots = tuple(
-        Dots(marker(name, size), places, Ink(colour, 0.95 if n <= 500 else 0.75), edge, 0.5)
-        for name, places, colour in zip(palette.markers(scene.count), members, colours, strict=True)
-    )
-    canvas.add(*((Pictured(dots),) if n > _RASTER else dots))
+    few = n <= 500
+    edge: dict[str, Any] = {"edgecolors": palette.ground(theme).paper, "linewidths": 0.5} if few else {"linewidths": 0}
+    order = np.argsort(labels, kind="stable")
+    shapes, inks = np.array(palette.markers(count))[labels[order]], np.array(colours)[labels[order]]
+    for marker in dict.fromkeys(shapes):
+        rows = shapes == marker
+        x, y = points[order][rows].T
+        axes.scatter(
+            x, y, c=inks[rows], marker=marker, s=float(np.clip(5200 / n, 7.0, 46.0)),
+            alpha=0.95 if few else 0.75, zorder=2, rasterized=n > _RASTER, **edge,
+        )  # fmt: skip
 
 
-def _lettered(scene: _Scene) -> tuple[Lettering, str]:
-    """Write topic names (the largest first) and, on a small map, the words; and a remark on what found no room."""
-    from evalkit.plots.lettering import Lettering
-
-    lettering = Lettering(scene.view.box, palette.ground(scene.theme))
-    sizes = np.bincount(scene.labels, minlength=scene.count)
+def _write_labels(
+    axes: Axes, points: Points, labels: Codes, names: Sequence[str], words: Sequence[str], theme: palette.Theme
+) -> str:
+    """Write topic names (the largest first) and, on a small map, the words; return a remark on what found no room."""
+    places = axes.transData.transform(points)
+    taken = np.hstack([places - 8, places + 8]) if words else np.empty((0, 4))
+    sizes = np.bincount(labels)
+    members = np.split(np.argsort(labels, kind="stable"), np.cumsum(sizes)[:-1])
+    hearts = [places[rows].mean(axis=0) if words else placement.densest(places[rows], places) for rows in members]
     order = np.argsort(-sizes, kind="stable")
-    few = bool(scene.texts)
-    members = np.split(np.argsort(scene.labels, kind="stable"), np.cumsum(sizes)[:-1])
-    everywhere = scene.places
-    anchors = np.array(
-        [
-            everywhere[members[code]].mean(axis=0) if few else placement.densest(everywhere[members[code]], everywhere)
-            for code in order
-        ]
+    inks = palette.inks(len(names), theme)
+    taken = _write_names(
+        axes, [names[code] for code in order], np.array(hearts)[order], [inks[code] for code in order], taken, theme
     )
-    inks = palette.inks(scene.count, scene.theme)
-    if few:
-        lettering.keep_clear(scene.places, 8)
-    named = lettering.names(
-        [style.clean(scene.names[code], _LONGEST_NAME) for code in order],
-        anchors,
-        [inks[code] for code in order],
-        size=10.5 if scene.count <= _ALL_NAMED else 9.0 if scene.count <= _MANY_TOPICS else 7.5,
-        room=0 if scene.count <= _ALL_NAMED else 4 if scene.count <= _MANY_TOPICS else 12,
-    )
-    if few:
-        roomy = len(scene.texts) <= 36
-        words = [style.clean(text, _LONGEST_WORD if roomy else _LONGEST_WORD * 2 // 3) for text in scene.texts]
-        written = lettering.words(words, scene.places, size=8.5 if roomy else 7.5)
+    named = len(axes.texts)
+    if words:
+        written = _write_words(axes, words, places, taken, theme)
         if written < len(words):
-            return lettering, f"{len(words) - written} of {len(words)} texts found no room for their words"
-    return lettering, "" if named == scene.count else f"Named: {named} of {scene.count} topics, the largest first"
+            return f"{len(words) - written} of {len(words)} words found no room"
+    return "" if named == len(names) else f"Named: {named} of {len(names)} topics"
 
 
-def _captioned(canvas: Canvas, record: Record, ground: palette.Ground, remark: str) -> None:
-    """Write the caption under the map, and after it the remark, if any."""
-    from evalkit.plots.shapes import Line
+def _write_names(
+    axes: Axes,
+    names: Sequence[str],
+    anchors: NDArray[np.float64],
+    inks: Sequence[str],
+    taken: placement.Boxes,
+    theme: palette.Theme,
+) -> placement.Boxes:
+    """Write the names near their anchors, all of them up to `_ALL_NAMED`; return the boxes that are now taken."""
+    count = len(names)
+    size, room = (10.5, 0) if count <= _ALL_NAMED else (9.0, 4) if count <= _MANY_TOPICS else (7.5, 12)
+    always = count <= _ALL_NAMED
+    # A plate under a name, not an outline round each letter: outlines make an SVG of 150 names ten times as large.
+    plate = {"boxstyle": "round,pad=0.12", "facecolor": palette.ground(theme).paper, "alpha": 0.72, "linewidth": 0}
+    lines = [
+        _text(axes, style.clean(name, _LONGEST_NAME), size, color=ink, weight="bold", bbox=plate, zorder=4)
+        for name, ink in zip(names, inks, strict=True)
+    ]
+    _, taken = _place(
+        axes, lines, anchors, taken, margin=5 + room, centred=always, always=always,
+        distances=np.linspace(2, 190, 12).tolist() if always else (2 - room / 2, 8 - room / 2, 18),
+    )  # fmt: skip
+    return taken
 
+
+def _write_words(
+    axes: Axes, words: Sequence[str], points: NDArray[np.float64], taken: placement.Boxes, theme: palette.Theme
+) -> int:
+    """Write each word beside its point (pixels), with a thin line to it where far; return how many found room."""
+    from matplotlib.collections import LineCollection
+
+    longest, size = (_LONGEST_WORD, 8.5) if len(words) <= 36 else (_LONGEST_WORD * 2 // 3, 7.5)
+    # Crowded points choose first: they have the fewest free places.
+    crowd = np.sum(np.linalg.norm(points[:, None] - points[None], axis=-1) < 90, axis=1)
+    order = np.argsort(-crowd, kind="stable")
+    lines = [_text(axes, style.clean(words[row], longest), size, zorder=3) for row in order]
+    placed, _ = _place(axes, lines, points[order], taken, margin=2, always=False, distances=_WORD_GAPS)
+    boxes = {row: box for row, box in zip(order, placed, strict=True) if box is not None}
+    found = np.array(list(boxes.values())).reshape(-1, 4)
+    starts = points[list(boxes)]
+    ends = np.clip(starts, found[:, :2], found[:, 2:])
+    far = np.linalg.norm(ends - starts, axis=1) > _LEADER
+    back = axes.transData.inverted()
+    leaders = [back.transform(ends_of) for ends_of in np.stack([starts[far], ends[far]], axis=1)]
+    faint = palette.ground(theme).faint
+    axes.add_collection(LineCollection(leaders, colors=faint, linewidths=0.6, zorder=1.5), autolim=False)
+    return len(boxes)
+
+
+def _text(axes: Axes, text: str, size: float, **look: Any) -> Text:
+    """A line of text, its middle upon its position."""
+    return axes.text(0.0, 0.0, text, fontsize=size, ha="center", va="center", **look)
+
+
+def _place(
+    axes: Axes,
+    lines: Sequence[Text],
+    anchors: NDArray[np.float64],
+    taken: placement.Boxes,
+    *,
+    margin: float,
+    **options: Any,
+) -> tuple[list[NDArray[np.float64] | None], placement.Boxes]:
+    """Move the lines to free places near their anchors (pixels), remove those without one, and mark what is taken."""
+    sizes = np.array([line.get_window_extent().size for line in lines]) + margin
+    left, bottom, right, top = axes.bbox.extents
+    boxes = placement.place(anchors, sizes, taken, (left + 4, bottom + 4, right - 4, top - 4), **options)
+    back = axes.transData.inverted()
+    for line, box in zip(lines, boxes, strict=True):
+        if box is None:
+            line.remove()
+        else:
+            x, y = back.transform((box[:2] + box[2:]) / 2)
+            line.set_position((x, y))
+    return boxes, np.vstack([taken, *(box for box in boxes if box is not None)])
+
+
+def _write_caption(drawn: Figure, record: Record, remark: str) -> None:
+    """Write the caption under the map, the remark on names or words without room at its end."""
+    wide, high = drawn.get_size_inches()
     subject, vectors, plane = caption.lines(record)
     plane = ". ".join(part for part in (plane, remark) if part)
-    width = int(canvas.size[0] / _INCH * 15.5)
     for row, text in enumerate((subject, vectors, plane)):
-        place = (0.14 * _INCH, (0.58 - 0.21 * row) * _INCH)
-        canvas.add(Line.at(place, style.clean(text, width), 9.0, ground.text, bold=row == 0, align=0.0))
+        weight = "bold" if row == 0 else "normal"
+        line = drawn.text(
+            0.14 / wide, (0.58 - 0.21 * row) / high, style.clean(text, 400), fontsize=9.0, weight=weight, va="center"
+        )
+        style.shorten(line, (wide - 0.28) * style.DPI)
 
 
-def _stamped(canvas: Canvas, warning: str, ground: palette.Ground) -> None:
+def _write_stamp(drawn: Figure, warning: str, theme: palette.Theme) -> None:
     """Put the warning above the map, where it covers nothing."""
-    from evalkit.plots.shapes import POINT, Ink, Line, Shape, rounded
-
-    size, wide, high = 9.0, *canvas.size
-    step = 1.25 * size * POINT
-    top = high - 0.11 * _INCH
-    said = warning.split("\n")
-    lines = [
-        Line.at((wide / 2, top - (row + 0.5) * step), text, size, ground.warning, bold=True)
-        for row, text in enumerate(said)
-    ]
-    half = max(line.outline.width for line in lines) * POINT / 2
-    box = (wide / 2 - half, top - len(said) * step, wide / 2 + half, top)
-    plate = rounded(box, 0.35 * size * POINT)
-    canvas.add(Shape(plate, Ink(ground.warning_paper), Ink(ground.warning), 0.8), *lines)
+    ground = palette.ground(theme)
+    plate = {"boxstyle": "round,pad=0.35", "facecolor": ground.warning_paper, "edgecolor": ground.warning}
+    drawn.text(
+        0.5, 1 - 0.11 / drawn.get_figheight(), warning, fontsize=9.0, weight="bold", color=ground.warning,
+        ha="center", va="top", linespacing=1.25, bbox={**plate, "linewidth": 0.8},
+    )  # fmt: skip

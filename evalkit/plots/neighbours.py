@@ -12,9 +12,8 @@ from evalkit.plots import palette, style
 from evalkit.types import Record
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-    from evalkit.plots.outlines import OutlinedText
 
 __all__ = ["SHOWN", "draw"]
 
@@ -22,9 +21,10 @@ SHOWN = 12
 """So many queries are drawn; neighbours.csv and the gallery hold all."""
 
 _COLUMNS = 3
-_LONGEST = 34
+_LONGEST = 60  # characters of a query or text, before it is cut to the panel's width
 _LEGEND = 12
-_MARGIN = 0.13  # inches: where the first panel begins
+_PANEL, _LONE, _GAP = 3.0, 5.6, 0.26  # inches: width of a panel among others and of a lone one, and between panels
+_TITLE, _BAR = 0.45, 0.24  # inches: height of a query and of a bar
 
 
 def draw(
@@ -50,114 +50,81 @@ def draw(
     """
     if not record.queries:
         raise ValueError("the record has no queries, so there is nothing to draw")
+    colours = dict(zip(label_names, palette.colours(len(label_names), theme), strict=True))
     with style.applied(theme):
-        style.save(_drawn(record, label_names, theme), out_png, out_svg)
+        style.save(_figure(record, colours, theme), out_png, out_svg, tight=True)
 
 
-def _drawn(record: Record, label_names: Sequence[str], theme: palette.Theme) -> Figure:
+def _figure(record: Record, colours: Mapping[str, str], theme: palette.Theme) -> Figure:
+    """A grid of panels, the legend of topics and the caption under them."""
     queries = record.queries[:SHOWN]
     columns = min(_COLUMNS, len(queries))
     rows = -(-len(queries) // columns)
     depth = max(len(query["neighbours"]) for query in queries)
-    panel = 0.55 + 0.24 * depth
-    wide, foot = 3.3 * columns if columns > 1 else 4.6, 0.72
-    high = panel * rows + foot
+    bars = _BAR * depth
+    panel = _PANEL if columns > 1 else _LONE
+    wide, high = columns * (panel + _GAP) - _GAP, rows * (bars + _TITLE)
     drawn = style.figure(wide, high, theme)
-    code = {name: position for position, name in enumerate(label_names)}
-    bars = _Bars(drawn)
     for position, query in enumerate(queries):
         row, column = divmod(position, columns)
-        left, bottom = wide * (column + 0.04) / columns, foot + panel * (rows - 1 - row) + 0.08
-        _panel(bars, (left, bottom, 0.92 * wide / columns, panel - 0.45), query, code, depth, theme)
-    _foot(bars, record, queries, code, theme)
-    bars.draw()
+        left, bottom = column * (panel + _GAP), high - (row + 1) * (bars + _TITLE)
+        axes = drawn.add_axes((left / wide, bottom / high, panel / wide, bars / high))
+        _draw_panel(axes, query, colours, depth, theme)
+    _write_foot(drawn, record, queries, colours, theme)
     return drawn
 
 
-class _Bars:
-    """Bars and words on a figure, in inches: axes, which have no scale here, would take longer than all they hold."""
-
-    def __init__(self, drawn: Figure) -> None:
-        self.figure = drawn
-        self._boxes: list[tuple[tuple[float, float], ...]] = []
-        self._colours: list[tuple[float, ...]] = []
-
-    def add(self, left: float, middle: float, width: float, height: float, colour: str, alpha: float = 1.0) -> None:
-        """A bar; the later ones lie upon the earlier."""
-        from matplotlib.colors import to_rgba
-
-        low, high, right = middle - height / 2, middle + height / 2, left + width
-        self._boxes.append(((left, low), (right, low), (right, high), (left, high)))
-        self._colours.append(to_rgba(colour, alpha))
-
-    def write(
-        self, place: tuple[float, float], text: str, size: float, colour: str, *, bold: bool = False, align: float = 0.0
-    ) -> OutlinedText:
-        """A line of text."""
-        from evalkit.plots.outlines import OutlinedText
-
-        where = self.figure.dpi_scale_trans
-        line = OutlinedText(place, text, size, colour, bold=bold, align=align, transform=where)
-        self.figure.add_artist(line)
-        return line
-
-    def draw(self) -> None:
-        """Put the bars on the figure."""
-        from matplotlib.collections import PolyCollection
-
-        shades = PolyCollection(self._boxes, facecolors=self._colours, linewidths=0)
-        shades.set_transform(self.figure.dpi_scale_trans)
-        self.figure.add_artist(shades)
-
-
-def _panel(
-    bars: _Bars,
-    place: tuple[float, float, float, float],
-    query: Mapping[str, Any],
-    code: Mapping[str, int],
-    depth: int,
-    theme: palette.Theme,
+def _draw_panel(
+    axes: Axes, query: Mapping[str, Any], colours: Mapping[str, str], depth: int, theme: palette.Theme
 ) -> None:
-    """A query and its nearest texts; place is left, bottom, width and height of the bars."""
-    colours, ground = palette.colours(len(code), theme), palette.ground(theme)
-    left, bottom, width, height = place
-    step = height / depth
-    asked = style.clean(str(query["query"]), _LONGEST)
-    bars.write((left, bottom + height + 0.12), asked, 10.5, ground.text, bold=True)
-    for rank, neighbour in enumerate(query["neighbours"]):
-        middle, similarity = bottom + height - (rank + 0.5) * step, float(neighbour["similarity"])
-        shade = colours[code[str(neighbour["label"])]]
-        bars.add(left, middle, width, 0.82 * step, ground.line, 0.35)
-        bars.add(left, middle, width * float(np.clip(similarity, 0, 1)), 0.82 * step, shade, 0.38)
-        bars.add(left, middle, width * 0.014, 0.82 * step, shade)
-        text = style.clean(str(neighbour["text"]), _LONGEST)
-        bars.write((left + 0.03 * width, middle), text, 8.5, ground.text)
-        bars.write((left + 0.985 * width, middle), style.number(similarity), 8.0, ground.faint, align=1.0)
+    """A query and its nearest texts."""
+    ground = palette.ground(theme)
+    axes.set(xlim=(0, 1), ylim=(depth - 0.5, -0.5))
+    axes.axis("off")
+    width = axes.bbox.width
+    title = axes.text(
+        0, -0.5 - 0.12 / _BAR, style.clean(str(query["query"]), _LONGEST), fontsize=10.5, weight="bold", va="center"
+    )
+    style.shorten(title, width)
+    near = query["neighbours"]
+    ranks = np.arange(len(near))
+    similarities = [float(neighbour["similarity"]) for neighbour in near]
+    shades = [colours[str(neighbour["label"])] for neighbour in near]
+    axes.barh(ranks, 1, 0.82, color=ground.line, alpha=0.35)
+    axes.barh(ranks, np.clip(similarities, 0, 1), 0.82, color=shades, alpha=0.38)
+    axes.barh(ranks, 0.014, 0.82, color=shades)
+    for rank, (neighbour, similarity) in enumerate(zip(near, similarities, strict=True)):
+        value = axes.text(
+            0.985, rank, style.number(similarity), fontsize=8.0, color=ground.faint, ha="right", va="center_baseline"
+        )
+        text = axes.text(0.03, rank, style.clean(str(neighbour["text"]), _LONGEST), fontsize=8.5, va="center_baseline")
+        style.shorten(text, 0.94 * width - value.get_window_extent().width)
 
 
-def _foot(
-    bars: _Bars,
+def _write_foot(
+    drawn: Figure,
     record: Record,
     queries: Sequence[Mapping[str, Any]],
-    code: Mapping[str, int],
+    colours: Mapping[str, str],
     theme: palette.Theme,
 ) -> None:
-    """Which colour is which topic, and the caption."""
-    colours, ground = palette.colours(len(code), theme), palette.ground(theme)
-    named = sorted({str(n["label"]) for query in queries for n in query["neighbours"]}, key=code.__getitem__)
-    wide, left, middle = bars.figure.get_figwidth(), _MARGIN, 0.42
-    for name in named[:_LEGEND]:
-        written = bars.write((left + 0.17, middle), style.clean(name, 18), 8.0, ground.text)
-        reach = written.get_window_extent().width / style.DPI
-        if left + 0.17 + reach > wide and middle > 0.4:  # a second row, no third
-            left, middle = _MARGIN, 0.28
-            written.set_position((left + 0.17, middle))
-        bars.add(left, middle, 0.11, 0.11, colours[code[name]])
-        left += 0.17 + reach + 0.16
-    parts = [style.model_name(record.encoder)]
-    if record.encoder["pooling"] != "none":
-        parts.append(f"{record.encoder['pooling']} pooling")
-    parts.append("nearest texts by cosine, bars from 0 to 1, coloured by topic")
+    """Write under the panels which colour is which topic, and the caption."""
+    from matplotlib.patches import Patch
+
+    shown = {str(neighbour["label"]) for query in queries for neighbour in query["neighbours"]}
+    names = [name for name in colours if name in shown][:_LEGEND]
+    parts = [style.subject(record.encoder), "nearest texts by cosine, bars from 0 to 1, coloured by topic"]
     if len(record.queries) > len(queries):
         parts.append(f"{len(queries)} of {len(record.queries)} queries")
-    bars.write((_MARGIN, 0.12), style.clean(" · ".join(parts), int(wide * 17)), 8.0, ground.faint)
+    legend = drawn.legend(
+        handles=[Patch(color=colours[name], label=style.clean(name, 18)) for name in names],
+        loc="upper left", bbox_to_anchor=(0, -0.28 / drawn.get_figheight()), ncols=int(drawn.get_figwidth() / 1.6),
+        fontsize=8.0, frameon=False, borderpad=0, handlelength=0.9, handleheight=0.9, columnspacing=1.4,
+        borderaxespad=0,
+    )  # fmt: skip
+    below = legend.get_window_extent().y0 / style.DPI - 0.2
+    caption = drawn.text(
+        0, below / drawn.get_figheight(), style.clean(" · ".join(parts), 400), fontsize=8.0,
+        color=palette.ground(theme).faint, va="center",
+    )  # fmt: skip
+    style.shorten(caption, drawn.get_figwidth() * style.DPI)

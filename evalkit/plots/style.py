@@ -1,23 +1,21 @@
-"""One look for all pictures: fonts that have the glyphs, text that stays text, files that are equal when made again."""
+"""Fonts, colours and file formats that all pictures share, and text that is fit to be drawn."""
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from evalkit.plots import png
 from evalkit.plots.palette import Theme, ground
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
-__all__ = ["PROJECTIONS", "applied", "clean", "families", "figure", "model_name", "number", "save"]
+__all__ = ["DPI", "PROJECTIONS", "applied", "clean", "figure", "model_name", "number", "save", "shorten", "subject"]
 
 PROJECTIONS = {"tsne": "t-SNE", "umap": "UMAP", "pca": "PCA"}
 
@@ -32,6 +30,9 @@ _FALLBACKS = (
 )  # fmt: skip
 _MISSING = "\N{WHITE SQUARE}"
 
+_BREAKS = {"Cc", "Zl", "Zp"}
+_INVISIBLE = {"Cf"}  # joiners, soft hyphens and marks that reverse what follows them
+
 
 def figure(width: float, height: float, theme: Theme) -> Figure:
     """Return an empty figure (inches) with an Agg canvas, outside pyplot's list of open figures."""
@@ -39,71 +40,67 @@ def figure(width: float, height: float, theme: Theme) -> Figure:
     from matplotlib.figure import Figure
 
     made = Figure(figsize=(width, height), dpi=DPI, facecolor=ground(theme).paper)
-    FigureCanvasAgg(made)
+    FigureCanvasAgg(made)  # measures texts
     return made
 
 
 @contextmanager
 def applied(theme: Theme) -> Iterator[None]:
-    """Draw with the project's fonts and colours; outside the block matplotlib is as it was."""
+    """Set evalkit's fonts and colours for the block; matplotlib's settings are restored afterwards."""
     import matplotlib as mpl
 
     colours = ground(theme)
     settings: dict[Any, Any] = {
-        "font.family": list(families()),
+        "font.family": list(_families()),
         "font.size": 9.0,
         "text.color": colours.text,
         "text.parse_math": False,  # a text such as "$x_1$" is data, not a formula
         "text.usetex": False,
         "axes.edgecolor": colours.line,
         "axes.facecolor": colours.paper,
-        "axes.labelcolor": colours.text,
-        "xtick.color": colours.faint,
-        "ytick.color": colours.faint,
         "svg.fonttype": "path",  # the picture is the same where our fonts are missing
         "svg.hashsalt": "evalkit",
         "svg.image_inline": True,
-        "path.simplify": True,
     }
     with mpl.rc_context(settings):
         yield
 
 
-def save(drawn: Figure, out_png: Path, out_svg: Path) -> None:
-    """Write both files; equal figures give equal bytes (no version, no date, no random ids)."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
+def save(drawn: Figure, out_png: Path, out_svg: Path, *, tight: bool = False) -> None:
+    """Write both files; equal figures give equal bytes (no version, no date, no random ids).
 
-    paper, canvas = drawn.get_facecolor(), drawn.canvas
-    assert isinstance(canvas, FigureCanvasAgg)
-    canvas.draw()  # type: ignore[no-untyped-call]
-    # In this thread: each new one leaves memory behind that a long sweep's process never gives back.
-    png.write(np.asarray(canvas.buffer_rgba())[..., :3], out_png, DPI)  # type: ignore[no-untyped-call]  # opaque everywhere
-    drawn.savefig(out_svg, format="svg", dpi=DPI, facecolor=paper, metadata={"Date": None, "Creator": None})
+    With `tight`, the files are as large as what is drawn, so that no label is cut off.
+    """
+    size: dict[str, Any] = {"bbox_inches": "tight", "pad_inches": 0.14} if tight else {}
+    drawn.savefig(out_png, metadata={"Software": None}, **size)
+    drawn.savefig(out_svg, metadata={"Date": None, "Creator": None}, **size)
+
+
+def shorten(text: Text, width: float) -> None:
+    """Cut a line of text, ending in an ellipsis, until it is at most `width` pixels wide."""
+    while (drawn := text.get_window_extent().width) > width and len(line := text.get_text()) > 1:
+        letters = min(int(len(line) * width / drawn), len(line) - 1) - 1
+        text.set_text(line[: max(letters, 0)].rstrip() + "…")
 
 
 def clean(text: str, length: int) -> str:
     """Return `text` fit for a picture: one line, at most `length` characters, only glyphs that some font has.
 
-    Control characters and newlines become spaces, invisible format characters go; what no installed font can draw
-    becomes a square, so that nothing is printed about missing glyphs and nothing is silently dropped.
+    Control characters and line breaks become spaces and invisible format characters are removed. A character that no
+    installed font has becomes a square, so that matplotlib warns of no missing glyph and none is silently dropped.
     """
-    # A prefix is enough, and a text may have many thousand characters.
-    prefix = text[: 8 * length]
-    kept = prefix
-    if not (prefix.isascii() and prefix.isprintable()):  # most texts are, and each letter takes a microsecond
-        kinds = ((c, unicodedata.category(c)) for c in prefix)
-        kept = "".join(" " if kind in _BREAKS else "" if kind in _INVISIBLE else c for c, kind in kinds)
+    prefix = text[: 8 * length]  # a text may have many thousand characters
+    kinds = ((c, unicodedata.category(c)) for c in prefix)
+    kept = "".join(" " if kind in _BREAKS else "" if kind in _INVISIBLE else c for c, kind in kinds)
     line = " ".join(kept.split())
     if len(line) > length or len(text) > len(prefix):
         line = line[: length - 1].rstrip() + "…"
     known = _glyphs()
-    if known.issuperset(map(ord, line)):
-        return line
     return "".join(c if ord(c) in known else _MISSING for c in line)
 
 
 def number(value: float | None, digits: int = 2) -> str:
-    """Return a score as readers expect it: fixed digits, a true minus sign, a dash for none."""
+    """Return a score with fixed digits and a true minus sign; a dash for None."""
     if value is None:
         return "–"
     written = f"{value:.{digits}f}"
@@ -112,18 +109,20 @@ def number(value: float | None, digits: int = 2) -> str:
     return written.replace("-", "\N{MINUS SIGN}")
 
 
-def model_name(encoder: dict[str, Any] | Any) -> str:
+def model_name(encoder: Mapping[str, Any]) -> str:
     """Return the short name of an encoder: the last part of its hub id."""
     return str(encoder["name"]).rstrip("/").rsplit("/", 1)[-1]
 
 
-_BREAKS = {"Cc", "Zl", "Zp"}
-_INVISIBLE = {"Cf"}  # joiners, soft hyphens, and marks that reverse what follows them
+def subject(encoder: Mapping[str, Any]) -> str:
+    """Return a model's short name and, where it has one, its pooling."""
+    pooling = encoder["pooling"]
+    return model_name(encoder) if pooling == "none" else f"{model_name(encoder)} · {pooling} pooling"
 
 
 @lru_cache(maxsize=1)
-def families() -> tuple[str, ...]:
-    """Return the font families in use, the first first: DejaVu Sans, and what is installed of `_FALLBACKS`."""
+def _families() -> tuple[str, ...]:
+    """Font families in use: DejaVu Sans, then the installed ones of `_FALLBACKS`."""
     from matplotlib import font_manager
 
     installed = {entry.name for entry in font_manager.fontManager.ttflist}
@@ -132,12 +131,12 @@ def families() -> tuple[str, ...]:
 
 @lru_cache(maxsize=1)
 def _glyphs() -> frozenset[int]:
-    """Return the code points that the fonts in use can draw, in the upright and in the bold face."""
+    """Code points that the fonts in use can draw, in the regular and in the bold face."""
     from matplotlib import font_manager
     from matplotlib.ft2font import FT2Font
 
     known: set[int] = set()
-    for family in families():
+    for family in _families():
         faces = []
         for weight in ("normal", "bold"):
             face = font_manager.findfont(font_manager.FontProperties(family=[family], weight=weight))

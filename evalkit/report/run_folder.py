@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from evalkit.pipeline.evaluate import Result
     from evalkit.plots.palette import Theme
-    from evalkit.store import Store
 
 __all__ = [
     "UNTRACKED",
@@ -101,19 +100,13 @@ def remove_pending(folder: Path) -> None:
             left.unlink(missing_ok=True)
 
 
-def write_run(result: Result, folder: Path, store: Store, *, theme: Theme) -> None:
-    """All files of a finished run; where one cannot be made, none of them remains.
-
-    Parameters
-    ----------
-    store
-        Where the pictures are that runs share.
-    """
+def write_run(result: Result, folder: Path, *, theme: Theme) -> None:
+    """All files of a finished run; where one cannot be made, none of them remains."""
     folder.mkdir(parents=True, exist_ok=True)
     pending = folder / f".{uuid.uuid4().hex}"
     pending.mkdir()
     try:
-        _fill(result, pending, store, theme=theme)
+        _fill(result, pending, theme=theme)
         for file in sorted(pending.iterdir()):
             file.replace(folder / file.name)
         write_record(result.record, folder)
@@ -125,7 +118,7 @@ def write_run(result: Result, folder: Path, store: Store, *, theme: Theme) -> No
         shutil.rmtree(pending, ignore_errors=True)
 
 
-def _fill(result: Result, folder: Path, store: Store, *, theme: Theme) -> None:
+def _fill(result: Result, folder: Path, *, theme: Theme) -> None:
     """Everything but record.json."""
     result.texts.to_parquet(folder / "texts.parquet", index=False)
     write_csv(result.labels, folder / "labels.csv")
@@ -134,7 +127,7 @@ def _fill(result: Result, folder: Path, store: Store, *, theme: Theme) -> None:
     write_csv(result.confusion.rename_axis("label").reset_index(), folder / "confusion.csv")
     if result.record.queries:
         write_csv(neighbour_table(result.record), folder / "neighbours.csv")
-    draw(result, folder, store, theme=theme)
+    draw(result, folder, theme=theme)
 
 
 def neighbour_table(record: Record) -> pd.DataFrame:
@@ -149,36 +142,20 @@ def neighbour_table(record: Record) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["query", "rank", "text", "label", "similarity"])
 
 
-def draw(result: Result, folder: Path, store: Store, *, theme: Theme) -> None:
+def draw(result: Result, folder: Path, *, theme: Theme) -> None:
     """The pictures: the map, which topic is taken for which, and the queries' neighbours."""
-    from evalkit.plots import confusion as confusion_plot
+    from evalkit.plots import confusion, neighbours
     from evalkit.plots import map as map_plot
-    from evalkit.plots import neighbours as neighbours_plot
-    from evalkit.plots.kept import drawn_once
 
     def files(name: str) -> dict[str, Path]:
         return {"out_png": folder / f"{name}.png", "out_svg": folder / f"{name}.svg"}
 
-    record, confusion = result.record, result.confusion
+    record = result.record
     map_plot.draw(record, result.texts, theme=theme, **files("map"))
-    topics = list(confusion.columns)
-    encoder = {name: value for name, value in record.encoder.items() if name != "texts_per_second"}  # not shown
-    shown = {"theme": theme, "encoder": encoder, "topics": topics}
-    shares, meaning = files("confusion"), "share of the 10 nearest texts"
-    drawn_once(
-        store,
-        {**shown, "shares": confusion.to_numpy().tolist()},
-        shares,
-        lambda: confusion_plot.draw(record, confusion, meaning=meaning, theme=theme, **shares),
-    )
+    meaning = "share of the 10 nearest texts"
+    confusion.draw(record, result.confusion, meaning=meaning, theme=theme, **files("confusion"))
     if record.queries:
-        nearest = files("neighbours")
-        drawn_once(
-            store,
-            {**shown, "queries": list(record.queries)},
-            nearest,
-            lambda: neighbours_plot.draw(record, topics, theme=theme, **nearest),
-        )
+        neighbours.draw(record, list(result.confusion.columns), theme=theme, **files("neighbours"))
 
 
 def copy_run(source: Path, folder: Path, *, record: Record | None = None) -> Record:

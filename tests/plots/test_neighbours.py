@@ -1,0 +1,73 @@
+import dataclasses
+
+import pytest
+from matplotlib.colors import to_hex
+
+from evalkit.plots import neighbours, palette, style
+
+
+@pytest.fixture
+def drawn(specimens):
+    """The figure of so many queries, a topic of a long name and a long text."""
+
+    def made(*queries, theme="light"):
+        texts = specimens.words()
+        texts.loc[0, "text"] = "$broken_{ <img src=x>\n" + "W" * 500
+        texts["label"] = texts["label"].replace({"sports": "sports " * 10})
+        record = specimens.record(texts, queries=specimens.nearest_lists(texts, queries=queries))
+        names = sorted(set(texts["label"]))
+        colours = dict(zip(names, palette.colours(len(names), theme), strict=True))
+        with style.applied(theme):
+            figure = neighbours._figure(record, colours, theme)
+            figure.canvas.draw()
+        return record, names, figure
+
+    return made
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_nearest_texts_are_drawn_equal_each_time(drawn, tmp_path, theme):
+    record, names, _ = drawn("bitcoin", "melon")
+    written = []
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        files = [tmp_path / folder / "n.png", tmp_path / folder / "n.svg"]
+        neighbours.draw(record, names, theme=theme, out_png=files[0], out_svg=files[1])
+        written.append([file.read_bytes() for file in files])
+    assert written[0] == written[1]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 40])
+def test_queries_and_texts_of_any_length_stay_in_their_panels(drawn, count):
+    record, _, figure = drawn(*("W" * 100 for _ in range(count)))
+    assert len(figure.axes) == min(count, neighbours.SHOWN)
+    for axes in figure.axes:
+        left, _, right, _ = axes.bbox.extents
+        title, *rest = axes.texts
+        assert title.get_text().endswith("…")
+        similarities, texts = rest[::2], rest[1::2]
+        for value, text in zip(similarities, texts, strict=True):
+            assert text.get_window_extent().x1 < value.get_window_extent().x0
+        assert all(left <= text.get_window_extent().x0 for text in axes.texts)
+        assert all(text.get_window_extent().x1 <= right + 1 for text in axes.texts)
+    legend = figure.legends[0].get_window_extent()
+    assert legend.y1 < min(axes.bbox.y0 for axes in figure.axes)
+    assert figure.texts[0].get_window_extent().y1 < legend.y0
+    assert ("12 of 40 queries" in figure.texts[0].get_text()) == (len(record.queries) == 40)
+
+
+def test_bars_are_as_long_as_the_similarities_in_the_topics_colours(drawn):
+    record, names, figure = drawn("bitcoin")
+    bars = [patch for patch in figure.axes[0].patches if patch.get_alpha() == 0.38]
+    near = record.queries[0]["neighbours"]
+    assert [bar.get_width() for bar in bars] == [entry["similarity"] for entry in near]
+    hues = dict(zip(names, palette.colours(len(names), "light"), strict=True))
+    assert [to_hex(bar.get_facecolor()) for bar in bars] == [hues[entry["label"]] for entry in near]
+
+
+def test_without_queries_there_is_nothing_to_draw(drawn, tmp_path):
+    record, names, _ = drawn("bitcoin")
+    with pytest.raises(ValueError, match="no queries"):
+        neighbours.draw(
+            dataclasses.replace(record, queries=()), names, out_png=tmp_path / "n.png", out_svg=tmp_path / "n.svg"
+        )
