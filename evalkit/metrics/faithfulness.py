@@ -1,4 +1,4 @@
-"""Is the map true to the embedding? Of neighbours (trustworthiness, continuity) and of labels.
+"""Faithfulness of a map to the embedding: of neighbours (trustworthiness, continuity) and of labels.
 
 References
 ----------
@@ -9,99 +9,127 @@ labels, with leave-one-out centroid accuracy in the place of distance consistenc
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
 
 from evalkit.errors import RequestError
 from evalkit.metrics.label_pairs import embedding_rates, map_rates, pair_accuracy
 from evalkit.stats.permutation import build_score
 from evalkit.stats.stratified_rows import stratified_rows
-from evalkit.types import Codes, Evaluation, NeighbourGraph, Points, Sample, Score, Vectors
+from evalkit.types import Codes, Evaluation, Points, Sample, Score, Vectors
 
 __all__ = ["chance", "continuity_samples", "evaluate", "label_faithfulness", "trustworthiness_samples"]
 
 Floats = NDArray[np.float64]
 
-ALL_TEXTS = 5_000  # up to so many every text is a query
+ALL_TEXTS = 5_000
+"""Up to this number every text is a query."""
+
 MOST_QUERIES, FEWEST_QUERIES = 2_000, 300
-WORK = 2e11  # multiplications that the queries' similarities may cost: some seconds
-BLOCK_VALUES = 1 << 24
+WORK = 2e11
+"""Multiplications that the queries' similarities may cost: some seconds."""
+
+BLOCK_VALUES = 1 << 22
+"""Similarities that are held at a time."""
+
 INTERVAL = "none: conditional on the map, which is one draw"
 
 
 def chance(n: int, k: int) -> float:
-    """Expected trustworthiness, and continuity, of a map whose rows are shuffled.
+    """Expected trustworthiness, and continuity, of a map whose rows are shuffled: about one half.
 
-    A text's K neighbours are then K of the N − 1 others, any of them, so the expectation is
-    1 − (N − K)(N − K − 1) / ((N − 1)(2N − 3K − 1)): about one half.
+    A text's neighbours are then any K of the N − 1 others, which gives
+    1 − (N − K)(N − K − 1) / ((N − 1)(2N − 3K − 1)).
 
     Parameters
     ----------
-    n
-        Number of texts.
-    k
-        K, below N/2.
+    n, k
+        Number of texts, and K below N/2.
     """
     return 1.0 - (n - k) * (n - k - 1) / ((n - 1) * (2 * n - 3 * k - 1))
 
 
 def trustworthiness_samples(unit: Vectors, rows: NDArray[np.int64], near_on_map: NDArray[np.int32]) -> Floats:
-    """Whether a text's neighbours on the map are its neighbours in the embedding, from 0 to 1.
+    """Trustworthiness of each text: whether its neighbours on the map are its neighbours in the embedding.
 
     Parameters
     ----------
     unit
-        (N, d) vectors of length 1; ranks are by cosine.
+        (N, d) float32 vectors of length 1; ranks are by cosine.
     rows
-        (Q,) texts to score.
+        (Q,) int64 texts to score.
     near_on_map
-        (Q, K) their nearest others on the map, K below N/2.
+        (Q, K) int32 their nearest others on the map, K below N/2.
 
     Returns
     -------
     ndarray
-        (Q,) float64, 1 where no neighbour is new. Texts equally near share the mean of their places.
+        (Q,) float64 from 0 to 1, 1 where no neighbour is new. Texts equally near share the mean of their ranks.
 
     References
     ----------
     Venna & Kaski 2001, ICANN.
     """
-    from evalkit.metrics.rank_loops import similarity_ranks
-
-    ranks = np.empty(near_on_map.shape)
-    step = max(1, BLOCK_VALUES // len(unit))
-    for start in range(0, rows.size, step):
-        part = slice(start, start + step)
-        ranks[part] = similarity_ranks(unit[rows[part]] @ unit.T, rows[part], near_on_map[part])
-    return _penalised(ranks, len(unit))
+    return _unpenalised(rows, near_on_map, len(unit), lambda queries: unit[queries] @ unit.T)
 
 
 def continuity_samples(points: Points, rows: NDArray[np.int64], near: NDArray[np.int32]) -> Floats:
-    """Whether a text's neighbours in the embedding are still its neighbours on the map, from 0 to 1.
+    """Continuity of each text: whether its neighbours in the embedding are its neighbours on the map.
 
     Parameters
     ----------
     points
-        (N, 2) coordinates.
+        (N, 2) float64 coordinates.
     rows
-        (Q,) texts to score.
+        (Q,) int64 texts to score.
     near
-        (Q, K) their nearest others in the embedding, K below N/2.
+        (Q, K) int32 their nearest others in the embedding, K below N/2.
 
     Returns
     -------
     ndarray
-        (Q,) float64, 1 where no neighbour is lost.
+        (Q,) float64 from 0 to 1, 1 where no neighbour is lost. Texts equally near share the mean of their ranks.
 
     References
     ----------
     Venna & Kaski 2001, ICANN.
     """
-    from evalkit.metrics.rank_loops import map_ranks
+    return _unpenalised(rows, near, len(points), lambda queries: -cdist(points[queries], points, "sqeuclidean"))
 
-    return _penalised(map_ranks(np.ascontiguousarray(points, dtype=np.float64), rows, near), len(points))
+
+def _unpenalised(
+    rows: NDArray[np.int64],
+    near: NDArray[np.int32],
+    n: int,
+    nearness: Callable[[NDArray[np.int64]], NDArray[np.floating[Any]]],
+) -> Floats:
+    """One minus each query's share of the largest penalty, which is the sum of its neighbours' ranks beyond K."""
+    k = near.shape[1]
+    penalties = np.empty(rows.size)
+    step = max(1, BLOCK_VALUES // n)
+    for start in range(0, rows.size, step):
+        part = slice(start, start + step)
+        ranks = _ranks(nearness(rows[part]), rows[part], near[part])
+        penalties[part] = np.maximum(ranks - k, 0.0).sum(axis=1)
+    return np.asarray(1.0 - 2.0 / (k * (2 * n - 3 * k - 1)) * penalties)
+
+
+def _ranks(nearness: NDArray[np.floating[Any]], rows: NDArray[np.int64], others: NDArray[np.int32]) -> Floats:
+    """(Q, K) ranks of some texts among all others of each query, 1 the nearest; overwrites the query's own column."""
+    queries = np.arange(rows.size)
+    nearness[queries, rows] = -np.inf
+    ranks = np.empty(others.shape)
+    for place, texts in enumerate(others.T):
+        level = nearness[queries, texts][:, None]
+        # The mean rank of the tied lies between the numbers of nearer texts and of texts at least as near.
+        ranks[:, place] = (
+            np.count_nonzero(nearness > level, axis=1) + np.count_nonzero(nearness >= level, axis=1) + 1
+        ) / 2
+    return ranks
 
 
 def label_faithfulness(unit: Vectors, points: Points, labels: Codes, n_labels: int) -> tuple[float, float]:
@@ -113,9 +141,9 @@ def label_faithfulness(unit: Vectors, points: Points, labels: Codes, n_labels: i
     Parameters
     ----------
     unit, points
-        (N, d) unit vectors and (N, 2) coordinates.
+        (N, d) float32 vectors of length 1, and (N, 2) float64 coordinates.
     labels, n_labels
-        (N,) codes and their number.
+        (N,) int32 codes and their number, at least 2.
 
     References
     ----------
@@ -131,13 +159,13 @@ def label_faithfulness(unit: Vectors, points: Points, labels: Codes, n_labels: i
 def evaluate(sample: Sample, rng: np.random.Generator, *, k: int = 10) -> Evaluation:
     """Trustworthiness and continuity at K with their ``_macro`` twins, label trustworthiness and continuity.
 
-    They judge the map, so they rank no models, and have no p-value. Of texts tied for the K-th place the listed
-    ones are taken.
+    They judge the map, so they rank no models, and have no p-value. Of texts tied for the K-th place those that the
+    graph lists are taken.
 
     Parameters
     ----------
     sample
-        Its vectors, points, labels and both neighbour graphs.
+        Reads unit vectors, points, labels and both neighbour graphs.
     rng
         Draws the queries of a large corpus.
     k
@@ -157,20 +185,20 @@ def evaluate(sample: Sample, rng: np.random.Generator, *, k: int = 10) -> Evalua
     places = _places(sample, rng)
     rows = places if sample.graph.queries is None else np.asarray(sample.graph.queries[places])
     values = {
-        "trustworthiness": trustworthiness_samples(sample.unit, rows, _near(sample.plane, places, k)),
-        "continuity": continuity_samples(sample.points, rows, _near(sample.graph, places, k)),
+        "trustworthiness": trustworthiness_samples(sample.unit, rows, sample.plane.indices[places, :k]),
+        "continuity": continuity_samples(sample.points, rows, sample.graph.indices[places, :k]),
     }
-    described: dict[str, Any] = {"K": k, "interval": INTERVAL}
+    parameters: dict[str, Any] = {"K": k, "interval": INTERVAL}
     if rows.size < n:
-        described["queries"] = int(rows.size)
+        parameters["queries"] = int(rows.size)
     scores, per_text = [], {}
     for name, each in values.items():
         column = f"faithfulness/{name}_at_{k}"
         per_text[column] = np.full(n, np.nan)
         per_text[column][rows] = each
         scores += [
-            _score(column, float(each.mean()), described, chance(n, k)),
-            _score(f"{column}_macro", _macro(each, sample.labels[rows]), described, chance(n, k)),
+            _score(column, float(each.mean()), parameters, chance(n, k)),
+            _score(f"{column}_macro", _macro(each, sample.labels[rows]), parameters, chance(n, k)),
         ]
     trust, continuity = label_faithfulness(sample.unit, sample.points, sample.labels, sample.n_labels)
     scores += [
@@ -185,7 +213,7 @@ def _score(name: str, value: float, parameters: dict[str, Any], expected: float 
 
 
 def _places(sample: Sample, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Rows of the graphs to score: all, or a stratified sample that some seconds suffice for."""
+    """Rows of the graphs to score: all, or a stratified sample that takes some seconds."""
     queries = sample.graph.queries
     labels = sample.labels if queries is None else sample.labels[queries]
     n, d = sample.unit.shape
@@ -195,16 +223,7 @@ def _places(sample: Sample, rng: np.random.Generator) -> NDArray[np.int64]:
     return stratified_rows(labels, count, rng)
 
 
-def _near(graph: NeighbourGraph, places: NDArray[np.int64], k: int) -> NDArray[np.int32]:
-    return np.ascontiguousarray(graph.indices[places, :k])
-
-
-def _penalised(ranks: Floats, n: int) -> Floats:
-    k = ranks.shape[1]
-    penalties = np.maximum(ranks - k, 0.0).sum(axis=1)
-    return np.asarray(1.0 - 2.0 / (k * (2 * n - 3 * k - 1)) * penalties)
-
-
 def _macro(values: Floats, labels: Codes) -> float:
+    """Mean over the labels that occur of the label's mean."""
     sizes, sums = np.bincount(labels), np.bincount(labels, weights=values)
     return float((sums[sizes > 0] / sizes[sizes > 0]).mean())

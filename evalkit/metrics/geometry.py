@@ -1,4 +1,4 @@
-"""How the vectors lie on the sphere, whatever the labels: diagnostics, which describe and never rank.
+"""Position of the vectors on the sphere: diagnostics, which describe an embedding and never rank models.
 
 References
 ----------
@@ -9,6 +9,7 @@ Hypersphere", ICML.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -17,21 +18,16 @@ from scipy.special import hyp0f1
 
 from evalkit.metrics.intrinsic_dimension import gaussian_intrinsic_dimension, intrinsic_dimension, neighbour_distances
 from evalkit.metrics.label_means import BLOCK_VALUES, centre, label_means
-from evalkit.stats.permutation import build_score, permutation_count, permute_scores
+from evalkit.stats.permutation import Statistic, build_score, permutation_count, permute_scores
 from evalkit.stats.stratified_rows import LARGE, stratified_rows
 from evalkit.types import Codes, Evaluation, Sample, Score, Vectors
 
-__all__ = [
-    "alignment",
-    "anisotropy",
-    "evaluate",
-    "uniform_uniformity",
-    "uniformity",
-]
+__all__ = ["alignment", "anisotropy", "evaluate", "uniform_uniformity", "uniformity"]
 
 EXACT_TEXTS = 1024
-BLOCK_ROWS = 1024
-BLOCK_PAIRS = 1 << 16
+"""Up to this number of texts uniformity takes all pairs."""
+
+BLOCK_PAIRS = 1 << 14
 
 
 def anisotropy(unit: Vectors) -> float:
@@ -40,28 +36,25 @@ def anisotropy(unit: Vectors) -> float:
     Parameters
     ----------
     unit
-        (N, d) vectors of length 1.
+        (N, d) float32 vectors of length 1.
 
     References
     ----------
-    Ethayarajh 2019.
+    Ethayarajh 2019, EMNLP-IJCNLP.
     """
     n = len(unit)
-    total, squares = np.zeros(unit.shape[1]), 0.0
-    for start in range(0, n, BLOCK_ROWS):
-        block = unit[start : start + BLOCK_ROWS].astype(np.float64)
-        total += block.sum(axis=0)
-        squares += float(np.einsum("ij,ij->", block, block))
+    total = unit.sum(axis=0, dtype=np.float64)
+    squares = float(np.einsum("ij,ij->", unit, unit, dtype=np.float64))
     return (float(total @ total) - squares) / (n * (n - 1))
 
 
 def alignment(unit: Vectors, labels: Codes) -> float:
-    """Mean squared distance of two texts of one label, from the label sums: from 0 to 4, lower is tighter.
+    """Mean squared distance of two texts of one label: from 0 to 4, lower is tighter.
 
     Parameters
     ----------
     unit
-        (N, d) vectors of length 1.
+        (N, d) float32 vectors of length 1.
     labels
         (N,) integer labels.
 
@@ -72,25 +65,22 @@ def alignment(unit: Vectors, labels: Codes) -> float:
 
     References
     ----------
-    Wang & Isola 2020, eq. 2 (α = 2), with texts of one label as the positive pairs.
+    Wang & Isola 2020, ICML, eq. 2 (α = 2), with texts of one label as the positive pairs.
     """
-    _, codes = np.unique(labels, return_inverse=True)
-    return float(_alignments(unit, codes.astype(np.int32))(codes[None, :].astype(np.int32))["alignment"][0])
+    codes = np.unique(labels, return_inverse=True)[1].astype(np.int32)
+    return float(_alignments(unit, codes)(codes[None])["alignment"][0])
 
 
-def _alignments(unit: Vectors, codes: Codes) -> Any:
-    """Statistic of (P, N) labellings: within a label, Σ‖x − y‖² over ordered pairs is 2n·Σ‖x − μ‖²."""
+def _alignments(unit: Vectors, codes: Codes) -> Statistic:
+    """Alignment of (P, N) labellings: within a label, Σ‖x − y‖² over ordered pairs is 2n·Σ‖x − μ‖²."""
     sizes = np.bincount(codes)
     vectors = centre(unit, sizes.size)
     pairs = float((sizes * (sizes - 1)).sum())
 
     def statistic(labellings: NDArray[np.int32]) -> dict[str, NDArray[np.float64]]:
-        count, k = len(labellings), sizes.size
-        means = label_means(vectors, labellings, sizes)
-        flat = (labellings + k * np.arange(count)[:, None]).ravel()
-        spread = np.bincount(flat, np.broadcast_to(vectors.spread, labellings.shape).ravel(), count * k)
-        within = np.maximum(spread.reshape(count, k) - sizes * means.spread, 0.0)
-        return {"alignment": 2 * (within @ sizes) / pairs if pairs else np.full(count, np.nan)}
+        spread = np.stack([np.bincount(row, vectors.spread, sizes.size) for row in labellings])
+        within = np.maximum(spread - sizes * label_means(vectors, labellings, sizes).spread, 0.0)
+        return {"alignment": 2 * (within @ sizes) / pairs if pairs else np.full(len(labellings), np.nan)}
 
     return statistic
 
@@ -101,39 +91,43 @@ def uniformity(unit: Vectors, rng: np.random.Generator, *, pairs: int = 1_000_00
     Parameters
     ----------
     unit
-        (N, d) vectors of length 1.
+        (N, d) float32 vectors of length 1.
     rng
         Draws the pairs.
     pairs
-        How many are drawn, with replacement; up to 1,024 texts all pairs are taken.
+        Number of pairs drawn with replacement; up to 1,024 texts all pairs are taken instead.
 
     References
     ----------
-    Wang & Isola 2020, eq. 3 (t = 2).
+    Wang & Isola 2020, ICML, eq. 3 (t = 2).
     """
     n = len(unit)
     if n <= EXACT_TEXTS:
-        double = unit.astype(np.float64)
-        lengths = np.einsum("ij,ij->i", double, double)
+        exact = unit.astype(np.float64)
+        squares = np.einsum("ij,ij->i", exact, exact)
         first, second = np.triu_indices(n, 1)
-        squared = lengths[first] + lengths[second] - 2 * (double @ double.T)[first, second]
+        squared = squares[first] + squares[second] - 2 * (exact @ exact.T)[first, second]
         return float(np.log(np.exp(-2 * np.maximum(squared, 0.0)).mean()))
-    from evalkit.metrics.pair_products import pair_products
-
     drawn = rng.integers(n, size=pairs)
     others = (drawn + rng.integers(1, n, size=pairs)) % n
     squares = np.einsum("ij,ij->i", unit, unit)
     total = 0.0
     for start in range(0, pairs, BLOCK_PAIRS):
         first, second = drawn[start : start + BLOCK_PAIRS], others[start : start + BLOCK_PAIRS]
-        cosines = pair_products(unit, first, second)
+        cosines = np.einsum("ij,ij->i", unit[first], unit[second])
         squared = np.maximum(squares[first] + squares[second] - 2 * cosines, 0.0)
         total += float(np.exp(-2 * squared.astype(np.float64)).sum())
     return float(np.log(total / pairs))
 
 
 def uniform_uniformity(dimension: int) -> float:
-    """Uniformity of the uniform distribution on the sphere: ‖x − y‖² = 2 − 2c, and E exp(4c) = ₀F₁(d/2; 4)."""
+    """Uniformity of the uniform distribution on the sphere: ‖x − y‖² = 2 − 2c, and E exp(4c) = ₀F₁(d/2; 4).
+
+    Parameters
+    ----------
+    dimension
+        d, at least 1.
+    """
     return float(-4 + np.log(hyp0f1(dimension / 2, 4.0)))
 
 
@@ -145,21 +139,25 @@ def evaluate(
     Parameters
     ----------
     sample
-        Its unit vectors, labels and whole neighbour graph are read.
+        Reads unit vectors, labels and the whole neighbour graph.
     rng
-        Draws pairs, permutations and the Gaussian yardstick.
+        Draws pairs, permutations and the Gaussian vectors that intrinsic dimension is compared with.
     pairs
         Pairs that uniformity is estimated from above 1,024 texts.
     null_sample
-        Above 50,000 texts alignment's permutations are of a stratified sample of so many.
+        Above 50,000 texts alignment is permuted on a stratified sample of this size.
     """
     unit, graph = sample.unit, sample.whole_graph
     n, dimension = unit.shape
-    spread = {"pairs": n * (n - 1) // 2 if n <= EXACT_TEXTS else pairs}
     distances = neighbour_distances(unit, graph) if graph.indices.shape[1] > 1 else np.zeros((0, 2))
     gaussian, queries = gaussian_intrinsic_dimension(n, dimension, rng) if n > 2 else (float("nan"), 0)
-    searched: dict[str, Any] = {"exact_graph": graph.exact, "graph_recall": graph.recall, "chance_queries": queries}
-    searched["texts"] = int((distances[:, 0] > 1e-6).sum())
+    searched = {
+        "exact_graph": graph.exact,
+        "graph_recall": graph.recall,
+        "chance_queries": queries,
+        "texts": int((distances[:, 0] > 1e-6).sum()),
+    }
+    spread = {"pairs": n * (n - 1) // 2 if n <= EXACT_TEXTS else pairs}
     return Evaluation(
         scores=(
             _diagnostic("anisotropy", anisotropy(unit), 0.0, {}),
@@ -171,19 +169,19 @@ def evaluate(
 
 
 def _alignment(unit: Vectors, labels: Codes, rng: np.random.Generator, null_sample: int) -> Score:
-    value, described = alignment(unit, labels), {}
+    value, parameters = alignment(unit, labels), {}
     count = permutation_count(float(unit.size))
     if len(unit) > LARGE:
         rows = stratified_rows(labels, null_sample, rng)
         unit, labels, count = unit[rows], labels[rows], 99
-        described = {"null_texts": rows.size}
+        parameters = {"null_texts": rows.size}
     block = int(np.clip(BLOCK_VALUES // (labels.size * np.unique(labels).size), 64, count))
     null = permute_scores(_alignments(unit, labels), labels, count=count, rng=rng, block=block)["alignment"]
-    return _diagnostic("alignment", value, 2.0, described, null)
+    return _diagnostic("alignment", value, 2.0, parameters, null)
 
 
 def _diagnostic(
-    name: str, value: float, chance: float, parameters: dict[str, Any], null: NDArray[np.float64] | None = None
+    name: str, value: float, chance: float, parameters: Mapping[str, Any], null: NDArray[np.float64] | None = None
 ) -> Score:
     return build_score(
         f"geometry/{name}",

@@ -1,4 +1,4 @@
-"""How far a few texts are everybody's nearest neighbours.
+"""Hubness: whether a few texts are the nearest neighbours of very many.
 
 References
 ----------
@@ -10,76 +10,90 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from evalkit.neighbours.exact import nearest
-from evalkit.stats.permutation import build_score, draw_once
+from evalkit.stats.permutation import build_score
 from evalkit.types import NeighbourGraph, Sample, Score, Vectors
 
 __all__ = ["hubness", "hubness_score"]
 
-OCCURRENCES = 10  # of the 10-occurrence counts that hubness is the skewness of
-GAUSSIAN_SAMPLE = 10_000  # texts at most in a Gaussian draw: an exact graph of more would cost minutes
-GAUSSIAN_TEXTS = 2_000  # in all draws together, or one draw
+OCCURRENCES = 10
+"""K of the occurrence counts."""
+
+GAUSSIAN_SAMPLE = 10_000
+"""Texts in a Gaussian draw, at most: an exact graph of more costs minutes."""
+
+GAUSSIAN_TEXTS = 2_000
+"""Texts in all Gaussian draws together, where one draw has fewer."""
 
 
 def hubness(graph: NeighbourGraph, k: int = OCCURRENCES) -> float | None:
-    """Skewness of how often each text is among the K nearest of others; a tied place is shared.
+    """Skewness of the number of texts that each text is among the K nearest of; tied texts share the last places.
 
     Parameters
     ----------
     graph
         Neighbours of every text.
     k
-        Clipped to the graph's depth.
+        K, lowered to the graph's depth.
 
     Returns
     -------
     float or None
-        0 is symmetric; above 1 a few hubs are everybody's neighbours. None where all counts are equal.
+        0 is symmetric; above 1 a few hubs are near to very many texts. None where all counts are equal.
+
+    References
+    ----------
+    Radovanović, Nanopoulos & Ivanović 2010, JMLR 11.
     """
-    n = graph.size
-    k = min(k, graph.indices.shape[1])
-    indices = np.asarray(graph.indices)
-    last = np.asarray(graph.similarities[:, k - 1])[:, None]
-    sure = np.asarray(graph.similarities) > last
-    tied = np.asarray(graph.similarities) == last
-    unlisted = np.zeros(len(indices), dtype=np.int64)
+    counts = _occurrences(graph, min(k, graph.indices.shape[1]))
+    spread = counts.std()
+    return None if spread < 1e-9 else float((((counts - counts.mean()) / spread) ** 3).mean())
+
+
+def _occurrences(graph: NeighbourGraph, k: int) -> NDArray[np.float64]:
+    """(N,) expected number of texts that each text is among the K nearest of, over the order of the tied."""
+    indices, similarities, ties = np.asarray(graph.indices), np.asarray(graph.similarities), graph.ties
+    last = similarities[:, k - 1 : k]
+    nearer, tied = similarities > last, similarities == last
     reaches_end = tied[:, -1]
-    ties = graph.ties
+    unlisted = np.zeros(len(indices), dtype=np.int64)
     unlisted[ties.rows] = np.where(reaches_end[ties.rows], ties.counts, 0)
-    share = (k - sure.sum(axis=1)) / (tied.sum(axis=1) + unlisted)
-    counts = np.bincount(indices[sure], minlength=n).astype(np.float64)
+    share = (k - nearer.sum(axis=1)) / (tied.sum(axis=1) + unlisted)
+    counts = np.bincount(indices[nearer], minlength=graph.size).astype(np.float64)
     rows, columns = np.nonzero(tied)
-    counts += np.bincount(indices[rows, columns], weights=share[rows], minlength=n)
+    counts += np.bincount(indices[rows, columns], weights=share[rows], minlength=graph.size)
     for row, start, end, complement in zip(ties.rows, ties.starts[:-1], ties.starts[1:], ties.complement, strict=True):
         if not reaches_end[row]:
             continue
         members = ties.members[start:end]
-        if complement:
+        if complement:  # the unlisted tied texts are all but these, the listed ones and the text itself
             counts += share[row]
             counts[members] -= share[row]
             counts[indices[row]] -= share[row]
             counts[row] -= share[row]
         else:
             counts[members] += share[row]
-    spread = counts.std()
-    if spread < 1e-9:
-        return None
-    return float((((counts - counts.mean()) / spread) ** 3).mean())
+    return counts
 
 
 def hubness_score(sample: Sample, rng: np.random.Generator) -> Score:
-    """Hubness beside that of Gaussian vectors of the same number and dimension; a diagnostic, lower is calmer."""
+    """Hubness, with that of Gaussian vectors of the same number and dimension as chance; a diagnostic.
+
+    Parameters
+    ----------
+    sample
+        Reads the whole neighbour graph and the shape of the vectors.
+    rng
+        Draws the Gaussian vectors.
+    """
     graph = sample.whole_graph
     n, d = sample.unit.shape
     k = min(OCCURRENCES, n - 1)
     drawn = min(n, GAUSSIAN_SAMPLE)
     repeats = max(1, min(20, GAUSSIAN_TEXTS // drawn))
-
-    def chance() -> float:
-        found = (hubness(nearest(_gaussian(drawn, d, rng), min(k, drawn - 1)), k) for _ in range(repeats))
-        return float(np.mean([0.0 if each is None else each for each in found]))
-
+    gaussian = [hubness(nearest(_gaussian(drawn, d, rng), min(k, drawn - 1)), k) for _ in range(repeats)]
     parameters: dict[str, Any] = {"K": k, "gaussian_draws": repeats, "gaussian_texts": drawn, "exact": graph.exact}
     if graph.recall is not None:
         parameters["recall"] = graph.recall
@@ -88,7 +102,7 @@ def hubness_score(sample: Sample, rng: np.random.Generator) -> Score:
         "embedding",
         hubness(graph, k),
         best=None,
-        chance=draw_once(rng, ("hubness", drawn, d, k, repeats), chance),
+        chance=float(np.mean([each or 0.0 for each in gaussian])),
         higher_is_better=False,
         ranks_models=False,
         parameters=parameters,

@@ -1,4 +1,7 @@
-"""Compiled loops over convex hulls: every label's hull at once, and who lies in another's."""
+"""Compiled loops over the convex hulls of labelled points: corners, areas, intersections, points inside.
+
+A label with fewer than three non-collinear points has a hull of area 0: a segment (two corners) or a point (one).
+"""
 
 from __future__ import annotations
 
@@ -7,33 +10,32 @@ from numpy.typing import NDArray
 
 from evalkit.runtime.compiled import compiled
 
-__all__ = ["convex_hulls", "foreign_points"]
+__all__ = ["convex_hulls", "foreign_points", "hull_areas", "shared_areas"]
 
 
 @compiled
 def convex_hulls(
-    points: NDArray[np.float64], order: NDArray[np.int64], labels: NDArray[np.int32], n_labels: int, nothing: float
+    points: NDArray[np.float64], order: NDArray[np.int64], labels: NDArray[np.int32], n_labels: int, flat: float
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Convex hulls of the labels' points, by monotone chain.
+    """Convex hull of each label's points, by monotone chain.
 
     Parameters
     ----------
     points
         (N, 2) float64.
     order
-        (N,) point numbers, by x and, where that is equal, by y.
+        (N,) point numbers in ascending order of x, then y.
     labels
-        (N,) codes.
+        (N,) int32 codes 0 … n_labels − 1.
     n_labels
-        Number of labels.
-    nothing
-        Twice the area up to which a triangle is taken as flat.
+        Number of labels k.
+    flat
+        Twice the area up to which a triangle counts as collinear.
 
     Returns
     -------
     tuple
-        (V, 2) corners, counter-clockwise, label after label; (n_labels + 1,) where each label's begin. A label
-        whose points are collinear has the two ends, one whose points coincide has one corner.
+        (V, 2) float64 corners, counter-clockwise, label after label; (k + 1,) int64 first corner of each label.
 
     References
     ----------
@@ -56,7 +58,7 @@ def convex_hulls(
     for label in range(n_labels):
         first, last = starts[label], starts[label + 1]
         begin = used
-        for turn in range(2):  # the lower chain from left to right, the upper one back
+        for turn in range(2):  # the lower chain from left to right, then the upper chain back
             anchor = used
             for step in range(first, last):
                 i = grouped[step] if turn == 0 else grouped[first + last - 1 - step]
@@ -65,13 +67,13 @@ def convex_hulls(
                     continue
                 while used - anchor >= 2:
                     ax, ay = corners[used - 1, 0] - corners[used - 2, 0], corners[used - 1, 1] - corners[used - 2, 1]
-                    if ax * (y - corners[used - 1, 1]) - ay * (x - corners[used - 1, 0]) > nothing:
+                    if ax * (y - corners[used - 1, 1]) - ay * (x - corners[used - 1, 0]) > flat:
                         break
                     used -= 1
                 corners[used, 0], corners[used, 1] = x, y
                 used += 1
             if used - anchor > 1:
-                used -= 1  # where the other chain begins
+                used -= 1  # the other chain starts with this corner
             elif turn == 1:
                 used = anchor  # all points coincide
         if used == begin and last > first:
@@ -81,37 +83,86 @@ def convex_hulls(
 
 
 @compiled
+def hull_areas(corners: NDArray[np.float64], begins: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(k,) areas of the hulls that `convex_hulls` returns."""
+    areas = np.zeros(begins.size - 1)
+    for label in range(areas.size):
+        areas[label] = _area(corners[begins[label] : begins[label + 1]], begins[label + 1] - begins[label])
+    return areas
+
+
+@compiled
+def shared_areas(corners: NDArray[np.float64], begins: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Intersection area of every two hulls, by Sutherland and Hodgman's clipping.
+
+    Parameters
+    ----------
+    corners, begins
+        From `convex_hulls`.
+
+    Returns
+    -------
+    ndarray
+        (k, k) float64, filled above the diagonal; 0 where one of the two hulls has no area.
+
+    References
+    ----------
+    Sutherland & Hodgman 1974, "Reentrant polygon clipping", Commun. ACM 17.
+    """
+    k = begins.size - 1
+    low, high, longest = _bounds(corners, begins)
+    shared = np.zeros((k, k))
+    polygon, clipped = np.empty((4 * longest + 8, 2)), np.empty((4 * longest + 8, 2))
+    for a in range(k):
+        for b in range(a + 1, k):
+            count, sides = begins[a + 1] - begins[a], begins[b + 1] - begins[b]
+            if count < 3 or sides < 3 or (low[a] > high[b]).any() or (low[b] > high[a]).any():
+                continue
+            for corner in range(count):  # numba takes two seconds to compile an assignment of slices
+                polygon[corner, 0], polygon[corner, 1] = corners[begins[a] + corner, 0], corners[begins[a] + corner, 1]
+            for side in range(sides):
+                following = begins[b] + (side + 1 if side + 1 < sides else 0)
+                count = _clip(polygon, count, corners[begins[b] + side], corners[following], clipped)
+                polygon, clipped = clipped, polygon
+                if count < 3:
+                    break
+            if count >= 3:
+                shared[a, b] = _area(polygon, count)
+    return shared
+
+
+@compiled
 def foreign_points(
     points: NDArray[np.float64],
     labels: NDArray[np.int32],
     corners: NDArray[np.float64],
     begins: NDArray[np.int64],
-    nothing: float,
+    tolerance: float,
 ) -> NDArray[np.bool_]:
-    """Which points lie inside, or on the boundary of, the hull of a label that is not theirs.
+    """Whether a point lies inside, or on the boundary of, the hull of another label.
 
     Parameters
     ----------
     points, labels
-        (N, 2) and (N,).
+        (N, 2) float64 and (N,) int32.
     corners, begins
         From `convex_hulls`.
-    nothing
+    tolerance
         Distance up to which a point is on a boundary, a segment or another point.
+
+    Returns
+    -------
+    ndarray
+        (N,) bool.
     """
-    n_labels = begins.size - 1
-    low, high = np.empty((n_labels, 2)), np.empty((n_labels, 2))
-    for label in range(n_labels):
-        for axis in range(2):
-            low[label, axis], high[label, axis] = np.finfo(np.float64).max, -np.finfo(np.float64).max
-            for corner in range(begins[label], begins[label + 1]):
-                low[label, axis] = min(low[label, axis], corners[corner, axis] - nothing)
-                high[label, axis] = max(high[label, axis], corners[corner, axis] + nothing)
+    low, high, _ = _bounds(corners, begins)
     foreign = np.zeros(labels.size, dtype=np.bool_)
     for i in range(labels.size):
         x, y = points[i, 0], points[i, 1]
-        for label in range(n_labels):
-            if label == labels[i] or x < low[label, 0] or x > high[label, 0] or y < low[label, 1] or y > high[label, 1]:
+        for label in range(begins.size - 1):
+            if label == labels[i] or x < low[label, 0] - tolerance or x > high[label, 0] + tolerance:
+                continue
+            if y < low[label, 1] - tolerance or y > high[label, 1] + tolerance:
                 continue
             first, last = begins[label], begins[label + 1]
             inside = True
@@ -119,10 +170,64 @@ def foreign_points(
                 following = corner + 1 if corner + 1 < last else first
                 dx, dy = corners[following, 0] - corners[corner, 0], corners[following, 1] - corners[corner, 1]
                 side = dx * (y - corners[corner, 1]) - dy * (x - corners[corner, 0])
-                if side < -nothing * np.sqrt(dx * dx + dy * dy):
+                if side < -tolerance * np.sqrt(dx * dx + dy * dy):
                     inside = False
                     break
             if inside:
                 foreign[i] = True
                 break
     return foreign
+
+
+@compiled
+def _bounds(
+    corners: NDArray[np.float64], begins: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
+    """(k, 2) least and largest coordinates of each hull, and the largest number of corners."""
+    k, longest = begins.size - 1, 0
+    low, high = np.full((k, 2), np.finfo(np.float64).max), np.full((k, 2), -np.finfo(np.float64).max)
+    for label in range(k):
+        longest = max(longest, begins[label + 1] - begins[label])
+        for corner in range(begins[label], begins[label + 1]):
+            for axis in range(2):
+                low[label, axis] = min(low[label, axis], corners[corner, axis])
+                high[label, axis] = max(high[label, axis], corners[corner, axis])
+    return low, high, longest
+
+
+@compiled
+def _area(polygon: NDArray[np.float64], count: int) -> float:
+    """Area of the first `count` corners; taken about the first one, which keeps digits far from the origin."""
+    twice = 0.0
+    for corner in range(1, count - 1):
+        ax, ay = polygon[corner, 0] - polygon[0, 0], polygon[corner, 1] - polygon[0, 1]
+        bx, by = polygon[corner + 1, 0] - polygon[0, 0], polygon[corner + 1, 1] - polygon[0, 1]
+        twice += ax * by - ay * bx
+    return max(0.5 * twice, 0.0)
+
+
+@compiled
+def _clip(
+    polygon: NDArray[np.float64],
+    count: int,
+    start: NDArray[np.float64],
+    end: NDArray[np.float64],
+    clipped: NDArray[np.float64],
+) -> int:
+    """Write the part of a convex polygon left of a line to `clipped`, and return its number of corners."""
+    dx, dy = end[0] - start[0], end[1] - start[1]
+    kept = 0
+    before_x, before_y = polygon[count - 1, 0], polygon[count - 1, 1]
+    before = dx * (before_y - start[1]) - dy * (before_x - start[0])
+    for corner in range(count):
+        x, y = polygon[corner, 0], polygon[corner, 1]
+        here = dx * (y - start[1]) - dy * (x - start[0])
+        if (here >= 0.0) != (before >= 0.0):
+            share = before / (before - here)
+            clipped[kept, 0], clipped[kept, 1] = before_x + share * (x - before_x), before_y + share * (y - before_y)
+            kept += 1
+        if here >= 0.0:
+            clipped[kept, 0], clipped[kept, 1] = x, y
+            kept += 1
+        before_x, before_y, before = x, y, here
+    return kept

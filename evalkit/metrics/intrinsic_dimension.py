@@ -1,4 +1,4 @@
-"""Intrinsic dimension by the ratio of the distances of the two nearest neighbours.
+"""Intrinsic dimension by TwoNN: the ratio of the distances to the two nearest neighbours.
 
 References
 ----------
@@ -8,8 +8,6 @@ Sci. Rep. 7:12140.
 
 from __future__ import annotations
 
-import functools
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,16 +16,30 @@ from evalkit.types import NeighbourGraph, Vectors
 __all__ = ["gaussian_intrinsic_dimension", "intrinsic_dimension", "neighbour_distances"]
 
 BLOCK_ROWS = 1024
-
 KEPT_SHARE = 0.9
-"""TwoNN leaves out the largest tenth of the ratios, as its authors do: outliers and boundaries bend the line."""
+"""The largest tenth of the ratios is left out, as the authors do: outliers and boundaries bend the line."""
 
 GAUSSIAN_WORK = 1e11
+"""Multiplications that the Gaussian search may cost."""
+
 FEWEST_QUERIES, MOST_QUERIES = 256, 2048
 
 
 def neighbour_distances(unit: Vectors, graph: NeighbourGraph) -> NDArray[np.float64]:
-    """(Q, 2) distances of each query row's two nearest texts, taken of the vectors and not of rounded cosines."""
+    """Distances of each query row's two nearest texts, from the vectors and not from rounded cosines.
+
+    Parameters
+    ----------
+    unit
+        (N, d) float32 vectors of length 1.
+    graph
+        At least two neighbours of each of Q query rows.
+
+    Returns
+    -------
+    ndarray
+        (Q, 2) float64, ascending in each row.
+    """
     rows = np.arange(len(graph.indices)) if graph.queries is None else graph.queries
     distances = np.empty((rows.size, 2))
     for start in range(0, rows.size, BLOCK_ROWS):
@@ -38,12 +50,12 @@ def neighbour_distances(unit: Vectors, graph: NeighbourGraph) -> NDArray[np.floa
 
 
 def intrinsic_dimension(distances: NDArray[np.float64]) -> float:
-    """TwoNN: how many dimensions the ratio of the two nearest neighbours' distances bespeaks.
+    """TwoNN estimate of the number of dimensions that the vectors fill.
 
     Parameters
     ----------
     distances
-        (Q, 2) distances of the nearest and second nearest text.
+        (Q, 2) float64 distances of the nearest and second nearest text.
 
     Returns
     -------
@@ -66,32 +78,32 @@ def intrinsic_dimension(distances: NDArray[np.float64]) -> float:
 
 
 def gaussian_intrinsic_dimension(n: int, dimension: int, rng: np.random.Generator) -> tuple[float, int]:
-    """TwoNN of as many Gaussian vectors in as many dimensions, scaled to length 1.
+    """TwoNN estimate of `n` Gaussian vectors scaled to length 1, which depends on N and stays far below d.
 
-    In many dimensions TwoNN stays far below d, and how far depends on N: hence this yardstick.
+    Parameters
+    ----------
+    n, dimension
+        Number of vectors, and of their dimensions.
+    rng
+        Seeds the vectors, which are drawn block by block: they need not fit into memory.
 
     Returns
     -------
     tuple
-        The estimate, and how many of the n vectors had their neighbours among all n searched.
+        The estimate, and the number of vectors whose neighbours were searched among all n.
     """
     queries = int(min(n, np.clip(GAUSSIAN_WORK // (n * dimension), FEWEST_QUERIES, MOST_QUERIES)))
-    return _gaussian_dimension(n, dimension, queries, int(rng.integers(2**63))), queries
-
-
-@functools.lru_cache(maxsize=64)
-def _gaussian_dimension(n: int, dimension: int, queries: int, seed: int) -> float:
+    seed = int(rng.integers(2**63))
     own = _gaussian_block(seed, 0, queries, dimension)
     nearest = np.full((queries, 2), -np.inf, dtype=np.float32)
     for number, start in enumerate(range(0, n, queries)):
-        block = _gaussian_block(seed, number, min(queries, n - start), dimension)
-        cosines = own @ block.T
+        cosines = own @ _gaussian_block(seed, number, min(queries, n - start), dimension).T
         if number == 0:
             np.fill_diagonal(cosines, -np.inf)
         joined = np.concatenate([nearest, cosines], axis=1)
         nearest = -np.partition(-joined, 1, axis=1)[:, :2]
     distances = np.sqrt(np.maximum(2.0 - 2.0 * nearest.astype(np.float64), 0.0))
-    return intrinsic_dimension(np.sort(distances, axis=1))
+    return intrinsic_dimension(np.sort(distances, axis=1)), queries
 
 
 def _gaussian_block(seed: int, number: int, rows: int, dimension: int) -> NDArray[np.float32]:

@@ -1,111 +1,57 @@
-"""k-means clusters of all texts, fitted on all or on some."""
+"""k-means by scikit-learn, whose result does not depend on the order of the texts."""
 
 from __future__ import annotations
 
 import warnings
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from evalkit.metrics.few_means import cluster_few
 from evalkit.types import Vectors
 
 __all__ = ["assign_clusters"]
 
-MANY_VALUES = 1_000_000
-FEW = 128  # up to so many texts scikit-learn checks its arguments for longer than it computes
-THIN = 0.05
+SPARSE = 0.05
+"""Vectors with fewer non-zero values than this share (word counts) are fitted as a sparse matrix."""
 
 
 def assign_clusters(
-    unit: Vectors, n_clusters: int, rng: np.random.Generator, *, starts: int = 10, rows: NDArray[np.int64] | None = None
-) -> tuple[NDArray[np.int32], tuple[str, ...]]:
-    """k-means clusters of all texts.
+    unit: Vectors, rows: NDArray[np.int64], n_clusters: int, seed: int, *, starts: int
+) -> NDArray[np.int32]:
+    """Clusters of all texts, fitted on some of them.
 
     Parameters
     ----------
     unit
-        (N, d) vectors.
+        (N, d) float32 vectors.
+    rows
+        (F,) int64 texts to fit on, F of at least `n_clusters`; the starts are drawn in this order.
     n_clusters
         k.
-    rng
-        Seeds the starts.
+    seed
+        Seeds the k-means++ starts.
     starts
-        How many; the one of least inertia is kept.
-    rows
-        Texts to fit on; None fits on all.
+        Number of starts; the one of least inertia is kept.
 
     Returns
     -------
-    tuple
-        (N,) cluster codes, and sentences for the record.
+    ndarray
+        (N,) int32 codes 0 … k − 1, of which some stay unused where fewer than k vectors differ.
+
+    References
+    ----------
+    Arthur & Vassilvitskii 2007, "k-means++: The advantages of careful seeding", SODA.
     """
-    seed = int(rng.integers(2**31))
-    clusters = cluster_few(unit, n_clusters, starts, seed) if rows is None and len(unit) <= FEW else None
-    if clusters is None:
-        clusters = _cluster(unit, n_clusters, starts, seed, rows)
-    found = np.unique(clusters).size
-    if found < n_clusters:
-        return clusters, (f"k-means found {found} groups for {n_clusters} labels: too few vectors differ.",)
-    return clusters, ()
-
-
-def _cluster(
-    unit: Vectors, n_clusters: int, starts: int, seed: int, rows: NDArray[np.int64] | None
-) -> NDArray[np.int32]:
-    from sklearn.exceptions import ConvergenceWarning
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
-    fitted = _thin(unit if rows is None else unit[rows])
-    large = fitted.shape[0] * fitted.shape[1] >= MANY_VALUES
-    # On little data a second thread costs more than it helps.
-    with warnings.catch_warnings(), threadpool_limits(limits=1 if fitted.size < 1e6 else None):
-        # Fewer different vectors than labels: said below, in the record.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        if large and isinstance(fitted, np.ndarray):
-            return _fit_dense(fitted, n_clusters, starts, seed, None if rows is None else unit)
-        model = (_fit_sparse if large else _fit)(fitted, n_clusters, starts, seed)
-        return np.asarray(model.labels_ if rows is None else model.predict(unit), dtype=np.int32)
-
-
-def _fit(vectors: Any, n_clusters: int, starts: int, seed: int) -> Any:
     from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
 
-    return KMeans(n_clusters=n_clusters, n_init=starts, random_state=seed).fit(vectors)
-
-
-def _fit_sparse(vectors: Any, n_clusters: int, starts: int, seed: int) -> Any:
-    """As `_fit`, the starts drawn in double precision.
-
-    scikit-learn converts single precision anew for every centre that it draws, which costs more than all of the
-    rounds that follow: 17 of 22 s for three times 100 clusters of 20,000 × 384.
-    """
-    from sklearn.cluster import KMeans, kmeans_plusplus
-
-    exact = vectors.astype(np.float64)
-    best = None
-    for number in range(starts):
-        centres, _ = kmeans_plusplus(exact, n_clusters, random_state=(seed + number) % 2**32)
-        model = KMeans(n_clusters=n_clusters, init=centres.astype(vectors.dtype), n_init=1).fit(vectors)
-        if best is None or model.inertia_ < best.inertia_:
-            best = model
-    return best
-
-
-def _fit_dense(vectors: Vectors, n_clusters: int, starts: int, seed: int, every: Vectors | None) -> NDArray[np.int32]:
-    """As `_fit_sparse`, all starts at once; clusters of `vectors`, or of `every` text where that is given."""
-    from evalkit.metrics.lloyd import draw_starts, fit_starts, nearest_centres
-
-    seeds = [(seed + number) % 2**32 for number in range(starts)]
-    clusters, centres = fit_starts(vectors, draw_starts(vectors.astype(np.float64), n_clusters, seeds))
-    return clusters if every is None else nearest_centres(every, centres)
-
-
-def _thin(unit: Vectors) -> Any:
-    """Word counts are nearly all zeros: as a sparse matrix they cost what is in them, and give the same clusters."""
-    from scipy import sparse
-
-    if unit.size < MANY_VALUES or np.count_nonzero(unit) > THIN * unit.size:
-        return unit
-    return sparse.csr_matrix(unit)
+    fitted = unit[rows]
+    thin = np.count_nonzero(fitted) < SPARSE * fitted.size
+    model = KMeans(n_clusters, n_init=starts, random_state=seed, copy_x=False)
+    # One thread: two that wait for each other in a loop take ten times the processor time.
+    with warnings.catch_warnings(), threadpool_limits(1):
+        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct vectors than clusters: the caller warns
+        model.fit(sparse.csr_matrix(fitted) if thin else fitted)
+        return np.asarray(model.predict(unit), dtype=np.int32)

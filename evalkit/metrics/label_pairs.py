@@ -1,8 +1,8 @@
-"""How well two labels are told apart: balanced leave-one-out centroid accuracy of every pair of labels.
+"""Balanced leave-one-out centroid accuracy of every pair of labels.
 
-For a text of label a and another label b the question is whether the text is nearer to the rest of its own
-label than to b. The share of a's texts for which it is, averaged with the same share of b's, is the pair's
-accuracy: in the embedding by cosine, on the map by Euclidean distance.
+For a text of label a and another label b the question is whether the text is nearer to the rest of its own label than
+to b. The share of a's texts for which it is, averaged with the same share of b's, is the pair's accuracy: in the
+embedding by cosine, on the map by Euclidean distance.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from scipy import special
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from evalkit.metrics.label_means import sum_by_label
-from evalkit.runtime.threads import FEW_VALUES, suitable_threads
 from evalkit.stats.mean_intervals import CENTROID_WIDENING
 from evalkit.types import Codes, Points, Vectors
 
@@ -25,68 +24,63 @@ __all__ = ["accuracy_intervals", "chance_accuracies", "embedding_rates", "map_ra
 
 Floats = NDArray[np.float64]
 
-DOUBLE_WORK = 2e8  # N·k·d up to which double precision costs milliseconds
-BLOCK_VALUES = 1 << 22
+BLOCK_VALUES = 1 << 20
 CONFIDENCE = 0.95
 THREADS = 2
 
 
 def embedding_rates(unit: Vectors, labels: Codes, n_labels: int) -> Floats:
-    """Share of a label's texts that are nearer by cosine to the rest of it than to another label's sum.
+    """Share of each label's texts that are nearer by cosine to the rest of their label than to another label's sum.
 
     Parameters
     ----------
     unit
-        (N, d) vectors of length 1.
+        (N, d) float32 vectors of length 1.
     labels
-        (N,) codes.
+        (N,) int32 codes 0 … n_labels − 1.
     n_labels
         Number of labels k.
 
     Returns
     -------
     ndarray
-        (k, k) float64: row a, column b. A tie counts one half, and a text whose label's rest sums to zero
-        (the only text of a label) is wrong. The diagonal is without meaning.
+        (k, k) float64 from 0 to 1: row a, column b. A tie counts one half, and a text whose label's rest sums to
+        zero (the only text of a label) is wrong. The diagonal has no meaning.
     """
-    precision: Any = np.float64 if unit.size * n_labels <= DOUBLE_WORK else np.float32
-    tolerance = 64 * float(np.finfo(precision).eps)
+    tolerance = 64 * float(np.finfo(np.float64).eps)
     sizes = np.bincount(labels, minlength=n_labels)
     step = max(1, BLOCK_VALUES // max(n_labels, unit.shape[1]))
+    blocks = [slice(start, start + step) for start in range(0, len(unit), step)]
     sums = np.zeros((n_labels, unit.shape[1]))
-    for start in range(0, len(unit), step):
-        rows = slice(start, start + step)
-        sums += sum_by_label(np.asarray(unit[rows], dtype=precision), labels[None, rows], n_labels)[0]
+    for rows in blocks:
+        sums += sum_by_label(unit[rows].astype(np.float64), labels[None, rows], n_labels)[0]
     lengths = np.einsum("kd,kd->k", sums, sums)
     wins = np.zeros((n_labels, n_labels))
-    for start in range(0, len(unit), step):
-        rows = slice(start, start + step)
-        block: NDArray[Any] = np.asarray(unit[rows], dtype=precision)
-        own = labels[rows]
-        inner = (block @ sums.T.astype(precision)).astype(np.float64)
-        squares = np.einsum("nd,nd->n", block, block).astype(np.float64)
+    for rows in blocks:
+        block, own = unit[rows].astype(np.float64), labels[rows]
+        inner = block @ sums.T
+        squares = np.einsum("nd,nd->n", block, block)
         to_own = inner[np.arange(own.size), own]
-        rest = lengths[own] - 2 * to_own + squares
-        mine = _cosine(to_own - squares, rest, tolerance * sizes[own])
-        others = _cosine(inner, lengths[None, :], tolerance * sizes[None, :])
+        mine = _cosine(to_own - squares, lengths[own] - 2 * to_own + squares, tolerance * sizes[own])
+        others = _cosine(inner, lengths, tolerance * sizes)
         wins += sum_by_label(_wins(mine[:, None], others, tolerance), own[None], n_labels)[0]
     return wins / np.maximum(sizes, 1)[:, None]
 
 
 def map_rates(points: Points, labels: Codes, n_labels: int) -> Floats:
-    """Share of a label's texts that are nearer on the map to the mean of the rest of it than to another's mean.
+    """Share of each label's texts that are nearer on the map to the mean of the rest of their label than to another's.
 
     Parameters
     ----------
     points
-        (N, 2) coordinates.
+        (N, 2) float64 coordinates.
     labels, n_labels
         As in `embedding_rates`.
 
     Returns
     -------
     ndarray
-        (k, k) float64, as `embedding_rates` returns it.
+        (k, k) float64, as in `embedding_rates`.
     """
     centred = points - points.mean(axis=0)
     tolerance = 1e-12 * float(np.square(np.ptp(points, axis=0)).sum())
@@ -105,7 +99,7 @@ def map_rates(points: Points, labels: Codes, n_labels: int) -> Floats:
 
 
 def pair_accuracy(rates: Floats) -> Floats:
-    """(k, k) symmetric: mean of the two labels' shares, each label counting the same whatever its size."""
+    """(k, k) symmetric mean of the two labels' shares; both labels count the same, whatever their sizes."""
     return (rates + rates.T) / 2
 
 
@@ -117,15 +111,15 @@ def accuracy_intervals(rates: Floats, sizes: NDArray[np.int64], a: Codes, b: Cod
     rates
         (k, k) from `embedding_rates`.
     sizes
-        (k,) texts of each label.
+        (k,) int64 texts of each label.
     a, b
-        The pairs' labels.
+        (P,) label codes of the pairs.
 
     Returns
     -------
     tuple
-        Low and high ends, one a pair. The effective number of texts is p(1 − p) over the variance of the mean of
-        two shares, each shrunk by half a hit and half a miss so that neither is without variance.
+        (P,) low and (P,) high ends from 0 to 1. The effective number of texts is p(1 − p) over the variance of the
+        mean of two shares, each shrunk by half a hit and half a miss so that neither has variance 0.
 
     References
     ----------
@@ -155,21 +149,26 @@ def chance_accuracies(
 ) -> Floats:
     """Mean accuracy of each pair of labels when their texts are shuffled between the two.
 
-    It lies below one half: leaving a text out moves its own centroid away from it, and the more so the smaller
-    the labels are and the closer all vectors lie to one direction.
+    It lies below one half: leaving a text out moves its own centroid away from it, the more so the smaller the labels
+    are and the closer all vectors lie to one direction.
 
     Parameters
     ----------
     unit
-        (N, d) vectors of length 1.
+        (N, d) float32 vectors of length 1.
     members
         Text numbers of each label (or of a sample of them).
     a, b
-        The pairs' labels.
+        (P,) label codes of the pairs.
     rng
         Draws the permutations.
     permutations
-        B, for each pair.
+        Number of permutations of each pair.
+
+    Returns
+    -------
+    ndarray
+        (P,) float64 from 0 to 1.
     """
 
     def shuffle(first: int, second: int, draws: np.random.Generator) -> float:
@@ -178,9 +177,6 @@ def chance_accuracies(
         marks[:, : members[first].size] = 1.0
         return float(_shuffled_accuracy(vectors @ vectors.T, draws.permuted(marks, axis=1)).mean())
 
-    if unit.size <= FEW_VALUES:
-        with suitable_threads(unit.size):
-            return np.array(list(map(shuffle, a, b, rng.spawn(a.size))), dtype=np.float64)
     # Products this small are slower on two threads than on one: two pairs at a time instead.
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(THREADS) as pool:
         return np.array(list(pool.map(shuffle, a, b, rng.spawn(a.size))), dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Do labels keep apart on the map? Silhouette, neighbourhood hit and leave-one-out centroids in the plane.
+"""Separation of the labels on a map: silhouette, neighbourhood hit and leave-one-out centroid accuracy in the plane.
 
 References
 ----------
@@ -18,26 +18,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.errors import RequestError
+from evalkit.metrics.map_loops import centroid_hits, silhouettes
 from evalkit.metrics.neighbours import evaluate_graph
 from evalkit.stats.macro_tests import without_macro_tests
 from evalkit.stats.mean_intervals import CENTROID_WIDENING, hit_statistics
-from evalkit.stats.permutation import build_score, p_value, permute_scores
+from evalkit.stats.permutation import build_score, p_value, permutation_count, permute_scores
 from evalkit.stats.stratified_rows import LARGE, stratified_rows
-from evalkit.types import Codes, Evaluation, Points, Sample, Score
+from evalkit.types import Codes, Evaluation, Points, Sample
 
 __all__ = ["centroid_accuracy_samples", "evaluate", "silhouette_samples"]
 
 NULL_QUERIES = 1_000
-"""Texts whose silhouettes make a permuted score; what they are compared with is every text's label."""
+"""Texts whose silhouettes make a permuted score; each is scored against all texts."""
 
-MANY_PAIRS = 2e9  # distances that 999 permutations may cost: about a second on two cores
-FEW_PAIRS = 1e6  # up to so many distances a thread takes longer to start than to work
-AT_ONCE = 1_000_000  # texts of permuted maps that a thread scores at a time
+QUERIES = 20_000
+"""Texts scored in a large corpus."""
+
 BLOCK = 64
-MANY = 999
-QUERIES = 20_000  # of a large corpus
+"""Labellings scored at a time, shared among the threads."""
+
 THREADS = 2
-SAME = 1e-12  # of the map's extent: no distance at all
+SAME = 1e-12
+"""Distances up to this share of the map's extent are none."""
+
+NAMES = ("silhouette", "silhouette_macro", "centroid_accuracy", "centroid_accuracy_macro")
 INTERVALS = {
     "silhouette": "none: the map is one draw, and texts share their labels' mean distances",
     "centroid_accuracy": "conditional on the map and the centroids, widened by 4/3",
@@ -51,11 +55,11 @@ def silhouette_samples(points: Points, labels: Codes, rows: NDArray[np.int64] | 
     Parameters
     ----------
     points
-        (N, 2) coordinates.
+        (N, 2) float64 coordinates.
     labels
-        (N,) codes 0 … k − 1.
+        (N,) int32 codes 0 … k − 1.
     rows
-        (Q,) texts to score against all; None scores every text, in O(N²) time and O(N) memory.
+        (Q,) int64 texts to score against all; None scores every text, in O(N²) time and O(N) memory.
 
     Returns
     -------
@@ -66,22 +70,12 @@ def silhouette_samples(points: Points, labels: Codes, rows: NDArray[np.int64] | 
     ----------
     Rousseeuw 1987, J. Comput. Appl. Math. 20.
     """
-    from evalkit.metrics.map_loops import silhouettes, silhouettes_of_each
-
-    points = np.ascontiguousarray(points, dtype=np.float64)
-    labels = np.ascontiguousarray(labels, dtype=np.int32)
-    sizes = np.bincount(labels).astype(np.int64)
-    rows = np.arange(labels.size) if rows is None else np.asarray(rows, dtype=np.int64)
-    nothing = SAME * _extent(points)
-    if rows.size * labels.size <= FEW_PAIRS:
-        return np.asarray(silhouettes(points, labels, sizes, rows, nothing))
+    points, labels = _as_arrays(points, labels)
+    sizes, same = np.bincount(labels), SAME * _extent(points)
+    parts = np.array_split(np.arange(labels.size) if rows is None else rows, THREADS)
     with ThreadPoolExecutor(THREADS) as pool:
-        # One labelling, but of many texts: there each distance of a block of texts is taken at once, too.
-        each = pool.map(
-            lambda part: silhouettes_of_each(points, labels[None], sizes, part, nothing)[0],
-            np.array_split(rows, THREADS),
-        )
-        return np.concatenate(list(each))
+        scored = pool.map(lambda part: silhouettes(points, labels[None], sizes, part, same)[0], parts)
+        return np.concatenate(list(scored))
 
 
 def centroid_accuracy_samples(points: Points, labels: Codes) -> NDArray[np.float64]:
@@ -90,20 +84,21 @@ def centroid_accuracy_samples(points: Points, labels: Codes) -> NDArray[np.float
     Parameters
     ----------
     points
-        (N, 2) coordinates.
+        (N, 2) float64 coordinates.
     labels
-        (N,) codes 0 … k − 1.
+        (N,) int32 codes 0 … k − 1.
 
     Returns
     -------
     ndarray
         (N,) float64: 1, 0, or 1/t where the own mean is one of t equally near; 0 for the only text of a label.
-    """
-    from evalkit.metrics.map_loops import centroid_hits
 
-    points = np.ascontiguousarray(points, dtype=np.float64)
-    labels = np.ascontiguousarray(labels, dtype=np.int32)
-    return centroid_hits(points, labels, np.bincount(labels).astype(np.int64), _same_square(points))
+    References
+    ----------
+    After Sips et al. 2009, CGF 28.
+    """
+    points, labels = _as_arrays(points, labels)
+    return centroid_hits(points, labels, np.bincount(labels), _same_square(points))
 
 
 def evaluate(sample: Sample, rng: np.random.Generator, *, k: Sequence[int] | None = None) -> Evaluation:
@@ -112,7 +107,7 @@ def evaluate(sample: Sample, rng: np.random.Generator, *, k: Sequence[int] | Non
     Parameters
     ----------
     sample
-        Its points, labels and the neighbours on the map (``plane``).
+        Reads points, labels and the neighbours on the map (``plane``).
     rng
         Draws permutations and, in a large corpus, the texts scored.
     k
@@ -129,127 +124,92 @@ def evaluate(sample: Sample, rng: np.random.Generator, *, k: Sequence[int] | Non
     ks = [each for each in (1, 5, 10) if each < n] if k is None else sorted({int(each) for each in k})
     if not ks or ks[0] < 1 or ks[-1] >= n:
         raise RequestError(f"k must lie between 1 and {n - 1} for {n} texts, found {list(k or ())}: change k.")
-    points = np.ascontiguousarray(sample.points, dtype=np.float64)
-    labels = np.ascontiguousarray(sample.labels, dtype=np.int32)
+    points, labels = _as_arrays(sample.points, sample.labels)
     rows = np.arange(n) if n <= LARGE else stratified_rows(labels, QUERIES, rng)
-    silhouettes = silhouette_samples(points, labels, rows)
-    hits = centroid_accuracy_samples(points, labels)
-    near = evaluate_graph(sample.plane, labels, rng, ks=ks, prefix="map/neighbourhood_hit_at_", space="map")
-    shares = hit_statistics(hits, labels, sample.n_labels, widen=CENTROID_WIDENING)
-    intervals = {f"centroid_accuracy{ending}": share.interval for ending, share in shares.items()}
-    scores = [
-        *_class_scores(points, labels, rows, silhouettes, hits, intervals, rng),
-        *(_conditional(score, "neighbourhood_hit") for score in near.scores),
-    ]
-    per_text = {"map/silhouette": np.full(n, np.nan), "map/centroid_accuracy": hits, **near.per_text}
-    per_text["map/silhouette"][rows] = silhouettes
-    for ending, share in shares.items():
-        per_text[f"map/centroid_accuracy{ending}.pseudo"] = share.pseudo
-    return without_macro_tests(Evaluation(scores=tuple(scores), per_text=per_text), np.bincount(labels))
-
-
-def _class_scores(
-    points: Points,
-    labels: Codes,
-    rows: NDArray[np.int64],
-    silhouettes: NDArray[np.float64],
-    hits: NDArray[np.float64],
-    intervals: dict[str, tuple[float, float]],
-    rng: np.random.Generator,
-) -> list[Score]:
-    """The four scores that see a label through all of its texts, with their nulls."""
-    values = {
-        "silhouette": float(silhouettes.mean()),
-        "silhouette_macro": _macro(silhouettes, labels[rows]),
-        "centroid_accuracy": float(hits.mean()),
-        "centroid_accuracy_macro": _macro(hits, labels),
+    per_text = {
+        "map/silhouette": np.full(n, np.nan),
+        "map/centroid_accuracy": centroid_accuracy_samples(points, labels),
     }
+    per_text["map/silhouette"][rows] = silhouette_samples(points, labels, rows)
+    near = evaluate_graph(sample.plane, labels, rng, ks=ks, prefix="map/neighbourhood_hit_at_", space="map")
+    hits = per_text["map/centroid_accuracy"]
+    shares = hit_statistics(hits, labels, sample.n_labels, widen=CENTROID_WIDENING)
     null, observed, parameters = _null(points, labels, rng)
     scores = []
-    for name, value in values.items():
-        described: dict[str, Any] = {**parameters[name], "interval": INTERVALS[name.removesuffix("_macro")]}
-        if rows.size < labels.size and name.startswith("silhouette"):
+    for name, value in zip(NAMES, _means(per_text["map/silhouette"][rows], labels[rows], hits, labels), strict=True):
+        kind = name.removesuffix("_macro")
+        described: dict[str, Any] = {**parameters[kind], "interval": INTERVALS[kind]}
+        if rows.size < n and kind == "silhouette":
             described["queries"] = int(rows.size)
+        interval = shares[name.removeprefix(kind)].interval if kind == "centroid_accuracy" else None
         score = build_score(
-            f"map/{name}",
-            "map",
-            value,
-            best=1.0,
-            null=null[name],
-            interval=intervals.get(name),
-            parameters=described,
+            f"map/{name}", "map", value, best=1.0, null=null[name], interval=interval, parameters=described
         )
         scores.append(replace(score, p_value=p_value(observed[name], null[name], higher_is_better=True)))
-    return scores
+    for score in near.scores:
+        described = {**score.parameters, "interval": INTERVALS["neighbourhood_hit"]}
+        scores.append(replace(score, parameters=described))
+    pseudo = {f"map/centroid_accuracy{ending}.pseudo": share.pseudo for ending, share in shares.items()}
+    evaluation = Evaluation(scores=tuple(scores), per_text={**per_text, **near.per_text, **pseudo})
+    return without_macro_tests(evaluation, np.bincount(labels))
 
 
 def _null(
     points: Points, labels: Codes, rng: np.random.Generator
 ) -> tuple[dict[str, NDArray[np.float64]], dict[str, float], dict[str, dict[str, Any]]]:
-    """Permuted scores, what they are to be compared with, and how they were made."""
-    from evalkit.metrics.map_loops import hits_of_each, silhouettes_of_each
-
-    said: dict[str, Any] = {}
+    """Scores of permuted labels, the scores they are compared with, and parameters of silhouette and accuracy."""
+    sampled: dict[str, Any] = {}
     if labels.size > LARGE:
         kept = stratified_rows(labels, QUERIES, rng)
-        points, labels = np.ascontiguousarray(points[kept]), labels[kept]
-        said["null_texts"] = int(labels.size)
+        points, labels = points[kept], labels[kept]
+        sampled["null_texts"] = int(labels.size)
     rows = stratified_rows(labels, NULL_QUERIES, rng)
-    sizes = np.bincount(labels).astype(np.int64)
-    same, same_square = SAME * _extent(points), _same_square(points)
+    sizes, same, same_square = np.bincount(labels), SAME * _extent(points), _same_square(points)
 
-    def score(labellings: NDArray[np.int32]) -> NDArray[np.float64]:
-        far = silhouettes_of_each(points, labellings, sizes, rows, same)
-        hits = hits_of_each(points, labellings, sizes, same_square)
-        macros = _macros(far, labellings[:, rows], sizes.size), _macros(hits, labellings, sizes.size)
-        return np.stack([far.mean(axis=1), macros[0], hits.mean(axis=1), macros[1]])
+    def score(labellings: NDArray[np.int32]) -> list[tuple[float, ...]]:
+        apart = silhouettes(points, labellings, sizes, rows, same)
+        return [
+            _means(each, labelling[rows], centroid_hits(points, labelling, sizes, same_square), labelling)
+            for each, labelling in zip(apart, labellings, strict=True)
+        ]
 
-    names = ("silhouette", "silhouette_macro", "centroid_accuracy", "centroid_accuracy_macro")
-    alone = labels.size * rows.size * BLOCK <= FEW_PAIRS
-    block = MANY if alone else BLOCK
-    at_once = block if alone else max(1, min(AT_ONCE // labels.size, BLOCK // THREADS))
     with ThreadPoolExecutor(THREADS) as pool:
 
         def statistic(labellings: NDArray[np.int32]) -> dict[str, NDArray[np.float64]]:
-            parts = [labellings[start : start + at_once] for start in range(0, len(labellings), at_once)]
-            return dict(
-                zip(names, np.concatenate(list((map if alone else pool.map)(score, parts)), axis=1), strict=True)
-            )
+            parts = pool.map(score, np.array_split(labellings, THREADS))
+            return dict(zip(NAMES, np.array([row for part in parts for row in part]).T, strict=True))
 
-        observed = {name: float(column[0]) for name, column in statistic(labels[None]).items()}
-        many = not said and labels.size * rows.size * 999.0 <= MANY_PAIRS
-        null = permute_scores(statistic, labels, count=MANY if many else 99, rng=rng, block=block)
+        observed = {name: float(values[0]) for name, values in statistic(labels[None]).items()}
+        count = 99 if sampled else permutation_count(float(labels.size * rows.size))
+        null = permute_scores(statistic, labels, count=count, rng=rng, block=BLOCK)
     for name, values in null.items():
-        # The same partition under other names differs in the last digits: that is a tie.
+        # The same partition under other codes differs in the last digits: that is a tie.
         values[np.isclose(values, observed[name], rtol=1e-9, atol=1e-12)] = observed[name]
-    sampled = {**said, "null_queries": int(rows.size)} if rows.size < labels.size else said
-    return null, observed, {name: sampled if name.startswith("silhouette") else said for name in names}
+    queries = {"null_queries": int(rows.size)} if rows.size < labels.size else {}
+    return null, observed, {"silhouette": {**sampled, **queries}, "centroid_accuracy": sampled}
 
 
-def _conditional(score: Score, kind: str) -> Score:
-    return replace(score, parameters={**score.parameters, "interval": INTERVALS[kind]})
+def _means(
+    silhouette: NDArray[np.float64], silhouette_labels: Codes, hits: NDArray[np.float64], labels: Codes
+) -> tuple[float, ...]:
+    """Values of `NAMES`."""
+    macros = _macro(silhouette, silhouette_labels), _macro(hits, labels)
+    return float(silhouette.mean()), macros[0], float(hits.mean()), macros[1]
 
 
 def _macro(values: NDArray[np.float64], labels: Codes) -> float:
-    """Mean over the labels that bear a value of their mean."""
-    sizes = np.bincount(labels)
-    sums = np.bincount(labels, weights=values)
+    """Mean over the labels that occur of the label's mean; a sample of queries may lack one."""
+    sizes, sums = np.bincount(labels), np.bincount(labels, weights=values)
     return float((sums[sizes > 0] / sizes[sizes > 0]).mean())
 
 
-def _macros(values: NDArray[np.float64], labellings: NDArray[np.int32], k: int) -> NDArray[np.float64]:
-    """`_macro` of each of P labellings: (P, N) values → (P,)."""
-    count = len(labellings)
-    places = (labellings + k * np.arange(count)[:, None]).ravel()
-    sizes = np.bincount(places, minlength=count * k).reshape(count, k)
-    sums = np.bincount(places, weights=values.ravel(), minlength=count * k).reshape(count, k)
-    if (sizes > 0).all():
-        return np.asarray((sums / sizes).mean(axis=1))
-    return np.array([(row[size > 0] / size[size > 0]).mean() for row, size in zip(sums, sizes, strict=True)])
+def _as_arrays(points: Points, labels: Codes) -> tuple[Points, Codes]:
+    """The types and the memory layout that the loops are compiled for."""
+    return np.ascontiguousarray(points, dtype=np.float64), np.ascontiguousarray(labels, dtype=np.int32)
 
 
 def _extent(points: Points) -> float:
-    return float(max(np.ptp(points[:, 0]), np.ptp(points[:, 1])))
+    return float(np.ptp(points, axis=0).max())
 
 
 def _same_square(points: Points) -> float:

@@ -3,7 +3,6 @@ import pytest
 
 from evalkit.metrics.geometry import alignment, anisotropy, evaluate, uniform_uniformity, uniformity
 from evalkit.metrics.intrinsic_dimension import gaussian_intrinsic_dimension, intrinsic_dimension, neighbour_distances
-from evalkit.metrics.pair_products import pair_products
 from evalkit.neighbours.exact import nearest
 from evalkit.types import Sample
 
@@ -34,13 +33,6 @@ def test_alignment_by_hand_and_by_all_pairs():
     first, second = np.nonzero((labels[:, None] == labels) & ~np.eye(50, dtype=bool))
     apart = ((unit[first].astype(float) - unit[second]) ** 2).sum(axis=1)
     assert alignment(unit, labels) == pytest.approx(apart.mean(), abs=1e-6)
-
-
-def test_products_of_pairs_are_those_of_the_vectors():
-    rng = np.random.default_rng(2)
-    x = rng.normal(size=(50, 19)).astype(np.float32)
-    first, second = rng.integers(50, size=(2, 300))
-    np.testing.assert_allclose(pair_products(x, first, second), (x @ x.T)[first, second], atol=1e-5)
 
 
 def test_uniformity_by_hand_and_sampled_like_exact(monkeypatch):

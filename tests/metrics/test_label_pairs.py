@@ -41,9 +41,7 @@ def off_diagonal(matrix):
     return matrix[~np.eye(len(matrix), dtype=bool)]
 
 
-@pytest.mark.parametrize("work", [1e12, 0], ids=["double", "single"])
-def test_embedding_rates_equal_a_loop(monkeypatch, work):
-    monkeypatch.setattr(pairs, "DOUBLE_WORK", work)
+def test_embedding_rates_equal_a_loop():
     vectors, labels = drawn()
     expected = looped(vectors.astype(np.float64), labels, by_cosine)
     np.testing.assert_allclose(

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
+from sklearn.metrics import silhouette_samples
 
 from evalkit.errors import RequestError
-from evalkit.metrics import map_loops as plane_scores
 from evalkit.metrics import map_separation as map_scores
+from evalkit.metrics.map_loops import silhouettes
 from evalkit.neighbours import exact as neighbours
 from evalkit.types import Sample
 
@@ -47,8 +48,6 @@ def test_two_far_clumps_by_hand():
 
 @pytest.mark.parametrize("apart", [0.0, 1.0, 5.0])
 def test_silhouette_equals_scikit_learn(apart):
-    from sklearn.metrics import silhouette_samples
-
     points, labels = drawn(apart=apart)
     np.testing.assert_allclose(
         map_scores.silhouette_samples(points, labels), silhouette_samples(points, labels), atol=1e-12
@@ -179,12 +178,10 @@ def test_k_of_n_or_more_is_refused():
 
 
 @pytest.mark.parametrize("n", [40, 200])  # one block of texts and queries, and several
-def test_silhouettes_of_all_labellings_are_those_of_each(n):
+def test_silhouettes_of_several_labellings_are_scikit_learns_of_each(n):
     rng = np.random.default_rng(n)
     points, labels = rng.normal(size=(n, 2)), np.minimum(np.arange(n) // 3, 6).astype(np.int32)
     labels[0] = 7  # a label of one text
     labellings = rng.permuted(np.tile(labels, (5, 1)), axis=1)
-    sizes, rows = np.bincount(labels), np.arange(n)
-    found = plane_scores.silhouettes_of_each(points, labellings, sizes, rows, 1e-12)
-    each = [plane_scores.silhouettes(points, labelling, sizes, rows, 1e-12) for labelling in labellings]
-    np.testing.assert_allclose(found, each, atol=1e-13)
+    found = silhouettes(points, labellings, np.bincount(labels), np.arange(n), 1e-12)
+    np.testing.assert_allclose(found, [silhouette_samples(points, each) for each in labellings], atol=1e-12)
