@@ -10,7 +10,7 @@ from pathlib import Path
 import sweeps
 from measure import ROOT, Report, Row, median, options
 
-REACH = 4.0
+PLAIN, CAREFUL = 3.0, 1.2
 
 
 def main() -> None:
@@ -51,17 +51,17 @@ def main() -> None:
             plain.append(sweeps.loop(setting, seeds, folder / "loop"))
             careful.append(sweeps.loop(setting, seeds, folder / "loop", careful=True))
     found = sweeps.agreement(ours[0].value, plain[0].value)
-    ratio = median(plain) / median(ours)
+    ratio, careful_ratio = median(plain) / median(ours), median(careful) / median(ours)
     report.row(
         Row(
             work=f"sweep of {setting.count(len(seeds))} on snips ({len(pairs):,} texts): minilm × "
             f"{', '.join(setting.poolings)} × umap × {len(seeds)} seeds",
             against="plain loop: transformers, scikit-learn, umap-learn, matplotlib, MLflow",
-            reach=f"{REACH:.0f} ×",
+            reach=f"{PLAIN:.0f} × the plain loop, {CAREFUL} × the careful one",
             ours=median(ours),
             peer=median(plain),
-            measured=f"{ratio:.1f} ×",
-            holds=ratio >= REACH and found.silhouette < 1e-4 and found.precision < 1e-3,
+            measured=f"{ratio:.1f} × the plain loop, {careful_ratio:.1f} × the careful one",
+            holds=ratio >= PLAIN and careful_ratio >= CAREFUL and found.silhouette < 1e-4 and found.precision < 1e-3,
             same=found.sentence,
         )
     )
@@ -72,7 +72,7 @@ def main() -> None:
     stages["the rest: start, pictures, files, MLflow, report"] = ours[0].seconds - sum(stages.values())
     report.detail("Where evalkit's time goes", [{"stage": name, "s": value} for name, value in stages.items()])
     report.note(
-        f"A loop that loads the model once and keeps the vectors: {median(careful):.1f} s. evalkit computes all "
+        f"The careful loop loads the model once and keeps the vectors: {median(careful):.1f} s. evalkit computes all "
         "default evaluators with their nulls and intervals, the loops silhouette and precision."
     )
     report.finish(arguments.out)

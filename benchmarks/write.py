@@ -17,12 +17,11 @@ ORDER = {
     "snips12": "snips12.py",
     "encode": "encode.py",
     "encode_bfloat16": "encode.py --dtype bfloat16",
-    "silhouette": "silhouette.py",
     "silhouette_scaling": "silhouette_scaling.py",
     "neighbours": "neighbours.py",
     "tsne": "tsne.py",
-    "reuse": "reuse.py",
     "million": "million.py",
+    "first_result": "first_result.py",
     "help": "help.py",
 }
 """Results in the order of the page, and how each is measured."""
@@ -37,8 +36,7 @@ Times are seconds of wall-clock; a reach is what was promised, and a row that mi
 `python benchmarks/NAME.py` measures a row and writes benchmarks/results/NAME.json; `python benchmarks/write.py` makes
 this page of them. `--size small` tries a script in little time, for no figure.
 
-The machine's speed moves by a third from minute to minute, and a row of several minutes with it: what was measured
-more than once (benchmarks/results/again/) says below how each time came out.
+The machine's speed moves by a third from minute to minute, and a row of several minutes with it.
 """
 
 
@@ -54,19 +52,11 @@ def read(folder: Path) -> dict[str, dict[str, Any]]:
     return found
 
 
-def read_again(folder: Path) -> dict[str, list[dict[str, Any]]]:
-    """Further results of the same scripts by name, again/NAME-NUMBER.json."""
-    found: dict[str, list[dict[str, Any]]] = {}
-    for file in sorted((folder / "again").glob("*.json")):
-        found.setdefault(file.stem.rpartition("-")[0], []).append(json.loads(file.read_text(encoding="utf-8")))
-    return found
-
-
-def page(results: dict[str, dict[str, Any]], again: dict[str, list[dict[str, Any]]]) -> str:
+def page(results: dict[str, dict[str, Any]]) -> str:
     """The whole page."""
     chosen = {name: results[name] for name in ORDER if name in results}
     parts = [INTRODUCTION, _verdict(chosen), _summary(chosen), _machines(chosen)]
-    parts += [_details(name, result, again.get(name, [])) for name, result in chosen.items()]
+    parts += [_details(name, result) for name, result in chosen.items()]
     return "\n".join(part.rstrip() + "\n" for part in parts if part)
 
 
@@ -125,7 +115,7 @@ def _machine(result: dict[str, Any]) -> str:
     )
 
 
-def _details(name: str, result: dict[str, Any], again: list[dict[str, Any]]) -> str:
+def _details(name: str, result: dict[str, Any]) -> str:
     changed = " with uncommitted changes" if result["dirty"] else ""
     parts = [
         f"## {name}",
@@ -134,21 +124,8 @@ def _details(name: str, result: dict[str, Any], again: list[dict[str, Any]]) -> 
         *(f"The same? {row['same']}." for row in result["rows"]),
         *(f"{part['title']}:\n\n{table(part['rows'])}" for part in result["tables"]),
         *result["notes"],
-        *([f"Each time that it was measured:\n\n{table(_times([result, *again]))}"] if again else []),
     ]
     return "\n\n".join(parts)
-
-
-def _times(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [
-        {
-            "commit": result["commit"][:9],
-            "load before": result["machine"]["load_before"],
-            **{name: row[name] for name in ("ours", "peer", "measured", "holds")},
-        }
-        for result in results
-        for row in result["rows"]
-    ]
 
 
 def _counted(repeats: int) -> str:
@@ -160,7 +137,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "benchmarks.md")
     arguments = parser.parse_args()
-    text = page(read(arguments.results), read_again(arguments.results))
+    text = page(read(arguments.results))
     arguments.out.write_text(text, encoding="utf-8")
     print(f"{arguments.out.name} written")
 
