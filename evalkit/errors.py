@@ -1,7 +1,7 @@
 """Failures that a user can act on.
 
-Each message is one sentence: what is wrong, what was found, what to do. The entry modules print it
-without a traceback and turn the class into an exit status.
+Each message is one sentence: what is wrong, what was found, what to do. The commands print it without a traceback and
+exit with the class's status.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ class RequestError(EvalkitError):
 
 
 class EvaluationError(EvalkitError):
-    """The request is right, but the evaluation could not be finished (exit status 1)."""
+    """The evaluation failed although the request is right (exit status 1)."""
 
     exit_status = 1
 
 
 class HubUnreachableError(EvaluationError):
-    """The model hub did not answer, or refused; the other models of a sweep can go on."""
+    """The model hub is out of reach or refuses; the other models of a sweep go on."""

@@ -1,7 +1,4 @@
-"""The values that travel through the house: frozen, plain, and free of behaviour.
-
-Data flows one way: corpus → embedding → neighbour graph → projection → evaluations → record.
-"""
+"""Frozen value types passed between packages: corpus → embedding → neighbour graph → projection → evaluation → record."""
 
 from __future__ import annotations
 
@@ -13,49 +10,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
-    "Codes",
-    "Corpus",
-    "Embedding",
-    "EncoderIdentity",
-    "Encoding",
-    "Evaluation",
-    "NeighbourGraph",
-    "Points",
-    "Projection",
-    "Record",
-    "Sample",
-    "Score",
-    "Space",
-    "Split",
-    "SplitVectors",
-    "Ties",
-    "Vectors",
-]
+    "Codes", "Corpus", "Embedding", "EncoderIdentity", "Encoding", "Evaluation", "NeighbourGraph", "Points", "Projection",
+    "Record", "Sample", "Score", "Space", "Split", "SplitVectors", "Ties", "Vectors",
+]  # fmt: skip
 
 Vectors = NDArray[np.float32]
-"""(n, d) float32, one row a text."""
+"""(n, d) float32, one row per text."""
 
 Codes = NDArray[np.int32]
 """(n,) int32 label codes, 0 … number of labels − 1."""
 
 Points = NDArray[np.float64]
-"""(n, 2) float64, one row a text."""
+"""(n, 2) float64, one row per text."""
 
 Space = Literal["embedding", "map"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Split:
-    """Train and test rows exactly as they stand in the data (nothing dropped), for the probe.
+    """Train and test rows in file order, with nothing dropped; the probe reads them.
 
-    Attributes
-    ----------
-    train_texts, test_texts
-        The texts, in file order.
-    train_labels, test_labels
-        Their label names, in the same order.
-    train_rows, test_rows
-        Their row numbers in the data (first row is 0), which precomputed vectors are read by.
+    ``train_rows`` and ``test_rows`` are row numbers in the data, counted from 0; precomputed vectors are read by them.
     """
 
     train_texts: tuple[str, ...]
@@ -73,25 +48,21 @@ class Corpus:
     Attributes
     ----------
     name
-        What the corpus is called in records and pictures (``topics``, the file's stem, …).
+        Name in records and pictures (``topics``, the file's stem, …).
     texts
-        The N texts that are scored; with a split, those of the test rows.
-    labels
-        (N,) label code of each text.
-    label_names
-        Name of each code, in sorted order.
-    rows
-        (N,) row of each text in the data, counted from 0 before anything was dropped.
-    source_rows
-        How many rows the data has.
+        The N scored texts; with a split, those of the test rows.
+    labels, label_names
+        (N,) label codes, and the name of each code in sorted order.
+    rows, source_rows
+        (N,) row of each text in the data, counted from 0 before anything was dropped; number of rows in the data.
     queries
         Texts whose nearest neighbours are listed.
     split
-        Train and test rows as they stand, or None without a split column.
+        Train and test rows, or None without a split column.
     fingerprint
-        Hex SHA-256 over texts, labels and split: equal exactly when the evaluation's data are equal.
+        Hex SHA-256 over texts, labels and split; equal fingerprints mean equal data.
     dropped
-        Rows left out, by reason: ``duplicates``, ``conflicts``, ``blank``.
+        Number of rows left out by reason: ``duplicates``, ``conflicts``, ``blank``.
     warnings
         Sentences for the record and the terminal.
     """
@@ -111,32 +82,29 @@ class Corpus:
 
 @dataclass(frozen=True, slots=True)
 class EncoderIdentity:
-    """All that is known of an encoder before a weight is loaded; what changes a vector is here.
+    """Everything that determines an encoder's vectors, known before weights are loaded.
 
     Attributes
     ----------
     kind
         ``transformer``, ``random``, ``tfidf`` or ``precomputed``.
     name
-        The hub id where there is one (``BAAI/bge-base-en-v1.5``), else the folder's or file's name.
+        Hub id (``BAAI/bge-base-en-v1.5``), else the name of the folder or file.
     revision
-        Full commit, or a digest of the content for what has no commit.
-    pooling
-        The resolved pooling (``native`` becomes the model's own: ``mean``, ``cls``, …; ``none`` for
-        encoders that have no tokens).
-    native_pooling
-        The model's own pooling; ``none`` where there is none.
+        Full commit, or a digest of the content where there is no commit.
+    pooling, native_pooling
+        Resolved pooling (``native`` becomes ``mean``, ``cls``, …) and the model's own; ``none`` for encoders without
+        tokens.
     normalised
         Whether the encoder itself returns unit vectors.
     dtype
-        ``float32`` or ``bfloat16``: what the weights computed in.
+        Type that the weights compute in: ``float32`` or ``bfloat16``.
     dimension, max_length, parameters
-        Vector length, longest input in tokens, number of weights; None where unknown or without meaning.
+        Vector length, longest input in tokens, number of weights; None where unknown or meaningless.
     prompt
-        Text put before every text; None without one.
+        Text put before every text, or None.
     details
-        Whatever else changes a vector (seed of a random encoder, n-gram ranges, truncate_dim,
-        a checkpoint's digest), as JSON values.
+        Other determinants of the vectors as JSON values: seed of a random encoder, n-gram ranges, truncate_dim, …
     """
 
     kind: str
@@ -155,18 +123,18 @@ class EncoderIdentity:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Encoding:
-    """One encoder's vectors of some texts, as the encoder returns them (not normalised by us).
+    """Vectors of some texts as the encoder returns them, not normalised by evalkit.
 
     Attributes
     ----------
     vectors
         (n, d) float32.
     truncated
-        How many texts were cut at ``max_length``.
+        Number of texts cut at ``max_length``.
     seconds
-        Time of the forward pass and pooling, without loading; what texts per second is counted from.
+        Time of the forward pass and pooling without loading; texts per second are computed from it.
     parameters
-        Number of weights, where only loading tells.
+        Number of weights, if it is known only after loading.
     """
 
     vectors: Vectors
@@ -177,18 +145,18 @@ class Encoding:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Embedding:
-    """A corpus in an encoder's space.
+    """Vectors of a corpus.
 
     Attributes
     ----------
     raw
         (N, d) float32 vectors as the encoder returned them.
     unit
-        (N, d) float32 of length 1 (a zero vector stays zero): what every cosine is taken of.
+        (N, d) float32 vectors of length 1, from which cosines are taken; a zero vector stays zero.
     encoder
-        Who made them.
+        Identity of the encoder.
     key
-        The store's key of the vectors; equal keys mean equal vectors.
+        Key of the vectors in the store; equal keys mean equal vectors.
     """
 
     raw: Vectors
@@ -199,7 +167,7 @@ class Embedding:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ties:
-    """Texts equally near as the last listed neighbour, but beyond the list.
+    """Unlisted texts that are exactly as near as the last listed neighbour.
 
     For query row ``rows[t]``, the texts ``members[starts[t]:starts[t + 1]]`` are either the unlisted
     texts tied with the last listed one (``complement[t]`` False) or, where that is the shorter list,
@@ -208,15 +176,13 @@ class Ties:
     Attributes
     ----------
     rows
-        (T,) positions of the query rows that have such ties, ascending.
-    starts
-        (T + 1,) offsets into ``members``.
-    members
-        Text numbers.
+        (T,) positions of the query rows with such ties, ascending.
+    starts, members
+        (T + 1,) offsets into ``members``, and text numbers.
     complement
-        (T,) how ``members`` is to be read.
+        (T,) whether a row's members are the farther texts instead of the tied ones.
     counts
-        (T,) how many unlisted texts are tied with the last listed one.
+        (T,) number of unlisted texts tied with the last listed one.
     """
 
     rows: NDArray[np.int64]
@@ -245,7 +211,7 @@ class NeighbourGraph:
     exact
         False for an approximate graph.
     recall
-        Measured share of the true neighbours found (approximate graphs), else None.
+        Measured share of the true neighbours that an approximate graph holds, else None.
     """
 
     indices: NDArray[np.int32]
@@ -259,18 +225,18 @@ class NeighbourGraph:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Projection:
-    """A map: the embedding in the plane.
+    """A map: two-dimensional coordinates of every text.
 
     Attributes
     ----------
     name
-        What ran (``pca`` where the corpus was too small for the one asked for).
+        Projection that ran; ``pca`` where the corpus was too small for the requested one.
     points
         (N, 2) float64.
     seed
-        The seed it was drawn with.
+        Seed of the projection.
     parameters
-        Effective parameters, as JSON values.
+        Effective parameters as JSON values.
     warnings
         Sentences for the record.
     """
@@ -284,10 +250,10 @@ class Projection:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SplitVectors:
-    """Raw vectors of the train and test rows as they stand, with label names' codes (shared coding).
+    """Raw vectors of the train and test rows, with label codes that both share.
 
-    ``native_train`` and ``native_test`` are those of the model's own pooling, which MTEB's protocol is
-    about, where the run's pooling is another; None where it is not.
+    ``native_train`` and ``native_test`` hold the vectors of the model's own pooling, which MTEB's protocol uses; None
+    where the run's pooling is the model's own.
     """
 
     train: Vectors
@@ -300,27 +266,22 @@ class SplitVectors:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
-    """All that an evaluator may look at: arrays, never a model, a file, a config or a logger.
+    """Input of an evaluator: arrays only, never a model, a file, a configuration or a logger.
 
     Attributes
     ----------
     unit, raw
         (N, d) float32 vectors: of length 1, and as the encoder returned them.
-    labels
+    labels, n_labels
         (N,) label codes 0 … n_labels − 1, every code in use.
-    n_labels
-        Number of labels.
     graph
-        Exact neighbours in the embedding: of every text, or of a stratified sample of query rows.
+        Exact neighbours in the embedding, of every text or of a stratified sample of query rows.
     whole_graph
-        Neighbours of every text (the same object as ``graph`` where that is whole; approximate in a
-        large corpus).
-    points
-        (N, 2) the map, or None in the embedding space.
-    plane
-        Exact neighbours on the map (same query rows as ``graph``), or None.
+        Neighbours of every text: ``graph`` itself, or an approximate graph of a large corpus.
+    points, plane
+        (N, 2) map and the exact neighbours on it (query rows of ``graph``); None in the embedding space.
     split
-        Raw vectors of train and test rows for the probe, or None.
+        Vectors of train and test rows for the probe, or None.
     """
 
     unit: Vectors
@@ -336,10 +297,10 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One score with everything one needs to read it (field by field as in docs/metrics.md).
+    """A score with its chance level, p-value and interval; docs/metrics.md defines the fields.
 
-    ``best``, ``chance``, ``adjusted``, ``p_value``, ``ci_low``, ``ci_high`` are None where they have
-    no meaning; ``value`` is None only where the score is undefined on these data (say, hulls of area 0).
+    Fields are None where they have no meaning; ``value`` is None only where the score is undefined on these data,
+    such as the overlap of hulls of area 0.
     """
 
     name: str
@@ -358,20 +319,20 @@ class Score:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evaluation:
-    """What an evaluator returns.
+    """Result of an evaluator.
 
     Attributes
     ----------
     scores
-        In the order to show them.
+        In display order.
     per_text
-        Column name → (N,) float array (NaN where a text has no value). A score that is a mean over
-        texts has its column under its own name; the jackknife pseudo-values that intervals and paired
-        comparisons rest on stand under ``<score name>.pseudo``.
+        Column name → (N,) float array, NaN where a text has no value. A score that is a mean over texts has a column
+        of its own name, and its jackknife pseudo-values, used by intervals and paired tests, one named
+        ``<score name>.pseudo``.
     per_label
-        Column name → array of length n_labels (floats, or integer label codes with −1 for none).
+        Column name → (n_labels,) array of floats, or of label codes with −1 for none.
     pairs
-        Column name → array, one entry a pair of labels (hulls only): ``a`` and ``b`` are label codes.
+        Column name → array with one entry per pair of labels (hulls only); ``a`` and ``b`` are label codes.
     warnings
         Sentences for the record.
     """
@@ -385,7 +346,7 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One finished evaluation: what record.json holds, and all that trackers and reports read."""
+    """A finished evaluation: the content of record.json, which trackers and reports read."""
 
     identity: str
     evalkit_version: str
