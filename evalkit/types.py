@@ -1,4 +1,4 @@
-"""Frozen value types passed between packages: corpus → embedding → neighbour graph → projection → evaluation → record."""
+"""Frozen values passed between packages: corpus → embedding → neighbour graph → projection → evaluation → record."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
-    "Codes", "Corpus", "Embedding", "EncoderIdentity", "Encoding", "Evaluation", "NeighbourGraph", "Points", "Projection",
-    "Record", "Sample", "Score", "Space", "Split", "SplitVectors", "Ties", "Vectors",
+    "Codes", "Corpus", "Embedding", "EncoderIdentity", "Encoding", "Evaluation", "NeighbourGraph", "Points",
+    "Projection", "Record", "Sample", "Score", "Space", "Split", "SplitVectors", "Ties", "Vectors",
 ]  # fmt: skip
 
 Vectors = NDArray[np.float32]
