@@ -56,8 +56,7 @@ def hub_client(hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     from huggingface_hub import constants
     from huggingface_hub.utils import close_session
 
-    from evalkit.encoders import checkpoint_locator as checkpoints
-    from evalkit.encoders import hub_client as client
+    from evalkit.encoders import checkpoint_locator
 
     monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
     monkeypatch.setenv("no_proxy", "127.0.0.1,localhost")
@@ -65,7 +64,6 @@ def hub_client(hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", hub.url + "/{repo_id}/resolve/{revision}/{filename}")
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "huggingface" / "hub"))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(client, "_silences", {})
-    monkeypatch.setattr(checkpoints, "_found", {})
+    checkpoint_locator._find_on_hub.cache_clear()
     close_session()
     return hub

@@ -1,33 +1,30 @@
-"""One forward pass that yields every pooling: tokenised once, batches by length and filled by tokens."""
+"""One forward pass that gives every pooling, in batches of texts of like length."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.encoders import Advance
-from evalkit.encoders import pooling as poolings
+from evalkit.encoders import Advance, pooling
 from evalkit.types import Encoding, Vectors
 
 __all__ = ["Pipeline", "batches", "encode"]
 
 CHUNK = 8_192
-"""Texts tokenised at once."""
+"""Texts tokenised at once to count their tokens."""
 CHARACTERS_A_TOKEN = 4
-"""To guess the length of texts that the model tokenises itself."""
-UNPADDED = {"text": {"padding": False}, "common": {"return_tensors": None}}
+"""Estimates the length of texts for models without a plain tokenizer."""
 UNCUT = {"text": {"padding": False, "truncation": False}, "common": {"return_tensors": None}}
-PADDABLE = frozenset({"input_ids", "attention_mask", "token_type_ids"})
 
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """A loaded model, and what to do with it.
+    """A loaded model and how it is used.
 
     Attributes
     ----------
@@ -40,7 +37,7 @@ class Pipeline:
     truncate_dim
         Dimensions kept, None for all.
     autocast
-        Whether to compute in bfloat16 where PyTorch holds that safe.
+        Whether to compute in bfloat16 where PyTorch regards that as safe.
     """
 
     model: Any
@@ -58,7 +55,7 @@ def encode(
     Parameters
     ----------
     chosen
-        Resolved poolings; those equal to the model's own run its own modules.
+        Resolved poolings; the model's own runs its own modules.
     batch_tokens
         Padded tokens a batch; a longer text makes a batch alone.
 
@@ -68,19 +65,25 @@ def encode(
         Pooling → encoding; ``truncated`` is exact for models with a tokenizer.
     """
     import torch
+    from sentence_transformers.util import batch_to_device
 
+    model = pipeline.model
     if not texts:
-        empty = np.empty((0, pipeline.model.get_embedding_dimension()), dtype=np.float32)
+        empty = np.empty((0, model.get_embedding_dimension()), dtype=np.float32)
         return {name: Encoding(vectors=empty[:, : pipeline.truncate_dim]) for name in chosen}
     started = time.perf_counter()
-    heads = {name: _head(pipeline, name) for name in chosen}
-    source: _Tokenised | _Untokenised
-    source = _tokenise(pipeline, texts) or _Untokenised(pipeline, texts)
+    counts, limit = _token_counts(pipeline, texts), model.max_seq_length
+    lengths = np.array([len(text) // CHARACTERS_A_TOKEN + 1 for text in texts]) if counts is None else counts
+    truncated = int((lengths > limit).sum()) if counts is not None and limit is not None else 0
+    body, heads = _split(pipeline, chosen)
     out: dict[str, Vectors] = {}
-    device = pipeline.model.device
-    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=pipeline.autocast):
-        for rows in batches(source.lengths, batch_tokens):
-            features = _run(_body(pipeline), source.batch(rows, device))
+    with torch.inference_mode(), torch.autocast(model.device.type, torch.bfloat16, enabled=pipeline.autocast):
+        for rows in batches(np.minimum(lengths, limit or lengths.max()), batch_tokens):
+            features = model.preprocess([texts[row] for row in rows], prompt=pipeline.prompt or "")
+            if counts is None and limit is not None and "attention_mask" in features:
+                # Without a tokenizer of its own to ask, a text that fills the model counts as truncated.
+                truncated += int((features["attention_mask"].sum(dim=1) >= limit).sum())
+            features = _run(body, batch_to_device(features, model.device))
             for name, head in heads.items():
                 pooled = _run(head, dict(features))["sentence_embedding"][:, : pipeline.truncate_dim]
                 if name not in out:
@@ -88,9 +91,9 @@ def encode(
                 out[name][rows] = pooled.float().cpu().numpy()
             advance(len(rows))
     seconds = time.perf_counter() - started
-    parameters = sum(weight.numel() for weight in pipeline.model.parameters())
+    parameters = sum(weight.numel() for weight in model.parameters())
     return {
-        name: Encoding(vectors=vectors, truncated=source.truncated, seconds=seconds, parameters=parameters)
+        name: Encoding(vectors=vectors, truncated=truncated, seconds=seconds, parameters=parameters)
         for name, vectors in out.items()
     }
 
@@ -118,84 +121,8 @@ def batches(lengths: NDArray[np.int64], batch_tokens: int) -> Iterator[NDArray[n
         start += rows
 
 
-def _pooling_position(pipeline: Pipeline) -> int | None:
-    from sentence_transformers.sentence_transformer.modules import Pooling
-
-    return next((i for i, part in enumerate(pipeline.model) if isinstance(part, Pooling)), None)
-
-
-def _body(pipeline: Pipeline) -> list[Any]:
-    """The modules before the pooling (all of them where there is none)."""
-    return list(pipeline.model)[: _pooling_position(pipeline)]
-
-
-def _head(pipeline: Pipeline, pooling: str) -> list[Any]:
-    """The pooling and what stands behind it."""
-    position = _pooling_position(pipeline)
-    if position is None:
-        return []
-    parts = list(pipeline.model)
-    own = parts[position]
-    if pooling == pipeline.native:
-        return parts[position:]
-    replacement = poolings.module(pooling, own.embedding_dimension, include_prompt=own.include_prompt)
-    return [replacement.to(pipeline.model.device).eval(), *parts[position + 1 :]]
-
-
-def _run(modules: Sequence[Any], features: dict[str, Any]) -> dict[str, Any]:
-    for part in modules:
-        features = part(features)
-    return features
-
-
-class _Tokenised:
-    """Token numbers of every text, padded batch by batch."""
-
-    def __init__(
-        self, rows: list[Mapping[str, NDArray[np.int64]]], fill: Mapping[str, int], left: bool, extra: Mapping[str, Any]
-    ):
-        self.rows, self.fill, self.left, self.extra = rows, fill, left, extra
-        self.lengths = np.fromiter((len(row["input_ids"]) for row in rows), dtype=np.int64, count=len(rows))
-        self.truncated = 0
-
-    def batch(self, rows: NDArray[np.int64], device: Any) -> dict[str, Any]:
-        import torch
-
-        width = int(self.lengths[rows].max())
-        features: dict[str, Any] = dict(self.extra)
-        for key, fill in self.fill.items():
-            padded = np.full((len(rows), width), fill, dtype=np.int64)
-            for i, row in enumerate(rows):
-                tokens = self.rows[row][key]
-                start = width - len(tokens) if self.left else 0
-                padded[i, start : start + len(tokens)] = tokens
-            features[key] = torch.from_numpy(padded).to(device)
-        return features
-
-
-class _Untokenised:
-    """Texts of a model that makes its own features: batched by their number of characters."""
-
-    def __init__(self, pipeline: Pipeline, texts: Sequence[str]):
-        self.pipeline, self.texts = pipeline, texts
-        self.lengths = np.fromiter(
-            (len(text) // CHARACTERS_A_TOKEN + 1 for text in texts), dtype=np.int64, count=len(texts)
-        )
-        self.truncated = 0
-
-    def batch(self, rows: NDArray[np.int64], device: Any) -> dict[str, Any]:
-        from sentence_transformers.util import batch_to_device
-
-        features = self.pipeline.model.preprocess([self.texts[row] for row in rows], prompt=self.pipeline.prompt or "")
-        limit = self.pipeline.model.max_seq_length
-        if limit is not None and "attention_mask" in features:
-            # Without its own tokens at hand, a text that fills the model is counted as cut.
-            self.truncated += int((features["attention_mask"].sum(dim=1) >= limit).sum())
-        return dict(batch_to_device(features, device))
-
-
-def _tokenise(pipeline: Pipeline, texts: Sequence[str]) -> _Tokenised | None:
-    """Tokens by the model's own preprocessing, or None where it does not end in a plain tokenizer."""
+def _token_counts(pipeline: Pipeline, texts: Sequence[str]) -> NDArray[np.int64] | None:
+    """(n,) tokens of each text before truncation; None where the model does not begin with a plain tokenizer."""
     from sentence_transformers.base.modules import Transformer
     from transformers import PreTrainedTokenizerBase
 
@@ -203,41 +130,35 @@ def _tokenise(pipeline: Pipeline, texts: Sequence[str]) -> _Tokenised | None:
     plain = isinstance(first, Transformer) and isinstance(first.processor, PreTrainedTokenizerBase)
     if not plain or "message" in first.modality_config or "text" not in first.modality_config:
         return None
-    first.unpad_inputs = False  # rows of a batch are padded here
-    rows: list[Mapping[str, NDArray[np.int64]]] = []
-    extra: dict[str, Any] = {}
+    counts: list[int] = []
     for start in range(0, len(texts), CHUNK):
-        features = first.preprocess(
-            list(texts[start : start + CHUNK]), prompt=pipeline.prompt, processing_kwargs=UNPADDED
-        )
-        extra = {key: features[key] for key in ("modality", "prompt_length") if key in features}
-        keys = [key for key in features if key not in extra]
-        if not PADDABLE.issuperset(keys):
-            return None
-        rows += [
-            {key: np.asarray(tokens, dtype=np.int64) for key, tokens in zip(keys, row, strict=True)}
-            for row in zip(*(features[key] for key in keys), strict=True)
-        ]
-    tokenizer = first.tokenizer
-    fill = {
-        "input_ids": tokenizer.pad_token_id or 0,
-        "attention_mask": 0,
-        "token_type_ids": tokenizer.pad_token_type_id,
-    }
-    tokenised = _Tokenised(
-        rows, {key: fill[key] for key in rows[0]} if rows else {}, tokenizer.padding_side == "left", extra
-    )
-    tokenised.truncated = _truncated(pipeline, texts, tokenised.lengths)
-    return tokenised
+        chunk = list(texts[start : start + CHUNK])
+        features = first.preprocess(chunk, prompt=pipeline.prompt, processing_kwargs=UNCUT)
+        counts += map(len, features["input_ids"])
+    return np.array(counts, dtype=np.int64)
 
 
-def _truncated(pipeline: Pipeline, texts: Sequence[str], lengths: NDArray[np.int64]) -> int:
-    """How many texts have more tokens than the model takes: only full ones are tokenised again, uncut."""
-    limit = pipeline.model.max_seq_length
-    full = np.flatnonzero(lengths >= limit) if limit is not None else np.empty(0, dtype=np.int64)
-    cut = 0
-    for start in range(0, len(full), CHUNK):
-        chosen = [texts[i] for i in full[start : start + CHUNK]]
-        uncut = pipeline.model[0].preprocess(chosen, prompt=pipeline.prompt, processing_kwargs=UNCUT)
-        cut += sum(len(tokens) > limit for tokens in uncut["input_ids"])
-    return cut
+def _split(pipeline: Pipeline, chosen: Sequence[str]) -> tuple[list[Any], dict[str, list[Any]]]:
+    """The modules before the pooling, and for every resolved pooling those from it on."""
+    from sentence_transformers.sentence_transformer.modules import Pooling
+
+    modules = list(pipeline.model)
+    position = next((i for i, module in enumerate(modules) if isinstance(module, Pooling)), None)
+    if position is None:
+        return modules, {name: [] for name in chosen}
+    own, rest = modules[position], modules[position + 1 :]
+
+    def pool(name: str) -> Any:
+        if name == pipeline.native:
+            return own
+        module = pooling.module(name, own.embedding_dimension, include_prompt=own.include_prompt)
+        return module.to(pipeline.model.device).eval()
+
+    return modules[:position], {name: [pool(name), *rest] for name in chosen}
+
+
+def _run(modules: Sequence[Any], features: dict[str, Any]) -> dict[str, Any]:
+    """Pass `features` through `modules` in order."""
+    for module in modules:
+        features = module(features)
+    return features

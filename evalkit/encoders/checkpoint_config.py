@@ -9,30 +9,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evalkit.encoders import pooling as poolings
+from evalkit.encoders.pooling import POOLINGS, native_name
 from evalkit.errors import EvaluationError, RequestError
 
-__all__ = ["Anatomy", "module_paths", "read"]
+__all__ = ["CheckpointConfig", "module_paths", "read", "read_json"]
 
-TRANSFORMER_CONFIGS = (
-    "sentence_bert_config.json",
-    "sentence_roberta_config.json",
-    "sentence_distilbert_config.json",
-    "sentence_camembert_config.json",
-    "sentence_albert_config.json",
-    "sentence_xlm-roberta_config.json",
-    "sentence_xlnet_config.json",
+TRANSFORMER_CONFIGS = tuple(
+    f"sentence_{kind}_config.json"
+    for kind in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
 )
-# Their position table begins behind the padding token, so it has fewer places than it has rows.
 OFFSET_POSITIONS = frozenset(
     {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "mpnet", "longformer", "data2vec-text"}
 )
+"""Architectures whose position table begins behind the padding token, so that it has fewer places than rows."""
 UNBOUNDED = 10**9
-HIDDEN_SIZE_KEYS = ("hidden_size", "dim", "d_model", "n_embd")
+"""Tokenizers without a limit give a larger number."""
 
 
 @dataclass(frozen=True, slots=True)
-class Anatomy:
+class CheckpointConfig:
     """A checkpoint's pipeline and limits.
 
     Attributes
@@ -40,25 +35,24 @@ class Anatomy:
     modules
         Class names of the pipeline in order (``Transformer``, ``Pooling``, ``Normalize``).
     native_pooling
-        The model's own pooling (several joined by ``+``); ``none`` where nothing pools tokens.
+        The model's own pooling (several joined by ``+``); ``none`` where no module pools tokens.
     include_prompt
         Whether the pooling counts the tokens of a prompt.
-    token_dimension, dimension
-        Length of a token vector and of a text's vector, None where the files do not say.
+    dimension
+        Length of a text's vector, None where the files do not say.
     max_length, positions
-        Longest input in tokens that the model takes by its settings, and by its position table.
+        Longest input in tokens by the model's settings, and by its position table.
     truncate_dim
         Dimensions that the model itself keeps, None for all.
     prompts, default_prompt
-        The model's named prompts, and the name of the one it uses unasked.
+        The model's named prompts, and the name of its default.
     remote_code
-        Whether a module of the pipeline is code that the checkpoint brings itself.
+        Whether a module of the pipeline is code in the checkpoint.
     """
 
     modules: tuple[str, ...]
     native_pooling: str
     include_prompt: bool
-    token_dimension: int | None
     dimension: int | None
     max_length: int | None
     positions: int | None
@@ -73,15 +67,15 @@ class Anatomy:
         return self.modules[-1] == "Normalize"
 
     def resolve_pooling(self, pooling: str, name: str) -> str:
-        """`pooling` with ``native`` replaced by what the model does.
+        """`pooling`, with ``native`` replaced by the model's own.
 
         Raises
         ------
         RequestError
             The model cannot be pooled that way.
         """
-        if pooling not in poolings.POOLINGS:
-            raise RequestError(f"pooling={pooling} does not exist: choose one of {', '.join(poolings.POOLINGS)}.")
+        if pooling not in POOLINGS:
+            raise RequestError(f"pooling={pooling} does not exist: choose one of {', '.join(POOLINGS)}.")
         if pooling == "native":
             return self.native_pooling
         if self.native_pooling == "none":
@@ -97,7 +91,7 @@ class Anatomy:
         return pooling
 
     def resolve_prompt(self, prompt: str | None, name: str) -> str | None:
-        """The text to put before every text: `prompt` is a name of the model's own prompts, or the text itself.
+        """The text put before every text: `prompt` is a name of one of the model's prompts, or the text itself.
 
         Raises
         ------
@@ -119,7 +113,7 @@ class Anatomy:
 
 def module_paths(folder: Path) -> list[tuple[str, str]]:
     """(class, subfolder) of the pipeline's modules; empty where the checkpoint has no modules.json."""
-    listed = _json(folder / "modules.json")
+    listed = read_json(folder / "modules.json")
     if listed is None:
         return []
     try:
@@ -130,108 +124,122 @@ def module_paths(folder: Path) -> list[tuple[str, str]]:
         ) from None
 
 
-def read(folder: Path) -> Anatomy:
+def read(folder: Path, name: str) -> CheckpointConfig:
     """Read a checkpoint's small files.
 
     Parameters
     ----------
     folder
         Holds at least config.json, modules.json where there is one, and the modules' config.json.
+    name
+        The model's name in messages.
 
     Raises
     ------
+    RequestError
+        The checkpoint is no embedding model: a sparse encoder, a cross-encoder, a multi-vector model.
     EvaluationError
         A file is no JSON.
     """
-    library = _json(folder / "config_sentence_transformers.json") or {}
-    listed = module_paths(folder)
-    if library.get("model_type", "SentenceTransformer") != "SentenceTransformer":
-        listed = []  # sentence-transformers gives other kinds of models its default modules
-    first = folder / (listed[0][1] if listed else "")
-    transformer = _first_json(first, TRANSFORMER_CONFIGS) if listed else {}
-    config = _json(first / "config.json") or _json(folder / "config.json") or {}
+    library = read_json(folder / "config_sentence_transformers.json") or {}
+    modules = module_paths(folder)
+    first = folder / (modules[0][1] if modules else "")
+    config = read_json(first / "config.json") or read_json(folder / "config.json") or {}
+    _refuse_other_kinds(name, library, modules, config)
+    transformer: Mapping[str, Any] = next(
+        filter(None, map(read_json, (first / name for name in TRANSFORMER_CONFIGS))), {}
+    )
     text_config = {**config, **config["text_config"]} if isinstance(config.get("text_config"), dict) else config
-    names = tuple(kind.rsplit(".", 1)[-1] for kind, _ in listed) or ("Transformer", "Pooling")
-    token_dimension = _number(text_config, HIDDEN_SIZE_KEYS)
-    native, include_prompt, dimension = _pooled(folder, listed, config, token_dimension)
+    native, include_prompt, dimension = _pooled(folder, modules, config, text_config)
     positions = _positions(text_config)
-    return Anatomy(
-        modules=names,
+    return CheckpointConfig(
+        modules=tuple(kind.rsplit(".", 1)[-1] for kind, _ in modules) or ("Transformer", "Pooling"),
         native_pooling=native,
         include_prompt=include_prompt,
-        token_dimension=token_dimension,
         dimension=dimension,
-        max_length=_max_length(first, transformer, positions),
+        max_length=_max_length(first, transformer if modules else {}, positions),
         positions=positions,
         truncate_dim=library.get("truncate_dim"),
         prompts={str(k): str(v) for k, v in (library.get("prompts") or {}).items() if v is not None},
         default_prompt=library.get("default_prompt_name"),
-        remote_code=any(not kind.startswith("sentence_transformers.") for kind, _ in listed),
+        remote_code=any(not kind.startswith("sentence_transformers.") for kind, _ in modules),
+    )
+
+
+def _refuse_other_kinds(
+    name: str, library: Mapping[str, Any], modules: list[tuple[str, str]], config: Mapping[str, Any]
+) -> None:
+    """Refuse what has no vector a text; sentence-transformers would load it as the mean of its tokens."""
+    kind = str(library.get("model_type", "SentenceTransformer"))
+    architecture = str((config.get("architectures") or [""])[0])
+    sparse = [module for module, _ in modules if "sparse_encoder" in module or module.endswith(".SpladePooling")]
+    if kind != "SentenceTransformer":
+        stated = f"config_sentence_transformers.json says {kind}"
+    elif sparse:
+        stated = f"modules.json names {sparse[0]}"
+    elif "ColBERT" in architecture or (not modules and architecture.endswith("ForSequenceClassification")):
+        stated = f"config.json says {architecture}"
+    else:
+        return
+    raise RequestError(
+        f"{name} is no model of one dense vector a text ({stated}): "
+        "choose an embedding model; sparse, multi-vector and cross-encoders are not evaluated."
     )
 
 
 def _pooled(
-    folder: Path, listed: list[tuple[str, str]], config: Mapping[str, Any], hidden: int | None
+    folder: Path, modules: list[tuple[str, str]], config: Mapping[str, Any], text_config: Mapping[str, Any]
 ) -> tuple[str, bool, int | None]:
     """(native pooling, include_prompt, dimension of a text's vector)."""
-    if not listed:
+    hidden = _number(text_config, "hidden_size", "dim", "d_model", "n_embd")
+    if not modules:
         # sentence-transformers' default: the last token for causal language models, else the mean.
         architecture = str((config.get("architectures") or [""])[0])
         causal = architecture.endswith("ForCausalLM") and config.get("is_causal", True)
         return ("last_token" if causal else "mean"), True, hidden
     native, include_prompt, dimension = "none", True, hidden
-    for kind, path in listed:
-        own = _json(folder / path / "config.json") or {}
+    for kind, path in modules:
+        own = read_json(folder / path / "config.json") or {}
         if kind.endswith(".Pooling"):
-            native = poolings.native_name(own)
+            native = native_name(own)
             include_prompt = bool(own.get("include_prompt", True))
-            width = _number(own, ("embedding_dimension", "word_embedding_dimension")) or hidden
+            width = _number(own, "embedding_dimension", "word_embedding_dimension") or hidden
             dimension = None if width is None else width * len(native.split("+"))
         elif kind.endswith(".Dense"):
-            dimension = _number(own, ("out_features",))
+            dimension = _number(own, "out_features")
         elif not kind.endswith((".Transformer", ".Normalize", ".Dropout", ".LayerNorm")):
             dimension = None
     return native, include_prompt, dimension
 
 
 def _positions(config: Mapping[str, Any]) -> int | None:
-    rows = _number(config, ("max_position_embeddings", "n_positions"))
-    if rows is None:
-        return None
-    if config.get("model_type") in OFFSET_POSITIONS:
-        padding = config.get("pad_token_id")
-        return rows - (1 if padding is None else int(padding)) - 1
-    return rows
+    """Longest input of the position table."""
+    rows = _number(config, "max_position_embeddings", "n_positions")
+    if rows is None or config.get("model_type") not in OFFSET_POSITIONS:
+        return rows
+    padding = config.get("pad_token_id")
+    return rows - (1 if padding is None else int(padding)) - 1
 
 
 def _max_length(folder: Path, transformer: Mapping[str, Any], positions: int | None) -> int | None:
-    """As sentence-transformers finds it: its own setting, else the tokenizer's within the positions."""
+    """As sentence-transformers: the model's own setting, else the tokenizer's within the positions."""
     own = transformer.get("max_seq_length")
     if own is not None:
         return int(own)
-    tokenizer = (_json(folder / "tokenizer_config.json") or {}).get("model_max_length")
-    limits = [int(limit) for limit in (tokenizer, positions) if limit is not None and limit < UNBOUNDED]
-    return min(limits, default=None)
+    tokenizer = (read_json(folder / "tokenizer_config.json") or {}).get("model_max_length")
+    return min(
+        (int(limit) for limit in (tokenizer, positions) if limit is not None and limit < UNBOUNDED), default=None
+    )
 
 
-def _number(config: Mapping[str, Any], keys: tuple[str, ...]) -> int | None:
-    for key in keys:
-        value = config.get(key)
-        if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-            return value
-    return None
+def _number(config: Mapping[str, Any], *keys: str) -> int | None:
+    """The first positive integer under one of `keys`."""
+    values = (config.get(key) for key in keys)
+    return next((v for v in values if isinstance(v, int) and not isinstance(v, bool) and v > 0), None)
 
 
-def _first_json(folder: Path, names: tuple[str, ...]) -> Mapping[str, Any]:
-    for name in names:
-        found = _json(folder / name)
-        if found:
-            return dict(found)
-    return {}
-
-
-def _json(path: Path) -> Any:
-    """Content of a JSON file, None where there is none."""
+def read_json(path: Path) -> Any:
+    """Content of a JSON file, None where there is none; raises EvaluationError where it is no JSON."""
     if not path.is_file():
         return None
     try:

@@ -1,68 +1,66 @@
-"""Which of a checkpoint's files count, whether they are whole, and their digest."""
+"""Which of a checkpoint's files are read, whether they are complete, and their digest."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
-from typing import Any
 
-from evalkit.encoders import checkpoint_config as anatomy
+from evalkit.encoders import checkpoint_config
+from evalkit.encoders.file_digest import sha256
 from evalkit.errors import EvaluationError
 
-__all__ = ["check_weights", "digest", "has_weights", "list_files", "needed", "refuse_pickles", "small"]
+__all__ = ["digest", "has_weights", "list_files", "missing", "needed", "refuse_pickles", "small"]
 
-TEXT_SUFFIXES = frozenset({".json", ".txt", ".model", ".jinja", ".bpe", ".tiktoken", ".spm", ".vocab"})
-TOKENIZER_FILES = frozenset(
-    {"tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model"}
-)
-LARGE_JSON = frozenset({"tokenizer.json", "vocab.json"})
+TEXT_SUFFIXES = frozenset({".json", ".txt", ".model", ".jinja", ".bpe", ".tiktoken", ".spm", ".vocab", ".py"})
+TOKENIZER_FILES = (
+    "tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model",
+)  # fmt: skip
+VOCABULARIES = frozenset({"tokenizer.json", "vocab.json"})
+WEIGHTS = ("model.safetensors", "model-0*.safetensors", "adapter_model*.safetensors")
 EXPORTS = frozenset({"onnx", "openvino", "coreml", "tensorrt"})
-"""Folders with the same weights for other runtimes."""
-PICKLES = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl"})
-
-_digests: dict[Path, tuple[tuple[Any, ...], str]] = {}
+"""Folders that hold the same weights for other runtimes."""
 
 
 def needed(files: Iterable[str]) -> list[str]:
-    """Those of a checkpoint's files that loading it as PyTorch weights may read."""
+    """The files that loading PyTorch weights may read, in the root and in folders with a config.json."""
     files = frozenset(files)
     folders = {str(PurePosixPath(file).parent) for file in files if file.endswith("config.json")} | {"."}
-    folders -= {folder for folder in folders if folder.split("/")[0] in EXPORTS}
+    folders = {folder for folder in folders if folder.split("/")[0] not in EXPORTS}
     chosen = []
     for file in files:
         path = PurePosixPath(file)
-        if str(path.parent) not in folders or path.name == "data_config.json":
-            continue
-        weights = path.suffix == ".safetensors" and (
-            path.name == "model.safetensors" or path.name.startswith(("model-0", "adapter_model"))
-        )
-        if weights or path.suffix in TEXT_SUFFIXES or path.suffix == ".py":
+        weights = any(path.match(pattern) for pattern in WEIGHTS)
+        text = path.suffix in TEXT_SUFFIXES and path.name != "data_config.json"
+        if str(path.parent) in folders and (weights or text):
             chosen.append(file)
     return sorted(chosen)
 
 
 def small(files: Iterable[str]) -> list[str]:
-    """Those of `needed` that say what the checkpoint is made of, without its vocabulary."""
-    return [file for file in needed(files) if file.endswith(".json") and PurePosixPath(file).name not in LARGE_JSON]
+    """The files of `needed` that describe the checkpoint, without weights and vocabulary."""
+    return [f for f in needed(files) if f.endswith(".json") and PurePosixPath(f).name not in VOCABULARIES]
+
+
+def missing(folder: Path, files: Iterable[str]) -> list[str]:
+    """The files that `folder` lacks."""
+    return [file for file in files if not (folder / file).is_file()]
 
 
 def refuse_pickles(name: str, files: Iterable[str]) -> None:
-    """Refuse a checkpoint one of whose modules has its weights as pickle only: unpickling runs code.
+    """Refuse a checkpoint with a module whose weights are a pickle only: unpickling can run any code.
 
     Raises
     ------
     EvaluationError
-        Naming the file.
+        Names the file.
     """
     files = frozenset(files)
-    safe = {str(PurePosixPath(file).parent) for file in files if file.endswith(".safetensors")}
+    safe = {PurePosixPath(file).parent for file in files if file.endswith(".safetensors")}
     for file in sorted(files):
         path = PurePosixPath(file)
-        loaded = path.name.startswith("pytorch_model") and path.suffix in PICKLES
-        if loaded and str(path.parent) not in safe:
+        if path.match("pytorch_model*.bin") and path.parent not in safe:
             raise EvaluationError(
                 f"{name} has its weights in {file} only, a pickle that could run any code when loaded: "
                 "choose a revision with model.safetensors, or convert it."
@@ -70,65 +68,28 @@ def refuse_pickles(name: str, files: Iterable[str]) -> None:
 
 
 def has_weights(folder: Path) -> bool:
-    """Whether a folder holds all that loading its main module takes."""
-    listed = anatomy.module_paths(folder)
-    first = folder / listed[0][1] if listed else folder
+    """Whether `folder` holds the safetensors that its modules load (all shards), and a tokenizer."""
+    modules = checkpoint_config.module_paths(folder)
+    first = folder / (modules[0][1] if modules else "")
     index = first / "model.safetensors.index.json"
+    weights = ["model.safetensors"]
     if index.is_file():
-        shards = set(json.loads(index.read_text(encoding="utf-8")).get("weight_map", {}).values())
-        whole = bool(shards) and all((first / shard).is_file() for shard in shards)
-    else:
-        whole = (first / "model.safetensors").is_file()
+        weights = sorted(set(checkpoint_config.read_json(index).get("weight_map", {}).values()))
+    dense = [f"{path}/model.safetensors" for kind, path in modules if kind.endswith(".Dense")]
     tokenizer = any((first / file).is_file() for file in TOKENIZER_FILES)
-    dense = all((folder / path / "model.safetensors").is_file() for kind, path in listed if kind.endswith(".Dense"))
-    return whole and tokenizer and dense
-
-
-def check_weights(path: Path, name: str) -> None:
-    """Compare a safetensors file's length with what its own header promises.
-
-    Raises
-    ------
-    EvaluationError
-        It is too short, too long, or no safetensors file.
-    """
-    size = path.stat().st_size
-    try:
-        with path.open("rb") as stream:
-            length = int.from_bytes(stream.read(8), "little")
-            header = json.loads(stream.read(length)) if 0 < length <= size - 8 else None
-        ends = [entry["data_offsets"][1] for key, entry in header.items() if key != "__metadata__"] if header else []
-        promised = 8 + length + max(ends, default=0)
-    except (ValueError, KeyError, TypeError, AttributeError):
-        header, promised = None, -1
-    if header is None or promised != size:
-        raise EvaluationError(
-            f"the weights {path.name} of {name} are damaged ({size} bytes found): "
-            f"delete {path.parent} and get them anew."
-        )
+    return bool(weights) and tokenizer and not missing(first, weights) and not missing(folder, dense)
 
 
 def digest(folder: Path) -> str:
-    """Hex SHA-256 over the files that loading reads; kept while their sizes and times stay the same."""
-    folder = folder.resolve()
-    files = needed(list_files(folder))
-    stats = [(file, (folder / file).stat()) for file in files]
-    stamp = tuple((file, stat.st_size, stat.st_mtime_ns) for file, stat in stats)
-    known = _digests.get(folder)
-    if known is not None and known[0] == stamp:
-        return known[1]
-    state = hashlib.sha256()
-    for file in files:
-        with (folder / file).open("rb") as stream:
-            state.update(f"{file}\n{hashlib.file_digest(stream, 'sha256').hexdigest()}\n".encode())
-    _digests[folder] = (stamp, state.hexdigest())
-    return state.hexdigest()
+    """Hex SHA-256 over the files of `needed`: their names and contents."""
+    lines = [f"{file}\n{sha256(folder / file)}\n" for file in needed(list_files(folder))]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def list_files(folder: Path) -> frozenset[str]:
     """Paths of all files within `folder`, hidden ones left out."""
-    found = []
+    paths = []
     for parent, folders, files in os.walk(folder, followlinks=True):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [(Path(parent) / file).relative_to(folder).as_posix() for file in files if not file.startswith(".")]
-    return frozenset(found)
+        paths += [(Path(parent) / file).relative_to(folder).as_posix() for file in files if not file.startswith(".")]
+    return frozenset(paths)

@@ -1,19 +1,20 @@
-"""Where a model's files are: a folder, an installed package, or the hub's cache, filled when need be.
+"""Where a model's files are: in a folder, an installed package, or the hub's cache, which is filled when needed.
 
-`find` reads only small files, so that an identity costs no download of weights; `fetch` gets the rest.
+`find` reads small files only, so that an identity costs no download of weights; `fetch` gets the rest.
 """
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import importlib.util
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from evalkit.encoders import checkpoint_config as anatomy
-from evalkit.encoders import checkpoint_files as contents
-from evalkit.encoders import hub_client as hub
+from evalkit.encoders import checkpoint_config, hub_client
+from evalkit.encoders.checkpoint_files import digest, has_weights, list_files, missing, needed, refuse_pickles, small
 from evalkit.errors import EvaluationError, HubUnreachableError, RequestError
 
 __all__ = ["Checkpoint", "check_folder", "fetch", "find", "folder_of"]
@@ -30,11 +31,11 @@ class Checkpoint:
     revision
         Full commit, or ``sha256:`` and the digest of the folder's content.
     folder
-        Where its small files are.
+        Holds at least its small files.
     files
         Paths of all its files within `folder`, as far as known.
     origin
-        Where the rest comes from.
+        Where missing files come from.
     """
 
     name: str
@@ -44,15 +45,11 @@ class Checkpoint:
     origin: Literal["hub", "folder", "package"]
 
 
-_found: dict[tuple[str, str | None, Path], Checkpoint] = {}
-"""What a branch stood for when it was first asked, so that all runs of a sweep take the same."""
-
-
 def folder_of(name: str, revision: str | None) -> Path | None:
     """The folder that `name` means, or None where it is a hub id.
 
-    A name that begins like a path is one; another is a folder where there is one of that name and no
-    revision is asked for, since only the hub has revisions.
+    A name that begins like a path is a path; another name is a folder where there is one of that name and no
+    revision is given, since only the hub has revisions.
     """
     path = Path(name).expanduser()
     if name.startswith(("/", "./", "../", "~", ".\\", "\\")) or path.is_absolute() or name in {"", ".", ".."}:
@@ -66,14 +63,14 @@ def check_folder(folder: Path, name: str, revision: str | None) -> None:
     Raises
     ------
     RequestError
-        It does not exist, is no model, or a revision of it was asked for.
+        It does not exist or is no model, or `revision` is given.
     """
     if not folder.is_dir():
         what = "is a file" if folder.exists() else "does not exist"
         raise RequestError(
             f"the folder model.name={name!r} {what}: name a folder that holds a model, or a hub id (owner/model)."
         )
-    if not _any_file(folder, ("config.json", "modules.json")):
+    if len(missing(folder, ("config.json", "modules.json"))) == 2:
         raise RequestError(
             f"the folder model.name={name!r} holds no model (neither config.json nor modules.json): name one that does."
         )
@@ -97,7 +94,7 @@ def find(
         An installed package that holds one revision of one model: ``module``, ``folder``, ``name``,
         ``revision``, ``digest`` (of its content, so that other weights cannot pass as that revision).
     plain
-        The checkpoint is known to have no modules.json, so a cache without one may be whole.
+        The checkpoint is known to have no modules.json, so a cache without one may be complete.
 
     Raises
     ------
@@ -108,34 +105,22 @@ def find(
     if folder is not None:
         check_folder(folder, name, revision)
         folder = folder.resolve()
-        files = contents.list_files(folder)
-        return Checkpoint(folder.name, "sha256:" + contents.digest(folder), folder, files, "folder")
-    packaged = _packaged(name, revision, package)
-    if packaged is not None:
-        return packaged
-    hub.check_name(name)
-    asked = (name, revision, hub.snapshot_folder(name, ""))
-    if asked not in _found or not _found[asked].folder.is_dir():
-        _found[asked] = _find_on_hub(name, revision, plain=plain)
-    return _found[asked]
+        return Checkpoint(folder.name, "sha256:" + digest(folder), folder, list_files(folder), "folder")
+    return _packaged(name, revision, package) or _find_on_hub(name, revision, plain)
 
 
 def fetch(checkpoint: Checkpoint) -> Path:
-    """The folder with all files that loading needs, downloaded where they are not here yet.
+    """The folder with all files that loading needs, downloaded where they are missing.
 
     Raises
     ------
     HubUnreachableError, EvaluationError
-        As `evalkit.encoders.hub_client.download`; or the weights are damaged, missing, or pickled only.
+        As `evalkit.encoders.hub_client.download`; or the weights are missing, or pickled only.
     """
     if checkpoint.origin == "hub":
         _complete(checkpoint)
-    files = contents.list_files(checkpoint.folder)
-    contents.refuse_pickles(checkpoint.name, files)
-    for file in contents.needed(files):
-        if file.endswith(".safetensors"):
-            contents.check_weights(checkpoint.folder / file, checkpoint.name)
-    if not contents.has_weights(checkpoint.folder):
+    refuse_pickles(checkpoint.name, list_files(checkpoint.folder))
+    if not has_weights(checkpoint.folder):
         raise EvaluationError(
             f"{checkpoint.name} lacks weights or tokenizer in {checkpoint.folder} (model.safetensors, tokenizer.json): "
             "get the checkpoint anew."
@@ -145,19 +130,17 @@ def fetch(checkpoint: Checkpoint) -> Path:
 
 def _complete(checkpoint: Checkpoint) -> None:
     """Download what the cache lacks of a checkpoint."""
-    listed = hub.cached_files(checkpoint.name, checkpoint.revision) or checkpoint.files
-    missing = _missing(checkpoint.folder, contents.needed(listed))
-    if not missing and not contents.has_weights(checkpoint.folder):
-        # All that the cache knows of is here, and it is not all there is.
-        listed = hub.list_files(checkpoint.name, checkpoint.revision).files
-        missing = _missing(checkpoint.folder, contents.needed(listed))
-    contents.refuse_pickles(checkpoint.name, listed)
-    if missing:
-        hub.download(checkpoint.name, checkpoint.revision, missing)
+    name, commit, folder = checkpoint.name, checkpoint.revision, checkpoint.folder
+    files = hub_client.cached_files(name, commit) or checkpoint.files
+    if not missing(folder, needed(files)) and not has_weights(folder):
+        _, files = hub_client.describe(name, commit)  # the cache holds all that it knows of, which is not all
+    refuse_pickles(name, files)
+    if missing(folder, needed(files)):
+        hub_client.download(name, commit, needed(files))
 
 
 def _packaged(name: str, revision: str | None, package: Mapping[str, Any] | None) -> Checkpoint | None:
-    """The package's copy where it is installed and is what was asked for; else None."""
+    """The package's copy where it is installed and holds the revision; else None."""
     if package is None or (name, revision) != (package["name"], package["revision"]):
         return None
     spec = importlib.util.find_spec(str(package["module"]))
@@ -166,87 +149,68 @@ def _packaged(name: str, revision: str | None, package: Mapping[str, Any] | None
     folder = Path(spec.submodule_search_locations[0]) / str(package["folder"])
     if not folder.is_dir():
         return None
-    found = contents.digest(folder)
-    if found != package["digest"]:
+    content = digest(folder)
+    if content != package["digest"]:
         raise EvaluationError(
             f"the installed package {package['module']} does not hold {name} at {str(revision)[:12]} "
-            f"(content {found[:12]}, expected {str(package['digest'])[:12]}): "
+            f"(content {content[:12]}, expected {str(package['digest'])[:12]}): "
             "reinstall it, or remove it to use the hub."
         )
-    return Checkpoint(name, str(revision), folder, contents.list_files(folder), "package")
+    return Checkpoint(name, str(revision), folder, list_files(folder), "package")
 
 
-def _find_on_hub(name: str, revision: str | None, *, plain: bool) -> Checkpoint:
-    if revision is not None and hub.is_commit(revision):
-        cached = _cached(name, revision, plain=plain)
-        if cached is not None:
-            return cached
+@functools.cache
+def _find_on_hub(name: str, revision: str | None, plain: bool) -> Checkpoint:
+    """A hub model's small files; asked once a process, so that all runs of a sweep take the same commit of a branch."""
+    if hub_client.is_commit(revision) and (cached := _cached(name, revision, plain)) is not None:
+        return cached
     try:
-        listing = _listing(name, revision)
+        full_name, files = _describe(name, revision)
     except HubUnreachableError:
-        fallback = _fallback(name, revision)
-        if fallback is None:
+        copies = (_cached(candidate, revision, plain=True) for candidate in _candidates(name))
+        copy = next((copy for copy in copies if copy is not None), None)
+        if copy is None:
             raise
-        return fallback
-    if not listing.files & {"config.json", "modules.json"}:
+        return copy
+    if not files & {"config.json", "modules.json"}:
         raise EvaluationError(
             f"{name} on the hub is no model that can be loaded (neither config.json nor modules.json): choose another."
         )
-    contents.refuse_pickles(name, listing.files)
-    folder = hub.snapshot_folder(listing.name, listing.commit)
-    missing = _missing(folder, contents.small(listing.files))
-    if missing:
-        hub.download(listing.name, listing.commit, missing)
-    hub.remember(listing.name, listing, revision)
-    return Checkpoint(listing.name, listing.commit, folder, listing.files, "hub")
+    refuse_pickles(name, files)
+    # By the branch, not by its commit: huggingface_hub then notes what the branch stands for, for days without a hub.
+    folder = hub_client.download(full_name, revision, small(files), seconds=hub_client.SMALL_FILES_SECONDS)
+    return Checkpoint(full_name, folder.name, folder, files, "hub")
 
 
-def _listing(name: str, revision: str | None) -> hub.Listing:
-    """The hub's listing; a short name is also sought among sentence-transformers' own models, as they do."""
-    try:
-        return hub.list_files(name, revision)
-    except HubUnreachableError:
-        raise
-    except EvaluationError:
-        if "/" in name:
-            raise
-        return hub.list_files(f"sentence-transformers/{name}", revision)
+def _candidates(name: str) -> list[str]:
+    """Hub ids for a name: a short one may be one of sentence-transformers' own models."""
+    return [name] if "/" in name else [name, f"sentence-transformers/{name}"]
 
 
-def _cached(name: str, commit: str, *, plain: bool) -> Checkpoint | None:
-    """The cache's copy of a commit, where its small files are sure to be whole."""
-    folder = hub.snapshot_folder(name, commit)
-    if not _any_file(folder, ("config.json", "modules.json")):
+def _describe(name: str, revision: str | None) -> tuple[str, frozenset[str]]:
+    """Full id and files of the first candidate that the hub has."""
+    *others, last = _candidates(name)
+    for candidate in others:
+        with contextlib.suppress(EvaluationError):
+            return hub_client.describe(candidate, revision)
+    return hub_client.describe(last, revision)
+
+
+def _cached(name: str, revision: str | None, plain: bool) -> Checkpoint | None:
+    """The cache's copy of a revision, where its small files are certainly complete."""
+    folder = hub_client.cached_folder(name, revision)
+    if folder is None:
         return None
-    listed = hub.cached_files(name, commit)
-    if listed is not None:
-        whole = not _missing(folder, contents.small(listed))
-        return Checkpoint(name, commit, folder, listed, "hub") if whole else None
-    paths = anatomy.module_paths(folder)
-    if paths:
-        described = [f"{path}/config.json" for kind, path in paths if kind.endswith((".Pooling", ".Dense"))]
-        whole = not _missing(folder, described)
+    files = hub_client.cached_files(name, folder.name)
+    modules = checkpoint_config.module_paths(folder)
+    if files is not None:
+        complete = not missing(folder, small(files))
+    elif modules:
+        poolings = [f"{path}/config.json" for kind, path in modules if kind.endswith((".Pooling", ".Dense"))]
+        complete = not missing(folder, poolings)
     else:
-        # transformers alone caches no modules.json even where the model has one, and taking its absence at
-        # its word would change the model's pooling: the absence must be known.
-        absent = plain or hub.known_absent(name, commit, "modules.json")
-        whole = absent or _any_file(folder, (".gitattributes", "README.md"))
-    return Checkpoint(name, commit, folder, contents.list_files(folder), "hub") if whole else None
-
-
-def _fallback(name: str, revision: str | None) -> Checkpoint | None:
-    """What the cache has of a model when the hub cannot be asked."""
-    for candidate in (name,) if "/" in name else (name, f"sentence-transformers/{name}"):
-        commit = revision if hub.is_commit(revision) else hub.cached_commit(candidate, revision)
-        cached = None if commit is None else _cached(candidate, commit, plain=True)
-        if cached is not None:
-            return cached
-    return None
-
-
-def _missing(folder: Path, files: Iterable[str]) -> list[str]:
-    return [file for file in files if not (folder / file).is_file()]
-
-
-def _any_file(folder: Path, files: Iterable[str]) -> bool:
-    return any((folder / file).is_file() for file in files)
+        # transformers alone caches no modules.json even where the model has one, and ignoring that file would
+        # change the model's pooling: its absence must be certain.
+        clone = len(missing(folder, (".gitattributes", "README.md"))) < 2
+        complete = plain or clone or hub_client.known_absent(name, folder.name, "modules.json")
+    return Checkpoint(name, folder.name, folder, files or list_files(folder), "hub") if complete else None

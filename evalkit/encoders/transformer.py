@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from evalkit.encoders import Advance
-from evalkit.encoders import batching as forward
-from evalkit.encoders import checkpoint_config as anatomy
-from evalkit.encoders import checkpoint_locator as checkpoints
-from evalkit.encoders import hub_client as hub
-from evalkit.encoders.silence import no_telemetry, quiet
+from evalkit.encoders import Advance, batching, checkpoint_config, checkpoint_locator, hub_client
+from evalkit.encoders.checkpoint_config import CheckpointConfig
+from evalkit.encoders.checkpoint_locator import Checkpoint
+from evalkit.encoders.silence import quiet
 from evalkit.errors import EvalkitError, EvaluationError, RequestError
 from evalkit.types import EncoderIdentity, Encoding
 
@@ -75,11 +74,11 @@ class TransformerEncoder:
         package: Mapping[str, Any] | None = None,
         plain: bool = False,
     ) -> None:
-        folder = checkpoints.folder_of(name, revision)
+        folder = checkpoint_locator.folder_of(name, revision)
         if folder is None:
-            hub.check_name(name)
+            hub_client.check_name(name)
         else:
-            checkpoints.check_folder(folder, name, revision)
+            checkpoint_locator.check_folder(folder, name, revision)
         if dtype not in {"auto", "float32", "bfloat16"}:
             raise RequestError(f"dtype={dtype} is not known: choose auto, float32 or bfloat16.")
         self.name, self.revision = name, revision
@@ -87,30 +86,30 @@ class TransformerEncoder:
         self.trust_remote_code = trust_remote_code
         self.device, self.dtype, self.batch_tokens = device, dtype, batch_tokens
         self.package, self.plain = package, plain
-        self._checkpoint: checkpoints.Checkpoint | None = None
-        self._anatomy: anatomy.Anatomy | None = None
-        self._pipeline: forward.Pipeline | None = None
+        self._checkpoint: Checkpoint | None = None
+        self._config: CheckpointConfig | None = None
+        self._pipeline: batching.Pipeline | None = None
 
     def identify(self, pooling: str) -> EncoderIdentity:
         """See `evalkit.encoders.Encoder.identify`; reads small files only."""
-        checkpoint, parts = self._read()
-        truncate_dim = self._kept(parts)
-        prompt = parts.resolve_prompt(self.prompt, self.name)
-        details: dict[str, Any] = {"modules": list(parts.modules), "truncate_dim": truncate_dim}
+        checkpoint, config = self._read()
+        truncate_dim = self._kept(config)
+        prompt = config.resolve_prompt(self.prompt, self.name)
+        details: dict[str, Any] = {"modules": list(config.modules), "truncate_dim": truncate_dim}
         if prompt is not None:
-            details["include_prompt"] = parts.include_prompt
+            details["include_prompt"] = config.include_prompt
         if self.trust_remote_code:
             details["trust_remote_code"] = True
         return EncoderIdentity(
             kind="transformer",
             name=checkpoint.name,
             revision=checkpoint.revision,
-            pooling=parts.resolve_pooling(pooling, self.name),
-            native_pooling=parts.native_pooling,
-            normalised=parts.normalised and truncate_dim is None,
+            pooling=config.resolve_pooling(pooling, self.name),
+            native_pooling=config.native_pooling,
+            normalised=config.normalised and truncate_dim is None,
             dtype="bfloat16" if self.dtype == "bfloat16" else "float32",
-            dimension=truncate_dim or parts.dimension,
-            max_length=self._longest(parts),
+            dimension=truncate_dim or config.dimension,
+            max_length=self._longest(config),
             prompt=prompt,
             details=details,
         )
@@ -122,64 +121,68 @@ class TransformerEncoder:
             self._pipeline = self._load()
         on_cpu = self._pipeline.model.device.type == "cpu"
         batch_tokens = self.batch_tokens or (CPU_BATCH_TOKENS if on_cpu else GPU_BATCH_TOKENS)
+        chosen = list(dict.fromkeys(resolved.values()))
         with quiet():
-            chosen = list(dict.fromkeys(resolved.values()))
-            made = forward.encode(self._pipeline, texts, chosen, batch_tokens=batch_tokens, advance=advance)
-        return {pooling: made[name] for pooling, name in resolved.items()}
+            encodings = batching.encode(self._pipeline, texts, chosen, batch_tokens=batch_tokens, advance=advance)
+        return {pooling: encodings[name] for pooling, name in resolved.items()}
 
     def encode_queries(
         self, texts: Sequence[str], poolings: Sequence[str], corpus_texts: Sequence[str], advance: Advance
     ) -> dict[str, Encoding]:
-        """As `encode`: the corpus does not change a transformer."""
+        """As `encode`: a transformer does not depend on the corpus."""
         del corpus_texts
         return self.encode(texts, poolings, advance)
 
-    def _read(self) -> tuple[checkpoints.Checkpoint, anatomy.Anatomy]:
-        if self._checkpoint is None or self._anatomy is None:
-            self._checkpoint = checkpoints.find(self.name, self.revision, package=self.package, plain=self.plain)
-            self._anatomy = anatomy.read(self._checkpoint.folder)
-        if self._anatomy.remote_code and not self.trust_remote_code:
-            raise RequestError(self._untrusted())
-        return self._checkpoint, self._anatomy
+    def _read(self) -> tuple[Checkpoint, CheckpointConfig]:
+        """The checkpoint and its small files, read once."""
+        if self._checkpoint is None or self._config is None:
+            self._checkpoint = checkpoint_locator.find(self.name, self.revision, package=self.package, plain=self.plain)
+            self._config = checkpoint_config.read(self._checkpoint.folder, self.name)
+        if self._config.remote_code and not self.trust_remote_code:
+            raise self._untrusted()
+        return self._checkpoint, self._config
 
-    def _untrusted(self) -> str:
-        return (
+    def _untrusted(self) -> RequestError:
+        """The checkpoint brings code, and model.trust_remote_code is false."""
+        return RequestError(
             f"{self.name} brings code of its own, which does not run unasked: read it, "
             "then set model.trust_remote_code=true, or choose another model."
         )
 
-    def _kept(self, parts: anatomy.Anatomy) -> int | None:
+    def _kept(self, config: CheckpointConfig) -> int | None:
         """Dimensions kept, None where that is all of them."""
-        kept = self.truncate_dim if self.truncate_dim is not None else parts.truncate_dim
-        if kept is not None and parts.dimension is not None:
-            if self.truncate_dim is not None and kept > parts.dimension:
-                raise RequestError(
-                    f"model.truncate_dim={kept} is more than the {parts.dimension} dimensions of {self.name}: "
-                    "choose fewer or leave it out."
-                )
-            return kept if kept < parts.dimension else None
-        return kept
-
-    def _longest(self, parts: anatomy.Anatomy) -> int | None:
-        if self.max_length is None:
-            return parts.max_length
-        if parts.positions is not None and self.max_length > parts.positions:
+        kept = config.truncate_dim if self.truncate_dim is None else self.truncate_dim
+        if kept is None or config.dimension is None:
+            return kept
+        if self.truncate_dim is not None and kept > config.dimension:
             raise RequestError(
-                f"model.max_length={self.max_length} is more than the {parts.positions} positions of "
+                f"model.truncate_dim={kept} is more than the {config.dimension} dimensions of {self.name}: "
+                "choose fewer or leave it out."
+            )
+        return kept if kept < config.dimension else None
+
+    def _longest(self, config: CheckpointConfig) -> int | None:
+        """Longest input in tokens."""
+        if self.max_length is None:
+            return config.max_length
+        if config.positions is not None and self.max_length > config.positions:
+            raise RequestError(
+                f"model.max_length={self.max_length} is more than the {config.positions} positions of "
                 f"{self.name}: choose fewer or leave it out."
             )
         return self.max_length
 
-    def _load(self) -> forward.Pipeline:
-        checkpoint, parts = self._read()
-        folder = checkpoints.fetch(checkpoint)
-        no_telemetry()
+    def _load(self) -> batching.Pipeline:
+        """The model on its device, with its weights."""
+        checkpoint, config = self._read()
+        folder = checkpoint_locator.fetch(checkpoint)
         with quiet():
             import sentence_transformers
             import torch
+            from transformers.utils import logging
 
-        device = _device(self.device)
-        with quiet():
+            logging.disable_progress_bar()
+            device = _device(self.device)
             try:
                 model = sentence_transformers.SentenceTransformer(
                     str(folder),
@@ -189,23 +192,21 @@ class TransformerEncoder:
                     # The checkpoint's own dtype may be a half one: auto means exact.
                     model_kwargs={"dtype": torch.float32, "use_safetensors": True},
                 )
-            except Exception as error:
-                translated = self._translate(error)
-                if translated is None:
-                    raise
-                raise translated from None
+            except Exception as error:  # noqa: BLE001  # three libraries, each with its own
+                raise self._broken(error, folder) from None
             model.eval()
-            self._limit(model, parts)
-        return forward.Pipeline(
+            self._limit(model, config)
+        return batching.Pipeline(
             model=model,
-            prompt=parts.resolve_prompt(self.prompt, self.name),
-            native=parts.native_pooling,
-            truncate_dim=self._kept(parts),
+            prompt=config.resolve_prompt(self.prompt, self.name),
+            native=config.native_pooling,
+            truncate_dim=self._kept(config),
             autocast=self.dtype == "bfloat16",
         )
 
-    def _limit(self, model: Any, parts: anatomy.Anatomy) -> None:
-        limit = self._longest(parts)
+    def _limit(self, model: Any, config: CheckpointConfig) -> None:
+        """Give the model its longest input."""
+        limit = self._longest(config)
         tokenizer = getattr(model[0], "tokenizer", None)
         if limit is None or tokenizer is None or not hasattr(tokenizer, "num_special_tokens_to_add"):
             return
@@ -217,44 +218,36 @@ class TransformerEncoder:
             )
         model.max_seq_length = limit
 
-    def _translate(self, error: Exception) -> EvalkitError | None:
+    def _broken(self, error: Exception, folder: Path) -> EvalkitError:
         """What sentence-transformers, transformers and torch raise while loading, as one sentence."""
-        if isinstance(error, EvalkitError):
-            return error
-        said = (
-            f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'without a word'}"
-        )
         if "trust_remote_code" in str(error):
-            return RequestError(self._untrusted())
+            return self._untrusted()
+        message = next(iter(str(error).strip().splitlines()), "no message")
+        reason = f"{type(error).__name__}: {message}"
         if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
             return EvaluationError(
-                f"{self.name} does not fit into memory ({said}): take a smaller model or another device."
+                f"{self.name} does not fit into memory ({reason}): take a smaller model or another device."
             )
         if isinstance(error, ImportError):
-            return EvaluationError(f"{self.name} needs a library that is not installed ({said}): install it.")
+            return EvaluationError(f"{self.name} needs a library that is not installed ({reason}): install it.")
         return EvaluationError(
-            f"{self.name} cannot be loaded ({said}): its checkpoint is broken, get it anew or choose another revision."
+            f"{self.name} cannot be loaded ({reason}): its checkpoint is broken, "
+            f"delete {folder} and get it anew, or choose another revision."
         )
 
 
-def _device(asked: str) -> str:
-    """A device that PyTorch has here.
-
-    Raises
-    ------
-    RequestError
-        There is no such device.
-    """
+def _device(device: str) -> str:
+    """`device`, with ``auto`` resolved; refused where PyTorch does not have it."""
     import torch
 
-    if asked == "auto":
+    if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        device = torch.device(asked)
+        resolved = torch.device(device)
     except RuntimeError:
-        raise RequestError(f"device={asked} is not known: choose auto, cpu, cuda or cuda:0.") from None
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise RequestError(f"device={device} is not known: choose auto, cpu, cuda or cuda:0.") from None
+    if resolved.type == "cuda" and (resolved.index or 0) >= torch.cuda.device_count():
         raise RequestError(
-            f"device={asked} is not here (PyTorch sees {torch.cuda.device_count()} CUDA devices): choose auto or cpu."
+            f"device={device} is not here (PyTorch sees {torch.cuda.device_count()} CUDA devices): choose auto or cpu."
         )
-    return asked
+    return device

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.encoders import checkpoint_config as anatomy
-from evalkit.encoders.batching import _Tokenised, batches
+from evalkit.encoders import checkpoint_config
+from evalkit.encoders.batching import batches
 from evalkit.errors import EvaluationError, RequestError
 
 
@@ -30,14 +30,6 @@ def test_batches_are_as_full_as_can_be() -> None:
     assert made == [[1], [3, 0], [2, 4]]
 
 
-@pytest.mark.parametrize(("left", "expected"), [(False, [[5, 6, 0], [7, 8, 9]]), (True, [[0, 5, 6], [7, 8, 9]])])
-def test_padding_is_on_the_tokenizers_side(left: bool, expected: list[list[int]]) -> None:
-    rows = [{"input_ids": np.array(tokens)} for tokens in ([5, 6], [1], [7, 8, 9])]
-    padded = _Tokenised(rows, {"input_ids": 0}, left, {"modality": "text"}).batch(np.array([0, 2]), "cpu")
-    assert padded["input_ids"].tolist() == expected
-    assert padded["modality"] == "text"
-
-
 def write(folder: Path, **files: object) -> Path:
     for name, content in files.items():
         path = folder / (name.replace("__", "/") + ".json")
@@ -48,19 +40,19 @@ def write(folder: Path, **files: object) -> Path:
 
 def test_a_causal_language_model_takes_its_last_token(tmp_path: Path) -> None:
     config = {"architectures": ["LlamaForCausalLM"], "hidden_size": 8, "max_position_embeddings": 99}
-    assert anatomy.read(write(tmp_path, config=config)).native_pooling == "last_token"
+    assert checkpoint_config.read(write(tmp_path, config=config), "it").native_pooling == "last_token"
     bidirectional = {**config, "is_causal": False}
-    assert anatomy.read(write(tmp_path, config=bidirectional)).native_pooling == "mean"
+    assert checkpoint_config.read(write(tmp_path, config=bidirectional), "it").native_pooling == "mean"
 
 
 def test_limits_are_the_least_of_tokenizer_and_positions(tmp_path: Path) -> None:
     config = {"model_type": "roberta", "max_position_embeddings": 514, "pad_token_id": 1, "hidden_size": 8}
     write(tmp_path, config=config, tokenizer_config={"model_max_length": 10**30})
-    assert anatomy.read(tmp_path).max_length == 512
+    assert checkpoint_config.read(tmp_path, "it").max_length == 512
     write(tmp_path, tokenizer_config={"model_max_length": 128})
-    assert anatomy.read(tmp_path).max_length == 128
+    assert checkpoint_config.read(tmp_path, "it").max_length == 128
     write(tmp_path, config={"model_type": "t5", "d_model": 8}, tokenizer_config={})
-    parts = anatomy.read(tmp_path)
+    parts = checkpoint_config.read(tmp_path, "it")
     assert (parts.max_length, parts.positions, parts.dimension) == (None, None, 8)
 
 
@@ -75,26 +67,35 @@ def test_concatenated_poolings_are_named_and_a_layer_behind_them_keeps_them(tmp_
     pooled = {"word_embedding_dimension": 8, "pooling_mode_cls_token": True, "pooling_mode_max_tokens": True}
     write(tmp_path, config={"hidden_size": 8}, modules=modules("Transformer", "Pooling"))
     write(tmp_path, **{"1_Pooling__config": pooled})
-    parts = anatomy.read(tmp_path)
+    parts = checkpoint_config.read(tmp_path, "it")
     assert (parts.native_pooling, parts.dimension) == ("cls+max", 16)
     assert parts.resolve_pooling("mean", "it") == "mean"
     write(tmp_path, modules=modules("Transformer", "Pooling", "Dense"), **{"2_Dense__config": {"out_features": 5}})
-    parts = anatomy.read(tmp_path)
+    parts = checkpoint_config.read(tmp_path, "it")
     assert parts.dimension == 5
     with pytest.raises(RequestError, match=r"needs the length of cls\+max"):
         parts.resolve_pooling("mean", "it")
 
 
-def test_another_kind_of_model_gets_the_default_modules(tmp_path: Path) -> None:
-    write(tmp_path, config={"hidden_size": 8}, modules=modules("Transformer", "SpladePooling"))
-    write(tmp_path, config_sentence_transformers={"model_type": "SparseEncoder"})
-    assert anatomy.read(tmp_path).modules == ("Transformer", "Pooling")
+@pytest.mark.parametrize(
+    ("files", "stated"),
+    [
+        ({"config_sentence_transformers": {"model_type": "SparseEncoder"}}, "says SparseEncoder"),
+        ({"config_sentence_transformers": {"model_type": "CrossEncoder"}}, "says CrossEncoder"),
+        ({"modules": modules("Transformer", "SpladePooling")}, r"names sentence_transformers\.models\.SpladePooling"),
+        ({"config": {"architectures": ["BertForSequenceClassification"]}}, "says BertForSequenceClassification"),
+        ({"config": {"architectures": ["HF_ColBERT"]}}, "says HF_ColBERT"),
+    ],
+)
+def test_a_model_without_one_vector_a_text_is_refused(tmp_path: Path, files: dict[str, object], stated: str) -> None:
+    with pytest.raises(RequestError, match=rf"it is no model of one dense vector a text \(.* {stated}\): choose"):
+        checkpoint_config.read(write(tmp_path, **{"config": {"hidden_size": 8}, **files}), "it")
 
 
 def test_unknown_poolings_and_unreadable_files_are_refused(tmp_path: Path) -> None:
-    parts = anatomy.read(write(tmp_path, config={"hidden_size": 8}))
+    parts = checkpoint_config.read(write(tmp_path, config={"hidden_size": 8}), "it")
     with pytest.raises(RequestError, match="pooling=median does not exist"):
         parts.resolve_pooling("median", "it")
     write(tmp_path, modules={"no": "list"})
     with pytest.raises(EvaluationError, match="no list of modules"):
-        anatomy.read(tmp_path)
+        checkpoint_config.read(tmp_path, "it")

@@ -1,0 +1,23 @@
+"""SHA-256 of files, computed once a process while a file's size and time stay the same."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from pathlib import Path
+
+__all__ = ["sha256"]
+
+
+def sha256(path: Path) -> str:
+    """Hex SHA-256 of the content of a file."""
+    stat = path.stat()
+    return _sha256(path.resolve(), stat.st_size, stat.st_mtime_ns)
+
+
+@functools.cache
+def _sha256(path: Path, size: int, mtime: int) -> str:
+    """Digest of `path`; size and time tell a changed file from the one that was read."""
+    del size, mtime
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
