@@ -7,7 +7,7 @@ import json
 import math
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from evalkit.version import __version__
 
 __all__ = [
     "FORMAT",
+    "HEADLINE_SCORES",
     "find_records",
     "plain",
     "read_record",
@@ -27,12 +28,28 @@ __all__ = [
     "run_name",
     "write_json",
     "write_record",
+    "write_whole",
 ]
 
 FORMAT = 1
 """Version of record.json's shape; raised when an older reader would misread it."""
 
 RECORD_NAME = "record.json"
+
+HEADLINE_SCORES = (
+    "neighbours/map_at_r_macro",
+    "neighbours/precision_at_1",
+    "neighbours/precision_at_5",
+    "probe/accuracy",
+    "separation/centroid_accuracy",
+    "separation/silhouette",
+    "clustering/ami",
+    "map/silhouette",
+    "hulls/overlap",
+    "faithfulness/trustworthiness_at_10",
+    "faithfulness/label_continuity",
+)
+"""The scores that leaderboards, studies and the terminal show, in this order; record.json holds all."""
 
 
 def plain(value: Any) -> Any:
@@ -109,21 +126,37 @@ def read_record(path: Path) -> Record:
 
 
 def write_json(data: Any, path: Path) -> None:
-    """Write JSON so that `path` holds all of it or is not there: a temporary file beside it, then a rename."""
+    """Write JSON, whole or not at all (`write_whole`), and flushed to the disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(plain(data), ensure_ascii=False, indent=1, allow_nan=False)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        with temporary.open("x", encoding="utf-8") as stream:
+
+    def write(target: Path) -> None:
+        with target.open("x", encoding="utf-8") as stream:
             stream.write(text + "\n")
             stream.flush()
             os.fsync(stream.fileno())
+
+    write_whole(path, write)
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a temporary file beside `path`, then rename it: `path` holds all of it or is not changed.
+
+    Raises
+    ------
+    EvaluationError
+        Where the file cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        write(temporary)
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise EvaluationError(
-            f"{path} cannot be written ({error.strerror}): free some space or choose another folder."
+            f"{path} cannot be written ({error.strerror or error}): free some space or choose another folder."
         ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def write_record(record: Record, folder: Path) -> Path:

@@ -130,10 +130,10 @@ def main(argv: Sequence[str] | None = None) -> None:
             sys.exit(evaluate(arguments.name, arguments.overrides))
         if arguments.overrides:
             raise RequestError(f"report takes no overrides, and {arguments.overrides[0]} was given: leave them out.")
-        from evalkit.report.study_results import write_findings
+        from evalkit.report.study_results import write_results
 
         with plainly("the same command writes the results anew."):
-            write_findings(_folder(arguments.name, STUDIES))
+            write_results(_folder(arguments.name, STUDIES))
     except EvalkitError as error:
         print(f"evalkit: {error}", file=sys.stderr)  # noqa: T201  # a command's answer
         sys.exit(error.exit_status)

@@ -14,9 +14,9 @@ from evalkit.cli.behind import behind
 from evalkit.cli.jobs import read_plan, run_context
 from evalkit.config import build as settings
 from evalkit.report import terminal
-from evalkit.report.__main__ import Report, report_on
-from evalkit.report.leaderboard_text import shown_columns, untested
-from evalkit.report.load_runs import RunView, collect
+from evalkit.report.build_report import Report, report_on
+from evalkit.report.leaderboard_text import terminal_columns, untested
+from evalkit.report.load_runs import LoadedRun, collect
 from evalkit.report.run_folder import UNTRACKED, remove_pending
 from evalkit.tracking import LoggedRun, RunContext, Tracker, TrackerTrouble
 
@@ -77,7 +77,7 @@ def _lost(folder: Path, failed: int) -> int:
 
 def _reports(folder: Path, config: DictConfig) -> list[Report]:
     """One report, or one a corpus where the sweep is over corpora: their scores cannot be compared."""
-    by_corpus: dict[str, list[RunView]] = {}
+    by_corpus: dict[str, list[LoadedRun]] = {}
     for view in collect([folder]):
         by_corpus.setdefault(str(view.record.corpus["fingerprint"]), []).append(view)
     return [
@@ -92,24 +92,23 @@ def _reports(folder: Path, config: DictConfig) -> list[Report]:
 
 
 def _show(report: Report) -> None:
-    corpus = report.views[0].record.corpus
+    corpus = report.runs[0].record.corpus
     terminal.say("")
-    terminal.leaderboard_table(
-        report.board,
-        shown_columns(report.board, report.rank_by),
-        title=f"{corpus['name']}: {corpus['texts']} texts, {corpus['labels']} labels, ranked by {report.rank_by}",
+    terminal.print_table(
+        f"{corpus['name']}: {corpus['texts']} texts, {corpus['labels']} labels, ranked by {report.rank_by}",
+        terminal_columns(report.board, report.rank_by),
     )
     alone = untested(report.board, report.rank_by)
     for line in _verdicts(report) or ([alone] if alone else []):
         terminal.say(f"  {line}")
     warnings: dict[str, list[str]] = {}
-    for view in report.views:
+    for view in report.runs:
         for warning in view.record.warnings:
             warnings.setdefault(warning, []).append(view.name)
     for warning, names in warnings.items():
         which = (
             ""
-            if len(names) == len(report.views)
+            if len(names) == len(report.runs)
             else f" [{names[0]}{f' and {len(names) - 1} more' if names[1:] else ''}]"
         )
         terminal.warn(warning + which)
@@ -139,7 +138,7 @@ def _track(folder: Path, config: DictConfig, reports: Sequence[Report]) -> Track
     best = report.board.iloc[0]
     summary = {
         "rows": len(report.board),
-        "runs": sum(len(entry.views) for entry in reports),
+        "runs": sum(len(entry.runs) for entry in reports),
         "best": str(best["model"]),
         "rank_by": report.rank_by,
         report.rank_by: float(best[report.rank_by]),

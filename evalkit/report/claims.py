@@ -1,6 +1,6 @@
-"""Claims about a study, checked against its runs: what was said, what was measured, whether it holds.
+"""Claims about a study, checked against its runs: what was claimed, what was measured, whether it holds.
 
-A claim about a model that has not run stays open: an empty cell, never a guess.
+A claim about a model that has not run stays open, its measured cell empty.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from pathlib import Path
 import pandas as pd
 
 from evalkit.errors import RequestError
-from evalkit.report.load_runs import RunView
+from evalkit.report.load_runs import LoadedRun
 
 __all__ = ["ABOUT", "COLUMNS", "check", "read"]
 
 COLUMNS = ["model", "about", "subject", "claimed"]
 
 OPEN = ("", "open")
-"""What stands in the cells of a model that has not run."""
+"""The measured and holds cells of a claim about a model that has not run."""
 
 
 def read(path: Path) -> pd.DataFrame:
-    """The claims of a study: a CSV file with the columns model, about, subject, claimed.
+    """Read the claims of a study: a CSV file with the columns model, about, subject, claimed.
 
     Raises
     ------
@@ -41,41 +41,25 @@ def read(path: Path) -> pd.DataFrame:
     return table
 
 
-def check(claims: pd.DataFrame, views: Sequence[RunView]) -> pd.DataFrame:
-    """Put beside each claim what the runs show.
+def check(claims: pd.DataFrame, runs: Sequence[LoadedRun]) -> pd.DataFrame:
+    """Return the claims (`read`) with two more columns: measured (empty where the model has not run) and holds.
 
-    Parameters
-    ----------
-    claims
-        As `read` returns them.
-    views
-        The study's runs.
-
-    Returns
-    -------
-    DataFrame
-        The claims' columns, then measured (empty where the model has not run) and holds: yes, no, open, or
-        how much of it does.
+    holds is yes, no, open, or how much of the claim holds.
     """
     found = []
     for row in claims.itertuples(index=False):
-        runs = [view for view in views if view.model == row.model]
-        found.append(ABOUT[str(row.about)](runs, str(row.subject), str(row.claimed)) if runs else OPEN)
-    checked = claims.copy()
-    checked["measured"] = [measured for measured, _ in found]
-    checked["holds"] = [holds for _, holds in found]
-    return checked
+        own = [run for run in runs if run.model == row.model]
+        found.append(ABOUT[str(row.about)](own, str(row.subject), str(row.claimed)) if own else OPEN)
+    return claims.assign(measured=[measured for measured, _ in found], holds=[holds for _, holds in found])
 
 
-def _overlap(runs: Sequence[RunView], _: str, claimed: str) -> tuple[str, str]:
+def _overlap(runs: Sequence[LoadedRun], _: str, claimed: str) -> tuple[str, str]:
     """Which pairs of topics overlap on the maps: `claimed` is none, all, or pairs like ``animals+fruits``."""
     count = runs[0].record.corpus["labels"]
     every = count * (count - 1) // 2
-    maps = [_pairs(view) for view in runs]
-    met = [
-        len(pairs) == every if claimed == "all" else pairs == _listed(claimed) - {"none"}
-        for pairs in maps
-    ]  # fmt: skip
+    maps = [_overlapping_pairs(run) for run in runs]
+    expected = {entry.strip() for entry in claimed.split(",")} - {"none"}
+    met = [len(pairs) == every if claimed == "all" else pairs == expected for pairs in maps]
     if not any(maps):
         measured = f"none in {len(maps)} of {len(maps)} maps"
     elif sum(map(len, maps)) > every * len(maps) / 2:
@@ -88,17 +72,14 @@ def _overlap(runs: Sequence[RunView], _: str, claimed: str) -> tuple[str, str]:
     return measured, f"in {sum(met)} of {len(met)} maps"
 
 
-def _pairs(view: RunView) -> set[str]:
-    table = pd.read_csv(view.folder / "pairs.csv", dtype={"label_a": str, "label_b": str}, keep_default_na=False)
+def _overlapping_pairs(run: LoadedRun) -> set[str]:
+    """The pairs of topics whose hulls overlap on the run's map, as ``animals+fruits``."""
+    table = pd.read_csv(run.folder / "pairs.csv", dtype={"label_a": str, "label_b": str}, keep_default_na=False)
     rows = table[table["intersection"] > 0]
     return {"+".join(sorted(pair)) for pair in zip(rows["label_a"], rows["label_b"], strict=True)}
 
 
-def _listed(text: str) -> set[str]:
-    return {entry.strip() for entry in text.split(",")}
-
-
-def _nearest_topic(runs: Sequence[RunView], subject: str, claimed: str) -> tuple[str, str]:
+def _nearest_topic(runs: Sequence[LoadedRun], subject: str, claimed: str) -> tuple[str, str]:
     """Whether two topics are each other's nearest by their centroids in the embedding."""
     nearest = {entry["label"]: entry["nearest"] for entry in runs[0].record.topics}
     pair = ((subject, claimed), (claimed, subject))
@@ -107,7 +88,7 @@ def _nearest_topic(runs: Sequence[RunView], subject: str, claimed: str) -> tuple
     return measured, "yes" if all(met) else "one way" if any(met) else "no"
 
 
-def _nearest_words(runs: Sequence[RunView], subject: str, claimed: str) -> tuple[str, str]:
+def _nearest_words(runs: Sequence[LoadedRun], subject: str, claimed: str) -> tuple[str, str]:
     """A query's nearest texts in their order."""
     lists = {entry["query"]: [near["text"] for near in entry["neighbours"]] for entry in runs[0].record.queries}
     if subject not in lists:
@@ -120,7 +101,7 @@ def _nearest_words(runs: Sequence[RunView], subject: str, claimed: str) -> tuple
     return ", ".join(found), "another order" if shared == len(wanted) else f"{shared} of {len(wanted)}"
 
 
-def _score(runs: Sequence[RunView], subject: str, claimed: str) -> tuple[str, str]:
+def _score(runs: Sequence[LoadedRun], subject: str, claimed: str) -> tuple[str, str]:
     """A score to the four decimals that were published."""
     score = runs[0].score(subject)
     if score is None or score.value is None:
@@ -129,7 +110,7 @@ def _score(runs: Sequence[RunView], subject: str, claimed: str) -> tuple[str, st
     return measured, "yes" if measured == f"{float(claimed):.4f}" else "no"
 
 
-ABOUT: dict[str, Callable[[Sequence[RunView], str, str], tuple[str, str]]] = {
+ABOUT: dict[str, Callable[[Sequence[LoadedRun], str, str], tuple[str, str]]] = {
     "overlapping topics": _overlap,
     "neighbouring topics": _nearest_topic,
     "nearest words": _nearest_words,

@@ -1,42 +1,41 @@
-"""Finished runs → leaderboard, paired comparisons, agreement between models, neighbouring topics.
+"""Tables over finished runs: leaderboard, paired comparisons, agreement between models, neighbouring topics.
 
-Seeds and projections are replicates of the map, never more texts: they are averaged over first.
+Seeds and projections are replicates of the map, never more texts: scores are averaged over them first.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from evalkit.report.load_runs import RunView, unique
+from evalkit.records import HEADLINE_SCORES
+from evalkit.report.load_runs import NO_POOLING, LoadedRun, unique
 from evalkit.stats import paired_test as paired
 
-__all__ = ["MAIN_SCORES", "agreement", "comparisons", "leaderboard", "topics"]
+__all__ = ["agreement", "comparisons", "leaderboard", "topics"]
 
 ALPHA = 0.05
 
-MAIN_SCORES = (
-    "neighbours/map_at_r_macro",
-    "neighbours/precision_at_1",
-    "neighbours/precision_at_5",
-    "probe/accuracy",
-    "separation/centroid_accuracy",
-    "separation/silhouette",
-    "clustering/ami",
-    "map/silhouette",
-    "hulls/overlap",
-    "faithfulness/trustworthiness_at_10",
-    "faithfulness/label_continuity",
-)
-
-
 PSEUDO = ".pseudo"
+
+BOUNDED = {"neighbours", "separation", "probe", "map"}
+"""Evaluators whose paired scores have a known range: −1 … 1 for silhouettes, 0 … 1 for the others."""
+
+COMPARISON_COLUMNS = [
+    "score", "pooling", "model_a", "model_b", "value_a", "value_b", "difference", "ci_low", "ci_high",
+    "p_value", "p_holm", "texts_needed", "verdict",
+]  # fmt: skip
+
+AGREEMENT_COLUMNS = [
+    "model_a", "pooling_a", "model_b", "pooling_b", "cka", "cka_chance", "cka_p", "overlap", "overlap_chance",
+    "overlap_p",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,232 +44,189 @@ class _Entrant:
 
     model: str
     pooling: str
-    views: tuple[RunView, ...]
+    runs: tuple[LoadedRun, ...]
 
     @property
     def label(self) -> str:
-        return self.model if self.pooling == "none" else f"{self.model}·{self.pooling}"
+        return self.model if self.pooling == NO_POOLING else f"{self.model}·{self.pooling}"
 
-    def column(self, name: str) -> NDArray[np.float64] | None:
-        """A texts.parquet column averaged over the runs that have it."""
-        found = [view.texts[name].to_numpy(dtype=float) for view in self.views if name in view.texts]
+    def pseudo(self, name: str) -> NDArray[np.float64] | None:
+        """A score's pseudo-values averaged over the runs that have them."""
+        found = [run.texts[name + PSEUDO].to_numpy(dtype=float) for run in self.runs if name + PSEUDO in run.texts]
         return np.mean(found, axis=0) if found else None
 
+    def values(self, name: str, field: str = "value") -> list[float]:
+        """A score's field, of the runs where it is defined."""
+        scores = [score for run in self.runs if (score := run.score(name)) is not None]
+        return [float(value) for score in scores if (value := getattr(score, field)) is not None]
+
     def mean(self, name: str, field: str = "value") -> float:
-        """A score's field averaged over the runs; NaN where none has it."""
-        scores = [score for view in self.views if (score := view.score(name)) is not None]
-        found = [getattr(score, field) for score in scores if getattr(score, field) is not None]
+        """Mean of `values`; NaN where there is none."""
+        found = self.values(name, field)
         return float(np.mean(found)) if found else float("nan")
 
-    def spread(self, name: str) -> float:
-        """Standard deviation of a score over the runs (seeds and projections)."""
-        found = [s.value for view in self.views if (s := view.score(name)) is not None and s.value is not None]
-        return float(np.std(found, ddof=1)) if len(found) > 1 else float("nan")
+
+def _entrants(runs: Sequence[LoadedRun]) -> list[_Entrant]:
+    """The runs by model and resolved pooling."""
+    groups: dict[tuple[str, str], list[LoadedRun]] = {}
+    for run in unique(runs):
+        groups.setdefault((run.model, run.pooling), []).append(run)
+    return [_Entrant(model, pooling, tuple(group)) for (model, pooling), group in groups.items()]
 
 
-def _entrants(views: Sequence[RunView]) -> list[_Entrant]:
-    groups: dict[tuple[str, str], list[RunView]] = {}
-    for view in unique(views):
-        groups.setdefault((view.model, view.pooling), []).append(view)
-    return [_Entrant(model, pooling, tuple(runs)) for (model, pooling), runs in groups.items()]
-
-
-def leaderboard(views: Sequence[RunView], rank_by: str) -> pd.DataFrame:
-    """A row a model × pooling, the best first.
+def leaderboard(runs: Sequence[LoadedRun], rank_by: str) -> pd.DataFrame:
+    """Return a row a model × pooling, the best first.
 
     Two entrants are tied unless the paired test, Holm-corrected over all pairs, tells them apart; an
-    entrant's rank is one more than the number of entrants that are ahead of it for certain.
+    entrant's rank is one more than the number of entrants that are ahead of it. Where `rank_by` has no paired
+    test, ranks go by value alone and no entrants are tied.
 
     Returns
     -------
     DataFrame
-        rank, model, pooling, tied_with, runs; the ranking score and the main scores, each with ``.chance``,
-        ``.adjusted``, ``.ci_low``, ``.ci_high`` and, for map scores, ``.spread``; texts_per_second,
-        dimension, parameters, bytes_per_text.
+        rank, model, pooling, tied_with, runs; `rank_by` and the headline scores, each with ``.chance``,
+        ``.adjusted``, ``.ci_low``, ``.ci_high`` and, for map scores, ``.spread`` (standard deviation over the runs);
+        texts_per_second, dimension, parameters, bytes_per_text.
     """
-    entrants = _entrants(views)
-    higher = _higher_is_better(views, rank_by)
+    entrants = _entrants(runs)
+    higher = next((s.higher_is_better for run in runs if (s := run.score(rank_by)) is not None), True)
     ahead, tested = _ahead(entrants, rank_by, higher=higher)
     rows = []
-    for number, entrant in enumerate(entrants):
-        if tested:
-            rank = 1 + int(ahead[:, number].sum())
-        else:
-            mine = entrant.mean(rank_by)
-            better = [other.mean(rank_by) > mine if higher else other.mean(rank_by) < mine for other in entrants]
-            rank = 1 + sum(better)
-        tied = [
-            other.label
-            for place, other in enumerate(entrants)
-            if tested and place != number and not ahead[place, number] and not ahead[number, place]
-        ]
-        rows.append(_row(entrant, rank, tied, rank_by))
-    board = pd.DataFrame(rows)
-    order = sorted(
-        range(len(rows)),
-        key=lambda n: (rows[n]["rank"], -rows[n][rank_by] if higher else rows[n][rank_by], rows[n]["model"]),
-    )
-    return board.iloc[order].reset_index(drop=True)
+    for place, entrant in enumerate(entrants):
+        apart = ahead[place] | ahead[:, place]
+        tied = [other.label for other, differs in zip(entrants, apart, strict=True) if tested and not differs]
+        tied = [label for label in tied if label != entrant.label]
+        rows.append(_row(entrant, 1 + int(ahead[:, place].sum()), tied, rank_by))
+    rows.sort(key=lambda row: (row["rank"], -row[rank_by] if higher else row[rank_by], row["model"]))
+    return pd.DataFrame(rows)
 
 
 def _row(entrant: _Entrant, rank: int, tied: Sequence[str], rank_by: str) -> dict[str, Any]:
-    encoder = entrant.views[0].record.encoder
+    """An entrant's row of the leaderboard."""
     row: dict[str, Any] = {
         "rank": rank,
         "model": entrant.model,
         "pooling": entrant.pooling,
         "tied_with": ", ".join(tied),
-        "runs": len(entrant.views),
+        "runs": len(entrant.runs),
     }
-    present = {score.name: score for view in entrant.views for score in view.record.scores}
-    for name in dict.fromkeys((rank_by, *MAIN_SCORES)):
-        if name not in present:
+    spaces = {score.name: score.space for run in entrant.runs for score in run.record.scores}
+    for name in dict.fromkeys((rank_by, *HEADLINE_SCORES)):
+        if name not in spaces:
             continue
         row[name] = entrant.mean(name)
         for field in ("chance", "adjusted", "ci_low", "ci_high"):
             row[f"{name}.{field}"] = entrant.mean(name, field)
-        if present[name].space == "map":
-            row[f"{name}.spread"] = entrant.spread(name)
-    speeds = [view.record.encoder.get("texts_per_second") for view in entrant.views]
+        if spaces[name] == "map":
+            found = entrant.values(name)
+            row[f"{name}.spread"] = float(np.std(found, ddof=1)) if len(found) > 1 else float("nan")
+    speeds = [run.record.encoder.get("texts_per_second") for run in entrant.runs]
     row["texts_per_second"] = next((speed for speed in speeds if speed is not None), None)
     for name in ("dimension", "parameters", "bytes_per_text"):
-        row[name] = encoder.get(name)
+        row[name] = entrant.runs[0].record.encoder.get(name)
     return row
 
 
-def _higher_is_better(views: Sequence[RunView], name: str) -> bool:
-    return next((s.higher_is_better for view in views if (s := view.score(name)) is not None), True)
-
-
 def _ahead(entrants: Sequence[_Entrant], name: str, *, higher: bool) -> tuple[NDArray[np.bool_], bool]:
-    """ahead[a, b]: a is better than b beyond doubt; and whether the score allows such a test."""
-    count = len(entrants)
-    ahead = np.zeros((count, count), dtype=bool)
-    columns = [entrant.column(name + PSEUDO) for entrant in entrants]
-    if any(column is None for column in columns):
-        return ahead, False
-    pairs = list(itertools.combinations(range(count), 2))
-    found = [paired.compare(columns[a], columns[b]) for a, b in pairs]  # type: ignore[arg-type]
-    corrected = paired.holm([comparison.p for comparison in found])
-    for (a, b), comparison, p in zip(pairs, found, corrected, strict=True):
+    """ahead[a, b]: a is better than b, by the paired test where the score has one; and whether it has."""
+    sign = 1.0 if higher else -1.0
+    columns = [entrant.pseudo(name) for entrant in entrants]
+    known = [column for column in columns if column is not None]
+    if len(known) < len(columns):
+        values = sign * np.array([entrant.mean(name) for entrant in entrants])
+        return values[:, None] > values, False
+    ahead = np.zeros((len(entrants), len(entrants)), dtype=bool)
+    pairs = list(itertools.combinations(range(len(entrants)), 2))
+    found = [paired.compare(known[a], known[b]) for a, b in pairs]
+    for (a, b), comparison, p in zip(pairs, found, paired.holm([each.p for each in found]), strict=True):
         if p <= ALPHA:
-            better = (comparison.difference > 0) == higher
-            ahead[(a, b) if better else (b, a)] = True
+            ahead[(a, b) if sign * comparison.difference > 0 else (b, a)] = True
     return ahead, True
 
 
-def comparisons(views: Sequence[RunView]) -> pd.DataFrame:
-    """Every two models at the same asked pooling, every score that is a mean over texts.
+def comparisons(runs: Sequence[LoadedRun]) -> pd.DataFrame:
+    """Compare every two models at the same requested pooling on every score that is a mean over texts.
 
     Returns
     -------
     DataFrame
         score, pooling, model_a, model_b, value_a, value_b, difference, ci_low, ci_high, p_value, p_holm,
-        texts_needed, verdict. Holm's correction is over the models' pairs within a score and pooling.
+        texts_needed, verdict. Holm's correction is over the models' pairs within a score and pooling. Intervals are
+        cut at the largest difference that the score can have.
     """
+    scores = dict.fromkeys(str(column) for run in runs for column in run.texts.columns if str(column).endswith(PSEUDO))
     rows: list[dict[str, Any]] = []
-    for pooling, entrants in _by_asked_pooling(views).items():
-        for name in _paired_scores(views):
-            columns = [(entrant, entrant.column(name + PSEUDO)) for entrant in entrants]
-            able = [(entrant, column) for entrant, column in columns if column is not None]
-            pairs = [(a, b, x, y) for (a, x), (b, y) in itertools.combinations(able, 2)]
-            found = [paired.compare(x, y) for _, _, x, y in pairs]
+    for pooling, entrants in _by_requested_pooling(runs).items():
+        for name in (column.removesuffix(PSEUDO) for column in scores):
+            able = [(entrant, column) for entrant in entrants if (column := entrant.pseudo(name)) is not None]
+            pairs = list(itertools.combinations(able, 2))
+            found = [_bounded(paired.compare(x, y), name) for (_, x), (_, y) in pairs]
             corrected = paired.holm([comparison.p for comparison in found])
-            for (a, b, x, _), comparison, p_holm in zip(pairs, found, corrected, strict=True):
-                rows.append(_comparison_row(name, pooling, a, b, comparison, float(p_holm), len(x)))
+            for ((a, x), (b, _)), comparison, p_holm in zip(pairs, found, corrected, strict=True):
+                verdict = paired.verdict(a.model, b.model, comparison, n_texts=len(x), p=float(p_holm))
+                cells = (
+                    name, pooling, a.model, b.model, a.mean(name), b.mean(name), comparison.difference,
+                    comparison.ci_low, comparison.ci_high, comparison.p, float(p_holm), comparison.texts_needed,
+                    verdict,
+                )  # fmt: skip
+                rows.append(dict(zip(COMPARISON_COLUMNS, cells, strict=True)))
     return pd.DataFrame(rows, columns=COMPARISON_COLUMNS)
 
 
-COMPARISON_COLUMNS = [
-    "score", "pooling", "model_a", "model_b", "value_a", "value_b", "difference", "ci_low", "ci_high",
-    "p_value", "p_holm", "texts_needed", "verdict",
-]  # fmt: skip
+def _bounded(comparison: paired.Comparison, name: str) -> paired.Comparison:
+    """Cut a difference's interval at the width of the score's range, where evalkit knows it."""
+    evaluator, _, kind = name.partition("/")
+    if evaluator not in BOUNDED:
+        return comparison
+    widest = 2.0 if kind.startswith("silhouette") else 1.0
+    return replace(comparison, ci_low=max(comparison.ci_low, -widest), ci_high=min(comparison.ci_high, widest))
 
 
-def _comparison_row(
-    name: str, pooling: str, a: _Entrant, b: _Entrant, comparison: paired.Comparison, p_holm: float, n: int
-) -> dict[str, Any]:
+def _by_requested_pooling(runs: Sequence[LoadedRun]) -> dict[str, list[_Entrant]]:
+    """The entrants by requested pooling; a model without poolings competes at each."""
+    requested = dict.fromkeys(run.requested_pooling for run in runs if run.pooling != NO_POOLING) or {"native": None}
     return {
-        "score": name,
-        "pooling": pooling,
-        "model_a": a.model,
-        "model_b": b.model,
-        "value_a": a.mean(name),
-        "value_b": b.mean(name),
-        "difference": comparison.difference,
-        "ci_low": comparison.ci_low,
-        "ci_high": comparison.ci_high,
-        "p_value": comparison.p,
-        "p_holm": p_holm,
-        "texts_needed": comparison.texts_needed,
-        "verdict": paired.verdict(a.model, b.model, comparison, n_texts=n, p=p_holm),
+        pooling: _entrants([run for run in runs if run.pooling == NO_POOLING or run.requested_pooling == pooling])
+        for pooling in requested
     }
 
 
-def _by_asked_pooling(views: Sequence[RunView]) -> dict[str, list[_Entrant]]:
-    """Asked pooling → the models' entrants at it; a model without poolings competes at each."""
-    asked = list(dict.fromkeys(view.asked_pooling for view in views if view.pooling != "none")) or ["native"]
-    groups: dict[str, list[_Entrant]] = {}
-    for pooling in asked:
-        models: dict[str, dict[str, RunView]] = {}
-        for view in views:
-            if view.asked_pooling == pooling or view.pooling == "none":
-                models.setdefault(view.model, {}).setdefault(view.record.identity, view)
-        groups[pooling] = [_Entrant(m, next(iter(v.values())).pooling, tuple(v.values())) for m, v in models.items()]
-    return groups
-
-
-def _paired_scores(views: Iterable[RunView]) -> list[str]:
-    names: dict[str, None] = {}
-    for view in views:
-        for column in view.texts.columns:
-            if str(column).endswith(PSEUDO):
-                names[str(column).removesuffix(PSEUDO)] = None
-    return list(names)
-
-
-def topics(views: Sequence[RunView]) -> pd.DataFrame:
-    """Which other topic lies nearest to each, over models, poolings and seeds.
+def topics(runs: Sequence[LoadedRun]) -> pd.DataFrame:
+    """Count which other topic lies nearest to each, over models, poolings and seeds.
 
     Returns
     -------
     DataFrame
-        topic, nearest, runs (embeddings that say so), share, mutual_share, p_value (the median over the
+        topic, nearest, runs (embeddings where it is the nearest), share, mutual_share, p_value (the median over the
         embeddings where the two are mutually nearest, against label permutation; NaN elsewhere).
     """
-    seen: dict[str, RunView] = {}
-    for view in unique(views):
-        seen.setdefault(str(view.record.encoder.get("key", view.record.identity)), view)
-    votes: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for view in seen.values():
-        for row in view.record.topics:
-            votes.setdefault((row["label"], row["nearest"]), []).append(dict(row))
+    seen: dict[str, LoadedRun] = {}
+    for run in unique(runs):
+        seen.setdefault(run.embedding, run)
+    votes: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for run in seen.values():
+        for row in run.record.topics:
+            votes.setdefault((row["label"], row["nearest"]), []).append(row)
+    columns = ["topic", "nearest", "runs", "share", "mutual_share", "p_value"]
     rows = []
     for (topic, nearest), found in votes.items():
-        probabilities = [row["p_value"] for row in found if row.get("mutual") and row.get("p_value") is not None]
-        rows.append(
-            {
-                "topic": topic,
-                "nearest": nearest,
-                "runs": len(found),
-                "share": len(found) / len(seen),
-                "mutual_share": sum(bool(row.get("mutual")) for row in found) / len(seen),
-                "p_value": float(np.median(probabilities)) if probabilities else float("nan"),
-            }
-        )
-    table = pd.DataFrame(rows, columns=["topic", "nearest", "runs", "share", "mutual_share", "p_value"])
+        mutual = [row for row in found if row.get("mutual")]
+        probabilities = [row["p_value"] for row in mutual if row.get("p_value") is not None]
+        p = float(np.median(probabilities)) if probabilities else float("nan")
+        rows.append((topic, nearest, len(found), len(found) / len(seen), len(mutual) / len(seen), p))
+    table = pd.DataFrame(rows, columns=columns)
     return table.sort_values(["topic", "share"], ascending=[True, False], kind="stable", ignore_index=True)
 
 
 def agreement(
-    views: Sequence[RunView], vectors: dict[str, NDArray[np.float32]], *, permutations: int = 99, seed: int = 0
+    runs: Sequence[LoadedRun], vectors: Mapping[str, NDArray[np.float32]], *, permutations: int = 99, seed: int = 0
 ) -> pd.DataFrame:
-    """How differently two models arrange the same texts: debiased linear CKA and mutual neighbours.
+    """Measure how alike two models arrange the same texts: debiased linear CKA and mutual neighbours.
 
     Parameters
     ----------
     vectors
-        Embedding key → (N, d) vectors, for the embeddings that are at hand; the others' cells stay empty.
+        Embedding key → (N, d) vectors; cells of embeddings that are missing stay empty.
     permutations, seed
         Of the rows, for the chance level and p-value.
 
@@ -279,20 +235,13 @@ def agreement(
     DataFrame
         model_a, pooling_a, model_b, pooling_b, cka, cka_chance, cka_p, overlap, overlap_chance, overlap_p.
     """
-    from evalkit.metrics import model_agreement as kernel
+    from evalkit.metrics import model_agreement
 
-    entrants = _entrants(views)
     rows = []
-    for a, b in itertools.combinations(entrants, 2):
+    for a, b in itertools.combinations(_entrants(runs), 2):
         row: dict[str, Any] = {"model_a": a.model, "pooling_a": a.pooling, "model_b": b.model, "pooling_b": b.pooling}
-        first, second = (vectors.get(str(e.views[0].record.encoder.get("key"))) for e in (a, b))
+        first, second = (vectors.get(entrant.runs[0].embedding) for entrant in (a, b))
         if first is not None and second is not None:
-            row.update(kernel.compare(first, second, np.random.default_rng(seed), permutations=permutations))
+            row |= model_agreement.compare(first, second, np.random.default_rng(seed), permutations=permutations)
         rows.append(row)
     return pd.DataFrame(rows, columns=AGREEMENT_COLUMNS)
-
-
-AGREEMENT_COLUMNS = [
-    "model_a", "pooling_a", "model_b", "pooling_b", "cka", "cka_chance", "cka_p", "overlap", "overlap_chance",
-    "overlap_p",
-]  # fmt: skip

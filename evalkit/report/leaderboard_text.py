@@ -1,14 +1,16 @@
-"""The leaderboard as one reads it: the columns of the terminal's table, and markdown."""
+"""The leaderboard as text: markdown, and the columns of the terminal's table."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
-from evalkit.report.leaderboard import MAIN_SCORES
+from evalkit.records import HEADLINE_SCORES
+from evalkit.report.terminal import Column
 
-__all__ = ["escaped", "markdown", "shown_columns", "untested"]
+__all__ = ["cell_text", "markdown", "markdown_table", "terminal_columns", "untested"]
 
 TERMINAL_SCORES = {
     "neighbours/precision_at_1": "precision@1",
@@ -17,56 +19,77 @@ TERMINAL_SCORES = {
 }
 
 
-def shown_columns(board: pd.DataFrame, rank_by: str) -> list[tuple[str, str]]:
-    """Columns of the leaderboard that the terminal shows, with their headings."""
-    names = [name for name in dict.fromkeys((rank_by, *MAIN_SCORES)) if name in board]
-    first = names[0] if names else rank_by
-    columns = [("rank", "rank"), ("model", "model"), ("pooling", "pooling"), (first, first.partition("/")[2])]
-    columns += [(f"{first}.ci_low", "95 % from"), (f"{first}.ci_high", "to"), (f"{first}.chance", "chance")]
-    columns += [(name, TERMINAL_SCORES[name]) for name in names[1:] if name in TERMINAL_SCORES]
-    return [*columns, ("tied_with", "tied with")]
+def terminal_columns(board: pd.DataFrame, rank_by: str) -> list[Column]:
+    """Return the leaderboard's columns for `terminal.print_table`, the least important last to be shown."""
+    first, *others = _shown(board, rank_by)
+    scores = [_value_and_interval(row, first) for _, row in board.iterrows()]
+    columns = [
+        Column("rank", [str(rank) for rank in board["rank"]], importance=0),
+        Column("model", list(board["model"]), importance=0, words=True),
+        Column("pooling", list(board["pooling"]), importance=2, words=True),
+        Column(first.partition("/")[2], scores, importance=0),
+    ]
+    if f"{first}.chance" in board:
+        columns.append(Column("chance", [_figure(value) for value in board[f"{first}.chance"]], importance=3))
+    columns += [
+        Column(TERMINAL_SCORES[name], [_figure(value) for value in board[name]], importance=4 + place)
+        for place, name in enumerate(others)
+        if name in TERMINAL_SCORES
+    ]
+    return [*columns, Column("tied with", list(board["tied_with"]), importance=1, words=True)]
 
 
 def markdown(board: pd.DataFrame, rank_by: str) -> str:
-    """The leaderboard as a markdown table: rank, model, ranking score with interval and chance, main scores."""
-    names = [name for name in dict.fromkeys((rank_by, *MAIN_SCORES)) if name in board]
-    headings = ["rank", "model", "pooling", *(_heading(name) for name in names), "texts/s", "dimension"]
-    lines = ["| " + " | ".join(headings) + " |", "|" + " --- |" * 3 + " ---: |" * (len(headings) - 3)]
+    """Return the leaderboard as markdown: rank, model, ranking score with interval and chance, headline scores."""
+    names = _shown(board, rank_by)
+    headings = [name + (" ↓" if name.startswith("hulls/") else "") for name in names]
+    rows = []
     for _, row in board.iterrows():
-        tied = " =" if row["tied_with"] else ""
-        cells = [f"{row['rank']}{tied}", escaped(row["model"]), escaped(row["pooling"])]
-        cells += [_cell(row, name) for name in names]
         speed = row["texts_per_second"]
-        cells += ["–" if pd.isna(speed) else f"{speed:,.0f}", str(row["dimension"])]
-        lines.append("| " + " | ".join(cells) + " |")
+        cells = [f"{row['rank']}{' =' if row['tied_with'] else ''}", cell_text(row["model"]), cell_text(row["pooling"])]
+        cells += [_markdown_cell(row, name) for name in names]
+        rows.append([*cells, "–" if pd.isna(speed) else f"{speed:,.0f}", str(row["dimension"])])
+    table = markdown_table(["rank", "model", "pooling", *headings, "texts/s", "dimension"], rows, words=3)
     legend = "Cells: value [95 % interval], chance level. `=`: tied with another model, see comparisons.csv."
-    lines += ["", legend + " ↓: lower is better."]
-    alone = untested(board, rank_by)
-    lines += ["", alone] if alone else []
-    return "\n".join(lines) + "\n"
+    by_value = untested(board, rank_by)
+    return f"{table}\n{legend} ↓: lower is better.\n" + (f"\n{by_value}\n" if by_value else "")
+
+
+def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, words: int | None = None) -> str:
+    """Return a markdown table; columns after the first `words` are right-aligned."""
+    left = len(headings) if words is None else words
+    lines = ["| " + " | ".join(headings) + " |", "|" + " --- |" * left + " ---: |" * (len(headings) - left)]
+    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)]) + "\n"
 
 
 def untested(board: pd.DataFrame, rank_by: str) -> str:
-    """A sentence where ranks go by value alone, since the ranking score has no interval and no paired test."""
+    """Return a sentence where ranks go by value alone, since the ranking score has no interval and no paired test."""
     low = f"{rank_by}.ci_low"
     if len(board) < 2 or (low in board and board[low].notna().any()):
         return ""
     return f"Ranked by value alone: {rank_by} has no interval and no paired test on this corpus (docs/metrics.md)."
 
 
-def _heading(name: str) -> str:
-    return name + (" ↓" if name.startswith("hulls/") else "")
-
-
-def escaped(text: str) -> str:
-    """Text fit for a cell of a markdown table: data, never markup."""
+def cell_text(text: object) -> str:
+    """Return text fit for a cell of a markdown table: data, never markup."""
     return str(text).replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
 
 
-def _cell(row: pd.Series[Any], name: str) -> str:
-    value, low, high, chance = (row.get(key) for key in (name, f"{name}.ci_low", f"{name}.ci_high", f"{name}.chance"))
-    if pd.isna(value):
-        return "–"
-    interval = "" if pd.isna(low) or pd.isna(high) else f" [{low:.3f}, {high:.3f}]"
+def _shown(board: pd.DataFrame, rank_by: str) -> list[str]:
+    """The ranking score and the headline scores that the board has."""
+    return [name for name in dict.fromkeys((rank_by, *HEADLINE_SCORES)) if name in board]
+
+
+def _figure(value: float) -> str:
+    return "–" if pd.isna(value) else f"{value:.3f}"
+
+
+def _value_and_interval(row: pd.Series[Any], name: str) -> str:
+    low, high = row.get(f"{name}.ci_low"), row.get(f"{name}.ci_high")
+    return _figure(row[name]) + ("" if pd.isna(low) or pd.isna(high) else f" [{low:.3f}, {high:.3f}]")
+
+
+def _markdown_cell(row: pd.Series[Any], name: str) -> str:
+    chance = row.get(f"{name}.chance")
     # No "[…] (…)": markdown would take that for a link and swallow the chance level.
-    return f"{value:.3f}{interval}" + ("" if pd.isna(chance) else f", chance {chance:.3f}")
+    return _value_and_interval(row, name) + ("" if pd.isna(chance) or pd.isna(row[name]) else f", chance {chance:.3f}")

@@ -1,4 +1,4 @@
-"""Finished runs read back from their folders: what leaderboards, galleries and reports look at."""
+"""Finished runs read from their folders, for leaderboards, galleries and reports."""
 
 from __future__ import annotations
 
@@ -14,22 +14,15 @@ from evalkit.types import Record, Score
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["RunView", "collect", "one_corpus", "unique"]
+__all__ = ["NO_POOLING", "LoadedRun", "collect", "one_corpus", "unique"]
+
+NO_POOLING = "none"
+"""Pooling of a model that has no tokens to pool."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class RunView:
-    """One finished run.
-
-    Attributes
-    ----------
-    record
-        Its record.
-    texts
-        Its texts.parquet.
-    folder
-        Where it lies.
-    """
+class LoadedRun:
+    """One finished run: its record, its texts.parquet and its folder."""
 
     record: Record
     texts: pd.DataFrame
@@ -51,64 +44,70 @@ class RunView:
         return str(self.record.encoder["pooling"])
 
     @property
-    def asked_pooling(self) -> str:
-        """The pooling as asked for: models are compared at the same asking (native: each at its own)."""
+    def requested_pooling(self) -> str:
+        """The pooling of the settings; models are compared at the same one (native: each at its own)."""
         return str(self.record.settings.get("pooling", "native"))
 
+    @property
+    def embedding(self) -> str:
+        """Key of the embedding: runs that differ in projection or seed share it."""
+        return str(self.record.encoder.get("key", self.record.identity))
+
     def score(self, name: str) -> Score | None:
-        """The score of that name, or None."""
+        """Return the score of that name, or None."""
         return next((score for score in self.record.scores if score.name == name), None)
 
 
-def collect(folders: Sequence[Path]) -> list[RunView]:
-    """Every finished run at or below `folders`.
+def collect(folders: Sequence[Path]) -> list[LoadedRun]:
+    """Load every finished run at or below `folders`.
 
     Raises
     ------
     RequestError
         Where a folder is missing, holds no finished run, or holds a record that cannot be read.
     """
-    from pyarrow.parquet import ParquetFile
+    import pandas as pd
 
     found = find_records(list(folders))
     if not found:
         listed = ", ".join(str(folder) for folder in folders)
         raise RequestError(f"{listed} holds no record.json: give folders of finished runs or sweeps.")
-    views = []
+    runs = []
     for folder in found:
         record = read_record(folder)
         try:
-            with ParquetFile(folder / "texts.parquet") as file:  # pandas' own way takes twice as long to a small one
-                texts = file.read(use_threads=False).to_pandas(use_threads=False)
+            texts = pd.read_parquet(folder / "texts.parquet")
         except (OSError, ValueError) as error:
             first = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise RequestError(
                 f"{folder / 'texts.parquet'} cannot be read ({first}): run this evaluation again."
             ) from None
-        views.append(RunView(record=record, texts=texts, folder=folder))
-    return views
+        runs.append(LoadedRun(record=record, texts=texts, folder=folder))
+    return runs
 
 
-def unique(views: Sequence[RunView]) -> list[RunView]:
-    """One view an identity, the first of each: repeated runs and copies count once."""
-    return list({view.record.identity: view for view in reversed(views)}.values())[::-1]
+def unique(runs: Sequence[LoadedRun]) -> list[LoadedRun]:
+    """Return the first run of each identity: repeated runs and copies count once."""
+    return list({run.record.identity: run for run in reversed(runs)}.values())[::-1]
 
 
-def one_corpus(views: Sequence[RunView]) -> None:
-    """Refuse to compare runs of different corpora: their scores differ for reasons that no model is to blame for.
+def one_corpus(runs: Sequence[LoadedRun]) -> None:
+    """Refuse to compare runs of different corpora, whose scores differ for reasons other than the model.
 
     Raises
     ------
     RequestError
         Naming two corpora and how they differ.
     """
-    first = views[0]
-    for view in views[1:]:
-        a, b = first.record.corpus, view.record.corpus
+    first = runs[0]
+    for run in runs[1:]:
+        a, b = first.record.corpus, run.record.corpus
         if a["fingerprint"] != b["fingerprint"]:
+            described = "; ".join(
+                f"{corpus['name']}: {corpus['texts']} texts, {corpus['labels']} labels, {corpus['fingerprint'][:8]}"
+                for corpus in (a, b)
+            )
             raise RequestError(
-                f"{first.folder} and {view.folder} evaluated different texts or labels "
-                f"({a['name']}: {a['texts']} texts, {a['labels']} labels, {a['fingerprint'][:8]}; "
-                f"{b['name']}: {b['texts']} texts, {b['labels']} labels, "
-                f"{b['fingerprint'][:8]}), which cannot be compared: report on one corpus at a time."
+                f"{first.folder} and {run.folder} evaluated different texts or labels ({described}), "
+                "which cannot be compared: report on one corpus at a time."
             )

@@ -1,17 +1,16 @@
-"""What a run leaves in its folder; record.json is written last, so that its presence means a finished run."""
+"""The files of a run's folder; record.json is written last, so that its presence means a finished run."""
 
 from __future__ import annotations
 
-import csv
 import re
 import shutil
 import uuid
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from evalkit.errors import EvaluationError
-from evalkit.records import record_from_json, record_to_json, write_json, write_record
+from evalkit.records import read_record, write_json, write_record, write_whole
 from evalkit.types import Record
 
 if TYPE_CHECKING:
@@ -24,6 +23,7 @@ __all__ = [
     "UNTRACKED",
     "copy_run",
     "harmless",
+    "neighbour_table",
     "remove_pending",
     "write_csv",
     "write_failure",
@@ -32,65 +32,38 @@ __all__ = [
 ]
 
 UNTRACKED = ".untracked"
-"""In a job's folder: why the tracker has not got it, for the sweep's end to say once for all its processes."""
+"""In a job's folder: why the run is not in the tracker; the sweep's end reports it once for all processes."""
 
 DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
 """First characters that spreadsheets take for a formula."""
 
 PENDING = re.compile(r"\.(.+\.)?[0-9a-f]{32}(\..+)?")
-"""Names of what is being written and not yet renamed (here and by `records.write_json`)."""
+"""Names of files and folders that are being written and not yet renamed (here and by `records.write_whole`)."""
 
 FIGURES = "%.9g"
 """Figures in CSV files have nine significant digits; the parquet and JSON files hold all."""
 
 
 def harmless(text: str) -> str:
-    """A cell that a spreadsheet shows and never runs: an apostrophe before what looks like a formula."""
+    """Return a cell that a spreadsheet shows and never runs: an apostrophe before what looks like a formula."""
     return "'" + text if text.startswith(DANGEROUS) else text
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:
     """Write a table for people and spreadsheets: UTF-8, rounded figures, no cell that is a formula."""
-    columns = [_cells(table[name]) for name in table.columns]
-    heads = [harmless(str(name)) for name in table.columns]
-
-    def write(target: Path) -> None:
-        with target.open("w", encoding="utf-8", newline="") as file:
-            csv.writer(file, lineterminator="\n").writerows([heads, *zip(*columns, strict=True)])
-
-    _whole(path, write)
-
-
-def _cells(column: pd.Series) -> list[Any]:
-    """A column's cells as a CSV file has them; nothing for what is missing."""
-    import pandas as pd
-
-    whole = list(zip(column.tolist(), column.isna().tolist(), strict=True))
-    if pd.api.types.is_float_dtype(column):
-        return ["" if missing else FIGURES % value for value, missing in whole]
-    return ["" if missing else harmless(cell) if isinstance(cell, str) else cell for cell, missing in whole]
+    safe = table.rename(columns=lambda name: harmless(str(name)))
+    for name in safe.select_dtypes(exclude="number"):
+        safe[name] = [harmless(cell) if isinstance(cell, str) else cell for cell in safe[name]]
+    write_whole(path, lambda file: safe.to_csv(file, index=False, lineterminator="\n", float_format=FIGURES))
 
 
 def write_text(text: str, path: Path) -> None:
     """Write a text file, whole or not at all."""
-    _whole(path, lambda target: target.write_text(text, encoding="utf-8"))
-
-
-def _whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a file beside `path`, then rename it: the whole file or none."""
-    temporary = path.with_name(f".{uuid.uuid4().hex}.{path.name}")
-    try:
-        write(temporary)
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise EvaluationError(
-            f"{path} cannot be written ({error.strerror or error}): free some space or choose another folder."
-        ) from error
+    write_whole(path, lambda file: file.write_text(text, encoding="utf-8", newline="\n"))
 
 
 def remove_pending(folder: Path) -> None:
-    """Remove what a process that was killed had begun to write in `folder`: nobody reads it, nor ever will."""
+    """Remove the unfinished files in `folder` that a killed process has left."""
     for left in folder.iterdir():
         if PENDING.fullmatch(left.name) is None:
             continue
@@ -101,7 +74,7 @@ def remove_pending(folder: Path) -> None:
 
 
 def write_run(result: Result, folder: Path, *, theme: Theme) -> None:
-    """All files of a finished run; where one cannot be made, none of them remains."""
+    """Write all files of a finished run; where one cannot be made, none of them remains."""
     folder.mkdir(parents=True, exist_ok=True)
     pending = folder / f".{uuid.uuid4().hex}"
     pending.mkdir()
@@ -127,11 +100,11 @@ def _fill(result: Result, folder: Path, *, theme: Theme) -> None:
     write_csv(result.confusion.rename_axis("label").reset_index(), folder / "confusion.csv")
     if result.record.queries:
         write_csv(neighbour_table(result.record), folder / "neighbours.csv")
-    draw(result, folder, theme=theme)
+    _draw(result, folder, theme=theme)
 
 
 def neighbour_table(record: Record) -> pd.DataFrame:
-    """A row a query and rank: query, rank, text, label, similarity."""
+    """Return a row a query and rank: query, rank, text, label, similarity."""
     import pandas as pd
 
     rows = [
@@ -142,8 +115,8 @@ def neighbour_table(record: Record) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["query", "rank", "text", "label", "similarity"])
 
 
-def draw(result: Result, folder: Path, *, theme: Theme) -> None:
-    """The pictures: the map, which topic is taken for which, and the queries' neighbours."""
+def _draw(result: Result, folder: Path, *, theme: Theme) -> None:
+    """Draw the map, the confusion matrix and the queries' neighbours."""
     from evalkit.plots import confusion, neighbours
     from evalkit.plots import map as map_plot
 
@@ -159,20 +132,17 @@ def draw(result: Result, folder: Path, *, theme: Theme) -> None:
 
 
 def copy_run(source: Path, folder: Path, *, record: Record | None = None) -> Record:
-    """Copy a kept run's files into `folder`, record.json last; returns the record."""
-    import json
-
+    """Copy the files of a stored run into `folder`, record.json last; return the record."""
     folder.mkdir(parents=True, exist_ok=True)
     for file in sorted(source.iterdir()):
         if file.is_file() and file.name not in {"record.json", "entry.json"}:
-            _whole(folder / file.name, lambda target, file=file: shutil.copyfile(file, target))  # type: ignore[misc]
-    if record is None:
-        record = record_from_json(json.loads((source / "record.json").read_text(encoding="utf-8")), str(source))
-    write_json(record_to_json(record), folder / "record.json")
+            write_whole(folder / file.name, partial(shutil.copyfile, file))
+    record = record or read_record(source)
+    write_record(record, folder)
     return record
 
 
 def write_failure(folder: Path, *, kind: str, name: str, message: str, settings: object, trace: str | None) -> None:
-    """error.json, instead of record.json."""
+    """Write error.json, which a failed run has instead of record.json."""
     data = {"error": kind, "name": name, "message": message, "settings": settings}
     write_json(data if trace is None else {**data, "traceback": trace.splitlines()}, folder / "error.json")

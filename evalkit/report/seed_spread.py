@@ -1,4 +1,4 @@
-"""How much of a map is its seed's: the same vectors, drawn again."""
+"""How much a map depends on its seed: the same vectors, projected again."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from evalkit.report.load_runs import RunView, unique
+from evalkit.report.load_runs import LoadedRun, unique
 
-__all__ = ["MAP_SCORES", "PROCRUSTES", "replicates"]
+__all__ = ["MAP_SCORES", "PROCRUSTES", "seed_spread"]
 
 MAP_SCORES = (
     "map/silhouette",
@@ -24,42 +24,37 @@ MAP_SCORES = (
 PROCRUSTES = "procrustes distance between two seeds"
 """0: the same picture up to turning, mirroring and size; 1: nothing in common."""
 
+COLUMNS = ["model", "pooling", "projection", "score", "runs", "mean", "spread", "lowest", "highest"]
 
-def replicates(views: Sequence[RunView]) -> pd.DataFrame:
-    """Spread of the map scores over the seeds of a model's projection.
+
+def seed_spread(runs: Sequence[LoadedRun]) -> pd.DataFrame:
+    """Return the spread of the map scores over the seeds of a model's projection.
 
     Returns
     -------
     DataFrame
         model, pooling, projection, score, runs, mean, spread (standard deviation), lowest, highest; the last
-        row of each group is the Procrustes distance over pairs of seeds, where there are two. Empty
-        where no projection was drawn twice.
+        row of each group is the Procrustes distance over pairs of seeds. Empty where no projection was drawn twice.
     """
-    groups: dict[tuple[str, str, str], list[RunView]] = {}
-    for view in unique(views):
-        groups.setdefault((view.model, view.pooling, str(view.record.projection["name"])), []).append(view)
+    groups: dict[tuple[str, str, str], list[LoadedRun]] = {}
+    for run in unique(runs):
+        groups.setdefault((run.model, run.pooling, str(run.record.projection["name"])), []).append(run)
     rows = []
-    for key, runs in groups.items():
-        if len(runs) < 2:
+    for key, group in groups.items():
+        if len(group) < 2:
             continue
-        for name in MAP_SCORES:
-            found = [s.value for run in runs if (s := run.score(name)) is not None and s.value is not None]
-            if found:
-                rows.append(_row(key, name, found))
-        rows.append(_row(key, PROCRUSTES, _distances(runs)))
+        values = {name: [s.value for run in group if (s := run.score(name)) is not None] for name in MAP_SCORES}
+        values[PROCRUSTES] = list(_distances(group))
+        for name, found in values.items():
+            known = [value for value in found if value is not None]
+            if known:
+                spread = float(np.std(known, ddof=1)) if len(known) > 1 else float("nan")
+                rows.append((*key, name, len(known), float(np.mean(known)), spread, min(known), max(known)))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-COLUMNS = ["model", "pooling", "projection", "score", "runs", "mean", "spread", "lowest", "highest"]
-
-
-def _row(key: tuple[str, str, str], name: str, values: Sequence[float]) -> dict[str, object]:
-    spread = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
-    figures = (*key, name, len(values), float(np.mean(values)), spread, min(values), max(values))
-    return dict(zip(COLUMNS, figures, strict=True))
-
-
-def _distances(runs: Sequence[RunView]) -> list[float]:
+def _distances(runs: Sequence[LoadedRun]) -> list[float]:
+    """Procrustes distance of every two maps."""
     from scipy.spatial import procrustes
 
     points = [run.texts[["x", "y"]].to_numpy(dtype=float) for run in runs]

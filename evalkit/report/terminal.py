@@ -1,53 +1,67 @@
-"""What a person sees while a run works, and when it is done. stderr shows progress, stdout results."""
+"""Output for people: results on stdout, progress and warnings on stderr."""
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evalkit.records import HEADLINE_SCORES, run_name
+
 if TYPE_CHECKING:
-    import pandas as pd
     from rich.console import Console
 
     from evalkit.types import Record, Score
 
-__all__ = ["Progress", "leaderboard_table", "note", "record_table", "run_line", "say", "warn", "warn_once"]
+__all__ = ["Column", "Progress", "note", "print_table", "record_table", "run_line", "say", "warn", "warn_once"]
 
-SHOWN = (
-    "neighbours/map_at_r_macro",
-    "neighbours/precision_at_1",
-    "neighbours/precision_at_5",
-    "neighbours/precision_at_10",
-    "neighbours/r_precision",
-    "separation/silhouette",
-    "separation/centroid_accuracy",
-    "clustering/ami",
-    "probe/accuracy",
-    "map/silhouette",
-    "hulls/overlap",
-    "faithfulness/trustworthiness_at_10",
-    "faithfulness/label_continuity",
-)
-"""The end-of-run table: what one reads first, in order; all scores are in record.json."""
+RUN_SCORES = (*HEADLINE_SCORES, "neighbours/precision_at_10", "neighbours/r_precision")
+"""Scores of the table at the end of a run; all scores are in record.json."""
 
 WIDE = 160
 
+GAP = 2
+
+STAGES = {"encode": "encoding", "project": "drawing the map"}
+
 _warned: set[str] = set()
 
-LABELS = {"encode": "encoding", "project": "drawing the map"}
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table on the terminal.
+
+    Attributes
+    ----------
+    heading, cells
+        Text, one cell a row.
+    importance
+        0: always shown; of the others, those of a lower number are shown first where the terminal is narrow.
+    words
+        The cells are words, which may be wrapped; figures never are.
+    """
+
+    heading: str
+    cells: Sequence[str]
+    importance: int = 0
+    words: bool = False
 
 
 def _console(*, error: bool) -> Console:
+    """A console on stdout or stderr that prints whatever the stream's encoding: a finished result is never lost."""
     from rich.console import Console
 
     stream = sys.stderr if error else sys.stdout
-    # A pipe or a log has no width of its own: rich's 80 columns would break tables that nobody is squeezed by.
+    if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+        stream.reconfigure(errors="replace")
+    # A pipe or a log has no width: rich's default of 80 columns would only narrow the tables.
     width = None if stream.isatty() or "COLUMNS" in os.environ else WIDE
-    return Console(stderr=error, highlight=False, markup=False, width=width)
+    return Console(file=stream, highlight=False, markup=False, width=width)
 
 
 def say(text: str) -> None:
@@ -73,7 +87,7 @@ def warn_once(text: str) -> None:
 
 
 class Progress:
-    """Stages of a run as one line on a terminal; nothing where nobody looks (a pipe, a log)."""
+    """Stages of a run as one line on a terminal; nothing where stderr is a pipe or a file."""
 
     def __init__(self, title: str) -> None:
         self._title = title
@@ -91,8 +105,69 @@ class Progress:
         columns = [SpinnerColumn(), TextColumn("{task.description}", markup=False)]
         columns += [BarColumn(), MofNCompleteColumn()] if total else []
         with Bars(*columns, TimeElapsedColumn(), console=_console(error=True), transient=True) as bars:
-            task = bars.add_task(f"{self._title}  {LABELS.get(name, name)}", total=total)
+            task = bars.add_task(f"{self._title}  {STAGES.get(name, name)}", total=total)
             yield lambda count: bars.advance(task, count)
+
+
+def print_table(title: str, columns: Sequence[Column]) -> None:
+    """Print the columns that the terminal has room for, the most important first; figures are never cut."""
+    from rich.table import Table
+
+    console = _console(error=False)
+    shown, needed = _fitting(columns, console.width)
+    console.width = max(console.width, needed)  # a line too long is wrapped by the terminal, which loses nothing
+    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), title=title)
+    table.title_justify, table.title_style = "left", "bold"
+    for column in shown:
+        side = "left" if column.words else "right"
+        table.add_column(column.heading, justify=side, no_wrap=not column.words, overflow="fold")  # type: ignore[arg-type]
+    for row in zip(*(column.cells for column in shown), strict=True):
+        table.add_row(*row)
+    console.print(table)
+
+
+def _fitting(columns: Sequence[Column], width: int) -> tuple[list[Column], int]:
+    """The columns that fit `width` characters, in their order, and the characters that they need."""
+    from rich.cells import cell_len
+
+    needed, kept = -GAP, []
+    for column in sorted(columns, key=lambda column: column.importance):
+        natural = max(cell_len(text) for text in (column.heading, *column.cells))
+        least = GAP + (min(natural, 3 * width // 10) if column.words else natural)
+        if column.importance > 0 and needed + least > width:
+            break
+        needed += least
+        kept.append(column)
+    return [column for column in columns if column in kept], needed
+
+
+def record_table(record: Record, folder: Path) -> None:
+    """Print the table at the end of a run: score, value, interval, chance, adjusted, p."""
+    by_name = {score.name: score for score in record.scores}
+    shown = [by_name[name] for name in RUN_SCORES if name in by_name] or list(record.scores)
+    corpus = record.corpus
+    print_table(
+        f"{run_name(record)}  on {corpus['name']} ({corpus['texts']} texts, {corpus['labels']} labels)",
+        [
+            Column("score", [score.name + ("" if score.higher_is_better else " ↓") for score in shown], words=True),
+            Column("value", [_figure(score.value) for score in shown]),
+            Column("95 % interval", [_interval(score) for score in shown], importance=1),
+            Column("chance", [_figure(score.chance) for score in shown], importance=2),
+            Column("adjusted", [_figure(score.adjusted) for score in shown], importance=4),
+            Column("p", [_probability(score) for score in shown], importance=3),
+        ],
+    )
+    for warning in record.warnings:
+        warn(warning)
+    say(f"adjusted: 0 is chance, 1 is perfect; ↓ lower is better.  Files: {folder}")
+
+
+def run_line(record: Record, rank_by: str, seconds: float, *, reused: bool) -> str:
+    """Return the line of a finished run of a sweep."""
+    score = next((entry for entry in record.scores if entry.name == rank_by), None)
+    value = "" if score is None else f"{rank_by} {_figure(score.value)} (chance {_figure(score.chance)})"
+    how = "found finished" if reused else f"{seconds:.1f} s"
+    return f"  {run_name(record):<34}  {value}  {how}"
 
 
 def _figure(value: float | None) -> str:
@@ -109,70 +184,3 @@ def _interval(score: Score) -> str:
     if score.ci_low is None or score.ci_high is None:
         return ""
     return f"{score.ci_low:.3f} – {score.ci_high:.3f}"
-
-
-def record_table(record: Record, folder: Path) -> None:
-    """The small table at the end of a run: score, value, interval, chance, adjusted, p."""
-    from rich.table import Table
-
-    by_name = {score.name: score for score in record.scores}
-    shown = [by_name[name] for name in SHOWN if name in by_name] or list(record.scores)
-    table = Table(title=title_of(record), title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for heading, side in (("score", "left"), ("value", "right"), ("95 % interval", "right"), ("chance", "right")):
-        table.add_column(heading, justify=side)  # type: ignore[arg-type]
-    table.add_column("adjusted", justify="right")
-    table.add_column("p", justify="right")
-    for score in shown:
-        arrow = "" if score.higher_is_better else " ↓"
-        table.add_row(
-            score.name + arrow, _figure(score.value), _interval(score), _figure(score.chance), _figure(score.adjusted),
-            _probability(score),
-        )  # fmt: skip
-    console = _console(error=False)
-    console.print(table)
-    for warning in record.warnings:
-        warn(warning)
-    console.print(f"adjusted: 0 is chance, 1 is perfect; ↓ lower is better.  Files: {folder}")
-
-
-def title_of(record: Record) -> str:
-    """``model·pooling·projection·seed`` on the corpus."""
-    from evalkit.records import run_name
-
-    corpus = record.corpus
-    return f"{run_name(record)}  on {corpus['name']} ({corpus['texts']} texts, {corpus['labels']} labels)"
-
-
-def run_line(record: Record, rank_by: str, seconds: float, *, reused: bool) -> str:
-    """One line a finished run of a sweep."""
-    from evalkit.records import run_name
-
-    score = next((entry for entry in record.scores if entry.name == rank_by), None)
-    value = "" if score is None else f"{rank_by} {_figure(score.value)} (chance {_figure(score.chance)})"
-    how = "found finished" if reused else f"{seconds:.1f} s"
-    return f"  {run_name(record):<34}  {value}  {how}"
-
-
-def leaderboard_table(board: pd.DataFrame, columns: Sequence[tuple[str, str]], title: str = "leaderboard") -> None:
-    """The leaderboard at the end of a sweep.
-
-    Parameters
-    ----------
-    columns
-        (column of `board`, heading), in order.
-    """
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, title=title, title_justify="left", title_style="bold")
-    for name, heading in columns:
-        worded = name in {"model", "pooling", "tied_with"}
-        table.add_column(heading, justify="left" if worded else "right", no_wrap=name == "model")
-    for _, row in board.iterrows():
-        table.add_row(*(_cell(row[name]) for name, _ in columns))
-    _console(error=False).print(table)
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, float):
-        return "–" if value != value else f"{value:.3f}"  # noqa: PLR0124  # NaN is the value that differs from itself
-    return str(value)

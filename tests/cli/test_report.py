@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from evalkit.errors import RequestError
-from evalkit.report.__main__ import main, write_report
+from evalkit.report.__main__ import main
+from evalkit.report.build_report import write_report
 
 QUICK = ("projection=pca", "evaluators=[neighbours]")
 
@@ -20,7 +21,7 @@ def two_sweeps(evalkit):
 def test_any_set_of_records_makes_one_report(two_sweeps):
     out = two_sweeps / "report"
     report = write_report([two_sweeps / "one", two_sweeps / "two"], out)
-    assert len(report.views) == 3, "random was evaluated twice and counts once"
+    assert len(report.runs) == 3, "random was evaluated twice and counts once"
     assert {file.name for file in out.iterdir()} == {
         "leaderboard.csv", "leaderboard.md", "comparisons.csv", "agreement.csv", "topics.csv", "gallery.html",
     }  # fmt: skip

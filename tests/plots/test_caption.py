@@ -1,13 +1,14 @@
 import dataclasses
 
 import pytest
+import specimens
 
 from evalkit.plots import caption
 from evalkit.types import Score
 
 
 @pytest.fixture
-def record(specimens):
+def record():
     return specimens.record(specimens.words())
 
 

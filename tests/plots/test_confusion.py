@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import specimens
 from PIL import Image
 
 from evalkit.plots import confusion
@@ -26,7 +27,7 @@ def test_the_most_confused_topics_are_kept_in_order():
 
 
 @pytest.mark.parametrize("k", [2, 5, 14, 30, 150])
-def test_confusions_of_any_number_of_topics_are_drawn_with_whole_names(specimens, tmp_path, k):
+def test_confusions_of_any_number_of_topics_are_drawn_with_whole_names(tmp_path, k):
     rng = np.random.default_rng(k)
     names = [INTENTS[i] if i < 5 else f"topic <b>{i}</b> $_" for i in range(k)][::-1]
     shares = pd.DataFrame(0.6 * np.eye(k) + 0.4 * rng.dirichlet(np.ones(k), k), names, names)

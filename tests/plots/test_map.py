@@ -3,6 +3,7 @@ import io
 import numpy as np
 import pandas as pd
 import pytest
+import specimens
 from matplotlib.colors import to_hex, to_rgb
 from PIL import Image
 
@@ -18,7 +19,7 @@ def drawn(record, texts, folder, theme="light"):
 
 
 @pytest.fixture
-def axes(specimens):
+def axes():
     """Draw a map; its axes, which know their figure."""
 
     def made(texts, theme="light", **faithfulness):
@@ -65,7 +66,7 @@ SIZES = [(6, 2), (30, 5), (60, 6), (300, 5), (3000, 30), (11_000, 7)]
 
 @pytest.mark.parametrize(("n", "k"), SIZES)
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_maps_of_any_size_are_drawn_and_their_files_stay_small(specimens, tmp_path, n, k, theme):
+def test_maps_of_any_size_are_drawn_and_their_files_stay_small(tmp_path, n, k, theme):
     texts = specimens.clouds(n, k)
     png, svg = drawn(specimens.record(texts), texts, tmp_path, theme)
     assert len(svg) < 1_000_000
@@ -77,7 +78,7 @@ def test_maps_of_any_size_are_drawn_and_their_files_stay_small(specimens, tmp_pa
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("n", "k"), [(22_500, 150), (100_000, 10)])
-def test_the_largest_maps_stay_small_files(specimens, tmp_path, n, k):
+def test_the_largest_maps_stay_small_files(tmp_path, n, k):
     texts = specimens.clouds(n, k)
     png, svg = drawn(specimens.record(texts), texts, tmp_path)
     assert len(svg) < 2_000_000
@@ -85,13 +86,13 @@ def test_the_largest_maps_stay_small_files(specimens, tmp_path, n, k):
 
 
 @pytest.mark.parametrize(("n", "k"), [(30, 5), (300, 5), (2500, 5), (11_000, 7)])
-def test_the_same_map_drawn_again_gives_the_same_bytes(specimens, tmp_path, n, k):
+def test_the_same_map_drawn_again_gives_the_same_bytes(tmp_path, n, k):
     texts = specimens.clouds(n, k)
     record = specimens.record(texts)
     assert drawn(record, texts, tmp_path / "a") == drawn(record, texts, tmp_path / "b")
 
 
-def test_no_version_and_no_date_stand_in_the_files(specimens, tmp_path):
+def test_no_version_and_no_date_stand_in_the_files(tmp_path):
     texts = specimens.words()
     png, svg = drawn(specimens.record(texts), texts, tmp_path)
     assert b"Matplotlib" not in png
@@ -99,7 +100,7 @@ def test_no_version_and_no_date_stand_in_the_files(specimens, tmp_path):
     assert "Matplotlib v" not in svg
 
 
-def test_matplotlib_is_left_as_it_was(specimens, tmp_path):
+def test_matplotlib_is_left_as_it_was(tmp_path):
     import matplotlib as mpl
     from matplotlib import pyplot
 
@@ -112,7 +113,7 @@ def test_matplotlib_is_left_as_it_was(specimens, tmp_path):
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("n", [30, 60])
-def test_words_and_names_do_not_overlap_nor_leave_the_map(specimens, axes, n, seed):
+def test_words_and_names_do_not_overlap_nor_leave_the_map(axes, n, seed):
     texts = (
         specimens.words(seed)
         if n == 30
@@ -129,7 +130,7 @@ def test_words_and_names_do_not_overlap_nor_leave_the_map(specimens, axes, n, se
     assert (found[:, 2:] <= frame[2:]).all()
 
 
-def test_words_stand_beside_their_own_points(specimens, axes):
+def test_words_stand_beside_their_own_points(axes):
     texts = specimens.words()
     shown = axes(texts)
     order = np.argsort(texts["label"].to_numpy(dtype=object), kind="stable")
@@ -140,7 +141,7 @@ def test_words_stand_beside_their_own_points(specimens, axes):
         assert np.linalg.norm(np.clip(point, places[word][:2], places[word][2:]) - point) < 150
 
 
-def test_a_word_far_from_its_point_has_a_line_to_it_under_the_dots(specimens, axes):
+def test_a_word_far_from_its_point_has_a_line_to_it_under_the_dots(axes):
     texts = specimens.words().assign(x=lambda d: 0.02 * d["x"], y=lambda d: 0.02 * d["y"])
     texts.loc[len(texts)] = ["away", "finance", 30.0, 30.0]
     shown = axes(texts)
@@ -153,7 +154,7 @@ def test_a_word_far_from_its_point_has_a_line_to_it_under_the_dots(specimens, ax
         assert np.linalg.norm(np.clip(end, found[:, :2], found[:, 2:]) - end, axis=1).min() < 3
 
 
-def test_words_without_room_are_counted_in_the_caption(specimens, axes):
+def test_words_without_room_are_counted_in_the_caption(axes):
     texts = specimens.clouds(60, 2).assign(text=[f"{'long ' * 4} {i}" for i in range(60)], x=0.0, y=0.0)
     shown = axes(texts)
     missing = 60 - (len(shown.texts) - 2)
@@ -161,7 +162,7 @@ def test_words_without_room_are_counted_in_the_caption(specimens, axes):
     assert f"{missing} of 60 words found no room" in shown.figure.texts[2].get_text()
 
 
-def test_both_axes_have_one_scale_and_no_ticks(specimens, axes):
+def test_both_axes_have_one_scale_and_no_ticks(axes):
     texts = specimens.clouds(300, 5).assign(y=lambda d: d["y"] * 0.1)
     shown = axes(texts)
     points = dots(shown)
@@ -178,7 +179,7 @@ def test_both_axes_have_one_scale_and_no_ticks(specimens, axes):
 
 
 @pytest.mark.parametrize("faithfulness", [{"continuity": 0.7, "trust": 0.6}, {"continuity": 0.7}])
-def test_the_stamp_stands_on_the_picture_and_off_the_map(specimens, axes, faithfulness):
+def test_the_stamp_stands_on_the_picture_and_off_the_map(axes, faithfulness):
     shown = axes(specimens.words(), **faithfulness)
     *_, stamp = shown.figure.texts
     assert "more separation" in stamp.get_text()
@@ -191,7 +192,7 @@ def test_the_stamp_stands_on_the_picture_and_off_the_map(specimens, axes, faithf
     assert top < 1120
 
 
-def test_a_faithful_map_has_no_stamp_and_a_caption_inside_the_picture(specimens, axes):
+def test_a_faithful_map_has_no_stamp_and_a_caption_inside_the_picture(axes):
     shown = axes(specimens.words())
     under = shown.figure.texts
     assert len(under) == 3
@@ -203,14 +204,14 @@ def test_a_faithful_map_has_no_stamp_and_a_caption_inside_the_picture(specimens,
         assert top < box(shown)[1]
 
 
-def test_a_long_caption_is_cut_at_the_rim(specimens):
+def test_a_long_caption_is_cut_at_the_rim():
     texts = specimens.words()
     figure = map_picture.figure(specimens.record(texts, model="org/" + "W" * 300), texts)
     assert figure.texts[0].get_text().endswith("…")
     assert 1100 < box(figure.texts[0])[2] < 1280
 
 
-def test_a_label_keeps_its_colour_across_maps(specimens, axes):
+def test_a_label_keeps_its_colour_across_maps(axes):
     texts = specimens.words()
     hues = np.array([to_rgb(colour) for colour in palette.colours(5, "light")])
     for rows in (texts, texts.sample(frac=1, random_state=1)):
@@ -238,7 +239,7 @@ def test_lone_collinear_and_equal_points_are_drawn_as_such(axes):
     assert [len(line) for line in edges.get_segments()] == [4, 2]  # the triangle is closed, the line has two ends
 
 
-def test_many_points_are_one_image_in_the_svg_and_very_many_their_density(specimens, axes):
+def test_many_points_are_one_image_in_the_svg_and_very_many_their_density(axes):
     for n, rasterized, images in ((2000, {False}, 0), (2001, {True}, 0), (10_000, {True}, 0), (10_001, set(), 1)):
         shown = axes(specimens.clouds(n, 3))
         assert {group.get_rasterized() for group in zorder(shown, 2)} == rasterized
@@ -247,7 +248,7 @@ def test_many_points_are_one_image_in_the_svg_and_very_many_their_density(specim
 
 @pytest.mark.parametrize("k", [12, 13])
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_every_hull_is_shaded_in_its_colour_under_all_else(specimens, axes, k, theme):
+def test_every_hull_is_shaded_in_its_colour_under_all_else(axes, k, theme):
     shown = axes(specimens.clouds(20 * k, k), theme)
     faces, _ = hulls(shown)
     assert [to_hex(colour) for colour in faces.get_facecolors()] == palette.colours(k, theme)
@@ -255,27 +256,27 @@ def test_every_hull_is_shaded_in_its_colour_under_all_else(specimens, axes, k, t
     assert faces.get_zorder() == min(artist.get_zorder() for artist in [*shown.collections, *shown.texts])
 
 
-def test_the_density_fills_the_frame(specimens, axes):
+def test_the_density_fills_the_frame(axes):
     shown = axes(specimens.clouds(10_001, 3))
     [picture] = shown.images
     assert picture.get_extent() == [*shown.get_xlim(), *shown.get_ylim()]
     np.testing.assert_allclose(picture.get_array().shape[1::-1], shown.bbox.size, atol=0.51)
 
 
-def test_all_texts_at_one_place_are_drawn(specimens, tmp_path):
+def test_all_texts_at_one_place_are_drawn(tmp_path):
     texts = specimens.words().assign(x=1.0, y=2.0)
     png, _ = drawn(specimens.record(texts), texts, tmp_path)
     assert png.startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("scale", [1e-54, 1e9])
-def test_the_units_of_a_map_do_not_matter(specimens, axes, scale):
+def test_the_units_of_a_map_do_not_matter(axes, scale):
     texts = specimens.words()
     scaled = axes(texts.assign(x=scale * texts["x"], y=scale * texts["y"]))
     np.testing.assert_allclose(dots(scaled), dots(axes(texts)), atol=1e-6)
 
 
-def test_strange_texts_are_drawn_as_they_are_and_nothing_is_printed(specimens, axes, tmp_path, capfd, caplog):
+def test_strange_texts_are_drawn_as_they_are_and_nothing_is_printed(axes, tmp_path, capfd, caplog):
     strange = [
         "$x_1$",
         "<img src=x onerror=alert(1)>",
@@ -298,7 +299,7 @@ def test_strange_texts_are_drawn_as_they_are_and_nothing_is_printed(specimens, a
     assert out + err + caplog.text == ""
 
 
-def test_many_topics_name_those_that_find_room_and_the_caption_counts_them(specimens, axes):
+def test_many_topics_name_those_that_find_room_and_the_caption_counts_them(axes):
     shown = axes(specimens.clouds(1500, 60))
     found = names(shown)
     assert 20 <= len(found) < 60

@@ -1,13 +1,14 @@
 import dataclasses
 
 import pytest
+import specimens
 from matplotlib.colors import to_hex
 
 from evalkit.plots import neighbours, palette, style
 
 
 @pytest.fixture
-def drawn(specimens):
+def drawn():
     """The figure of so many queries, a topic of a long name and a long text."""
 
     def made(*queries, theme="light"):

@@ -1,4 +1,4 @@
-"""What the gallery shows, as one JSON value: texts stored once, coordinates and neighbours as packed integers."""
+"""The content of the gallery as one JSON value: texts stored once, coordinates and neighbours as packed integers."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from evalkit.errors import EvaluationError
 from evalkit.plots import caption, palette, style
 from evalkit.plots import label_placement as placement
+from evalkit.records import plain
 from evalkit.report.gallery import grid as layout
-from evalkit.report.gallery.json_packing import json_rows, json_value, packed
-from evalkit.report.load_runs import RunView
+from evalkit.report.gallery.json_packing import json_rows, packed
+from evalkit.report.load_runs import LoadedRun
 from evalkit.types import Score
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ _GRID = 65_535  # coordinates are stored as 0 … 65,535
 
 
 def payload(
-    runs: Sequence[RunView],
+    runs: Sequence[LoadedRun],
     leaderboard: pd.DataFrame,
     comparisons: pd.DataFrame,
     agreement: pd.DataFrame,
@@ -56,7 +57,7 @@ def payload(
     reference = runs[plan.order[0]].texts[["x", "y"]].to_numpy(dtype=np.float64)
     themes: tuple[palette.Theme, ...] = ("light", "dark")
     return {
-        "corpus": json_value(runs[0].record.corpus),
+        "corpus": plain(runs[0].record.corpus),
         "version": runs[0].record.evalkit_version,
         "theme": theme,
         "rankBy": rank_by,
@@ -79,7 +80,7 @@ def payload(
     }
 
 
-def _check(runs: Sequence[RunView]) -> None:
+def _check(runs: Sequence[LoadedRun]) -> None:
     if not runs:
         raise EvaluationError("the gallery needs at least one finished run, but got none; evaluate one first")
     first = runs[0]
@@ -96,11 +97,12 @@ def _check(runs: Sequence[RunView]) -> None:
 
 
 def _cut(text: str) -> str:
-    whole = text.encode("utf-8", "replace").decode()
-    return whole if len(whole) <= _LONGEST_TEXT else whole[: _LONGEST_TEXT - 1] + "…"
+    return text if len(text) <= _LONGEST_TEXT else text[: _LONGEST_TEXT - 1] + "…"
 
 
-def _sample(codes: NDArray[np.int64], texts: Sequence[str], runs: Sequence[RunView], budget: int) -> NDArray[np.int64]:
+def _sample(
+    codes: NDArray[np.int64], texts: Sequence[str], runs: Sequence[LoadedRun], budget: int
+) -> NDArray[np.int64]:
     """Return, ascending, the texts to show: all, or every m-th of each label where all would exceed the budget."""
     n = len(texts)
     wide = 2 if n <= _GRID else 4
@@ -118,7 +120,7 @@ def _sample(codes: NDArray[np.int64], texts: Sequence[str], runs: Sequence[RunVi
 
 
 def _run(
-    run: RunView,
+    run: LoadedRun,
     codes: NDArray[np.int64],
     count: int,
     rows: NDArray[np.int64],
@@ -137,11 +139,11 @@ def _run(
         for member in members
     ]
     return {
-        "folder": "/".join(run.folder.parts[-2:]),  # a page that is passed on should not tell of this machine
+        "folder": "/".join(run.folder.parts[-2:]),  # a page that is passed on must not show this machine's folders
         "model": run.model,
         "pooling": run.pooling,
         "projection": style.PROJECTIONS.get(str(record.projection["name"]), str(record.projection["name"])),
-        "seed": json_value(record.projection["seed"]),
+        "seed": plain(record.projection["seed"]),
         "column": column,
         "revision": str(record.encoder.get("revision", "")),
         "stamp": caption.stamp(record),
@@ -151,13 +153,13 @@ def _run(
         "hearts": [[round(float(v)) for v in heart] for heart in hearts],
         "near": _near(run.texts, rows),
         "scores": {score.name: _score(score) for score in record.scores},
-        "queries": json_value(list(record.queries)),
+        "queries": plain(list(record.queries)),
     }
 
 
 def _score(score: Score) -> dict[str, Any]:
     fields = ("space", "value", "best", "chance", "adjusted", "p_value", "ci_low", "ci_high", "higher_is_better")
-    return {name: json_value(getattr(score, name)) for name in (*fields, "ranks_models")}
+    return {name: plain(getattr(score, name)) for name in (*fields, "ranks_models")}
 
 
 def _near(texts: pd.DataFrame, rows: NDArray[np.int64]) -> Mapping[str, Any] | None:

@@ -1,4 +1,4 @@
-"""Where each map stands in the grid, and how the maps are turned so that the eye can compare them."""
+"""Place the maps in a grid, and turn them so that the eye can compare them."""
 
 from __future__ import annotations
 
@@ -11,16 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.plots.style import PROJECTIONS
+from evalkit.report.load_runs import NO_POOLING, LoadedRun
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from evalkit.report.load_runs import RunView
-
 __all__ = ["Plan", "aligned", "arrange", "hull", "quantised", "title"]
-
-
-NO_POOLING = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +41,7 @@ class Plan:
     column: list[int]
 
 
-def arrange(runs: Sequence[RunView], leaderboard: pd.DataFrame) -> Plan:
+def arrange(runs: Sequence[LoadedRun], leaderboard: pd.DataFrame) -> Plan:
     """Put models in rows and pooling, projection and seed in columns.
 
     What is the same in the whole sweep is left out of the columns: pooling where each model has only one,
@@ -69,7 +65,7 @@ def arrange(runs: Sequence[RunView], leaderboard: pd.DataFrame) -> Plan:
     return Plan(order, models, columns, column)
 
 
-def _poolings(runs: Sequence[RunView], leaderboard: pd.DataFrame) -> list[str]:
+def _poolings(runs: Sequence[LoadedRun], leaderboard: pd.DataFrame) -> list[str]:
     """Return the poolings there are, the leaderboard's first first; that of models without tokens only if alone."""
     ranked = list(leaderboard["pooling"].astype(str)) if "pooling" in leaderboard.columns else []
     named = [name for name in dict.fromkeys([*ranked, *sorted({run.pooling for run in runs})]) if name != NO_POOLING]
@@ -82,28 +78,28 @@ def _place(drawn_by: str) -> int:
     return next((place for place, name in enumerate(known) if drawn_by.startswith(name)), len(known))
 
 
-def title(run: RunView) -> str:
+def title(run: LoadedRun) -> str:
     """Return a run's name: model · pooling · projection · seed."""
     projection = run.record.projection
     name = PROJECTIONS.get(str(projection["name"]), str(projection["name"]))
     return f"{run.model} · {run.pooling} · {name} · seed {projection['seed']}"
 
 
-def _drawn_by(run: RunView, runs: Sequence[RunView]) -> tuple[str, int]:
+def _drawn_by(run: LoadedRun, runs: Sequence[LoadedRun]) -> tuple[str, int]:
     """Return the projection with those parameters that differ among the runs drawn by it, and the seed."""
     projection = run.record.projection
     name = str(projection["name"])
-    alike = [_asked(other) for other in runs if other.record.projection["name"] == name]
-    own = _asked(run)
+    alike = [_requested(other) for other in runs if other.record.projection["name"] == name]
+    own = _requested(run)
     varying = [key for key in sorted(own) if len({repr(parameters.get(key)) for parameters in alike}) > 1]
     shown = " ".join([PROJECTIONS.get(name, name), *(f"{key} {own[key]}" for key in varying)])
     return shown, int(projection["seed"])
 
 
-def _asked(run: RunView) -> dict[str, object]:
-    """Return what the projection was asked for: its effective parameters hold results (a final loss) besides."""
-    asked = run.record.settings.get("projection")
-    kept = asked.items() if isinstance(asked, Mapping) else ()
+def _requested(run: LoadedRun) -> dict[str, object]:
+    """The projection's parameters as requested: its effective ones hold results (a final loss) besides."""
+    requested = run.record.settings.get("projection")
+    kept = requested.items() if isinstance(requested, Mapping) else ()
     return {str(key): value for key, value in kept if key not in {"name", "_target_"}}
 
 

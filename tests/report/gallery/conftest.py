@@ -1,26 +1,13 @@
-import importlib.util
 import itertools
 import os
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import specimens
 
-from evalkit.report.load_runs import RunView
-
-
-@pytest.fixture(scope="session")
-def specimens():
-    name = "evalkit_test_specimens"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).parents[1] / "plots" / "specimens.py")
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-    return sys.modules[name]
-
+from evalkit.report.load_runs import LoadedRun
 
 MODELS = {
     "minilm": ("sentence-transformers/all-MiniLM-L6-v2", 0.85),
@@ -37,7 +24,7 @@ def nearest(points, k):
 
 
 @pytest.fixture(scope="session")
-def sweep(specimens):
+def sweep():
     """Runs (3 models × t-SNE with two seeds and PCA) and the four tables, on the thirty words."""
 
     def make(change=lambda frame: frame, models=MODELS, with_queries=True):
@@ -52,7 +39,7 @@ def sweep(specimens):
                     queries=specimens.nearest_lists(texts, place) if with_queries else (),
                     **({"continuity": 0.7} if model == "random" else {}),
                 )  # fmt: skip
-                runs.append(RunView(record, texts, Path(f"sweep/{model}/{projection}-{seed}")))
+                runs.append(LoadedRun(record, texts, Path(f"sweep/{model}/{projection}-{seed}")))
         return runs, tables(models, sorted(set(runs[0].texts["label"])))
 
     return make

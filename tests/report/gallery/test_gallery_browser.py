@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import specimens
 
 from evalkit.report import gallery
-from evalkit.report.load_runs import RunView
+from evalkit.report.load_runs import LoadedRun
 
 pytestmark = pytest.mark.browser
 
@@ -319,13 +320,13 @@ def test_it_works_in_a_sandboxed_frame_from_a_blob(browser, sweep, tmp_path):
 
 
 @pytest.mark.slow
-def test_twelve_maps_of_15000_texts_answer_at_once(browser, specimens, tmp_path):
+def test_twelve_maps_of_15000_texts_answer_at_once(browser, tmp_path):
     base = specimens.clouds(15_000, 7)
     rng = np.random.default_rng(0)
     runs = []
     for i in range(12):
         texts = base.assign(x=base["x"] + rng.normal(size=len(base)))
-        runs.append(RunView(specimens.record(texts, seed=i % 3, model=f"model{i // 3}"), texts, Path(f"run{i}")))
+        runs.append(LoadedRun(specimens.record(texts, seed=i % 3, model=f"model{i // 3}"), texts, Path(f"run{i}")))
     gallery.write(runs, *[pd.DataFrame()] * 4, out=tmp_path / "gallery.html")
     shown = Opened(browser, tmp_path / "gallery.html")
     shown.hover(0, 7)

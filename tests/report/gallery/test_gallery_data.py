@@ -11,7 +11,7 @@ from evalkit.errors import EvaluationError
 from evalkit.report.gallery import data
 from evalkit.report.gallery import grid as layout
 from evalkit.report.gallery import json_packing as packing
-from evalkit.report.load_runs import RunView
+from evalkit.report.load_runs import LoadedRun
 
 EMPTY = pd.DataFrame()
 
@@ -31,20 +31,14 @@ def test_text_that_looks_like_markup_is_data():
     assert json.loads(written) == hostile
 
 
-def test_values_become_finite_json():
-    value = {
-        "a": np.float64("nan"),
-        "b": np.int64(3),
-        "c": [np.inf, 1.5],
-        "d": np.bool_(True),
-        "e": None,
-        "f": (1, "x"),
-    }
-    assert packing.json_value(value) == {"a": None, "b": 3, "c": [None, 1.5], "d": True, "e": None, "f": [1, "x"]}
+def test_rows_are_finite_json():
     rows = packing.json_rows(
-        pd.DataFrame({"n": pd.array([1, None], dtype="Int64"), "x": [0.5, np.nan], "s": ["a", None]})
+        pd.DataFrame(
+            {"n": pd.array([1, None], dtype="Int64"), "x": [0.5, np.nan], "s": ["a", None], "b": [True, False]}
+        )
     )
-    assert rows == [{"n": 1, "x": 0.5, "s": "a"}, {"n": None, "x": None, "s": None}]
+    assert rows == [{"n": 1, "x": 0.5, "s": "a", "b": True}, {"n": None, "x": None, "s": None, "b": False}]
+    assert packing.json_rows(pd.DataFrame({"x": [np.inf]})) == [{"x": None}]
 
 
 def test_integers_are_packed_little_endian_and_never_wrapped():
@@ -165,7 +159,7 @@ def test_long_texts_are_cut(sweep):
 
 def test_a_run_without_neighbour_lists_or_scores_is_shown(sweep):
     runs, _ = sweep(with_queries=False)
-    bare = RunView(
+    bare = LoadedRun(
         dataclasses.replace(runs[0].record, scores=()), runs[0].texts[["text", "label", "x", "y"]], Path("bare")
     )
     made = payload([bare])

@@ -3,10 +3,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import specimens
 
 from evalkit.errors import EvaluationError
 from evalkit.report import gallery
-from evalkit.report.load_runs import RunView
+from evalkit.report.load_runs import LoadedRun
 
 
 def page(sweep, folder, **changes):
@@ -47,7 +48,7 @@ def test_a_failed_write_leaves_the_old_page(sweep, tmp_path):
 
 
 @pytest.mark.slow
-def test_twelve_runs_of_15000_texts_stay_below_15_mb(specimens, tmp_path):
+def test_twelve_runs_of_15000_texts_stay_below_15_mb(tmp_path):
     import numpy as np
 
     base = specimens.clouds(15_000, 7)
@@ -58,7 +59,7 @@ def test_twelve_runs_of_15000_texts_stay_below_15_mb(specimens, tmp_path):
         texts = base.assign(
             x=base["x"] + rng.normal(size=len(base)), neighbours=list(rng.integers(0, len(base), (len(base), 10)))
         )
-        runs.append(RunView(specimens.record(texts, seed=i % 3, model=f"model{i // 3}"), texts, Path(f"run{i}")))
+        runs.append(LoadedRun(specimens.record(texts, seed=i % 3, model=f"model{i // 3}"), texts, Path(f"run{i}")))
     gallery.write(runs, *[pd.DataFrame()] * 4, out=tmp_path / "gallery.html")
     html = (tmp_path / "gallery.html").read_text(encoding="utf-8")
     assert '"shown":15000' in html
