@@ -27,6 +27,9 @@ class DatasetSchema:
     label_column: str | None = None
     split_column: str | None = None
     separator: str | None = None
+    quoting: str | None = None
+    comment: str | None = None
+    header: bool | None = None
     subset: str | None = None
     split: str | None = None
     revision: str | None = None
@@ -34,6 +37,8 @@ class DatasetSchema:
     sample_seed: int | None = None
     conflicts: str = "first"
     drop_blank: bool = False
+    drop_unlabelled: bool = False
+    ignore_labels: list[str] | None = None
 
 
 @dataclass

@@ -1,15 +1,15 @@
-"""Where labelled texts come from.
+"""Labelled texts.
 
-Each reader module has one function ``load(…) -> values.Corpus`` that conf/dataset/NAME.yaml names. It reads a
-`Table` (columns of text as they stand, and how to name a row to the user) and hands it to `build_corpus`, which
-checks everything once, at the door: below it nobody meets a blank text, a duplicate or a label of a wrong type.
+Each reader module has a function ``read(…) -> Table`` (columns of text as they stand, and how messages name a row) and
+``load = loader(NAME, read)``, which conf/dataset/NAME.yaml names: it reads the table and hands it to `build_corpus`.
+Everything is checked there once; nothing below meets a blank text, a duplicate or a label of a wrong type.
 
 ==================  =======================================================
-`topics`            the thirty words and five queries that come with evalkit
-`csv_file`          comma, semicolon, tab or bar; quotes, newlines in fields
-`jsonl_file`        one JSON object a line
-`parquet_file`      one parquet file
-`hub`               a data set of the Hugging Face hub, or a folder of one
+`thirty_words`      the thirty words and five queries that come with evalkit
+`csv_reader`        comma, semicolon, tab or bar; quotes, newlines in fields
+`jsonl_reader`      one JSON object a line
+`parquet_reader`    one parquet file
+`hub_reader`        a data set of the Hugging Face hub, or a folder of one
 ==================  =======================================================
 
 A new source is a module with such a function and a YAML beside the others:
@@ -21,7 +21,7 @@ A new source is a module with such a function and a YAML beside the others:
 ('animal', 'tree')
 """
 
-from evalkit.datasets.corpus import build_corpus
+from evalkit.datasets.corpus import build_corpus, loader
 from evalkit.datasets.table import Table
 
-__all__ = ["Table", "build_corpus"]
+__all__ = ["Table", "build_corpus", "loader"]

@@ -1,21 +1,24 @@
-"""The door: a table becomes a corpus, or is refused in one sentence. Nothing below checks again."""
+"""From a table to a corpus: everything is checked here once, and nothing below checks again."""
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import inspect
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
+from typing import Any
 
 import numpy as np
 
-from evalkit.datasets.duplicates import drop_repeated
 from evalkit.datasets.stratified_sample import stratify
 from evalkit.datasets.table import Table, counted, listed, shown
 from evalkit.datasets.validation import check_enough, check_options, parts, usable_rows
+from evalkit.errors import RequestError
 from evalkit.types import Corpus, Split
 
-__all__ = ["build_corpus"]
+__all__ = ["build_corpus", "loader"]
 
 FINGERPRINT_BLOCK = 1 << 16
 
@@ -23,24 +26,26 @@ FINGERPRINT_BLOCK = 1 << 16
 def build_corpus(
     table: Table,
     *,
-    name: str,
+    name: str | None = None,
     limit: int | None = None,
     conflicts: str = "first",
     drop_blank: bool = False,
+    drop_unlabelled: bool = False,
+    ignore_labels: Sequence[Any] | None = None,
     queries: Sequence[str] | None = None,
     sample_seed: int = 0,
 ) -> Corpus:
     """Check a table, leave repeated rows out, and number the labels in sorted order.
 
-    Texts and labels are kept as written: case and spaces count, and labels that differ by nothing else are
-    warned of.
+    Texts and labels are kept as written: case and spaces count, and labels that differ by nothing else give a
+    warning.
 
     Parameters
     ----------
     table
-        What a reader found. With splits, the test rows are scored, and all rows stand in `Corpus.split`.
+        What a reader gives. With splits, the test rows are scored, and all rows are in `Corpus.split`.
     name
-        What to call the corpus.
+        Name of the corpus; None is the table's.
     limit
         Score only so many texts: a stratified sample with at least two texts a label where they fit; the
         train rows of a split are sampled down to as many. None, or as many as there are: all.
@@ -49,23 +54,28 @@ def build_corpus(
         ``error`` refuses the table.
     drop_blank
         Leave rows with a blank text or label out, instead of refusing them.
+    drop_unlabelled
+        Leave rows with a blank or missing label out, instead of refusing them.
+    ignore_labels
+        Leave rows with these labels out (BERTopic's -1).
     queries
-        Texts whose nearest neighbours are listed.
+        Texts whose nearest neighbours are listed; None are the table's.
     sample_seed
-        Seed of the sample. Not the run's seed: runs that differ in that shall see the same texts.
+        Seed of the sample. Not the run's seed: runs that differ in that use the same texts.
 
     Raises
     ------
     RequestError
         What is wrong, what was found, what to do.
     """
-    check_options(limit, conflicts, queries or ())
-    kept = usable_rows(table, drop_blank=drop_blank)
-    dropped = {"duplicates": 0, "conflicts": 0, "blank": len(table.texts) - len(kept)}
+    queries = table.queries if queries is None else queries
+    check_options(limit, conflicts, queries)
+    ignored = frozenset(map(str, ignore_labels or ()))
+    kept, dropped = usable_rows(table, drop_blank=drop_blank, drop_unlabelled=drop_unlabelled, ignored=ignored)
     train, scored = parts(table, kept)
     test = scored
-    scored, repeated, warnings = drop_repeated(table, scored, conflicts)
-    dropped.update(repeated)
+    scored, repeated, warnings = _drop_repeated(table, scored, conflicts)
+    dropped = {**repeated, **dropped}
     check_enough(table, scored, dropped)
     if limit is not None and limit < len(scored):
         dropped["limit"] = len(scored) - limit
@@ -79,25 +89,90 @@ def build_corpus(
     label_names = tuple(sorted(set(labels)))
     codes = {label: code for code, label in enumerate(label_names)}
     return Corpus(
-        name=name,
+        name=name or table.name,
         texts=texts,
         labels=np.fromiter((codes[label] for label in labels), dtype=np.int32, count=len(labels)),
         label_names=label_names,
         rows=np.asarray(scored, dtype=np.int64),
         source_rows=len(table.texts),
-        queries=tuple(queries or ()),
+        queries=tuple(queries),
         split=split,
         fingerprint=_fingerprint(texts, labels, split),
         dropped=dropped,
-        warnings=(*warnings, *_look_alikes(labels), *_untrained(split)),
+        warnings=(*table.warnings, *warnings, *_look_alikes(labels), *_untrained(split)),
     )
 
 
+def loader(kind: str, read: Callable[..., Table]) -> Callable[..., Corpus]:
+    """The `load` of a reader: reads a table and builds a corpus of it.
+
+    Its signature has the options of both, so that a configuration's keys can be checked against it, and an option of
+    `build_corpus` is written down once.
+
+    Parameters
+    ----------
+    kind
+        The choice of ``dataset``; as a name it means the table's own.
+    read
+        Takes the reader's own options.
+    """
+    shared = dict(inspect.signature(build_corpus, eval_str=True).parameters)
+    del shared["table"]
+
+    @functools.wraps(read)
+    def load(*arguments: Any, **options: Any) -> Corpus:
+        own = {key: options.pop(key) for key in list(options) if key not in shared}
+        if options.get("name") == kind:
+            del options["name"]
+        return build_corpus(read(*arguments, **own), **options)
+
+    shared["name"] = shared["name"].replace(default=kind)
+    signature = inspect.signature(read, eval_str=True)
+    every = [*signature.parameters.values(), *shared.values()]
+    vars(load)["__signature__"] = signature.replace(parameters=every, return_annotation=Corpus)
+    return load
+
+
+def _drop_repeated(table: Table, rows: list[int], conflicts: str) -> tuple[list[int], dict[str, int], list[str]]:
+    """The rows in which a text stands first, how many others are left out, and a warning of conflicts."""
+    import pandas as pd
+
+    columns = {"text": [table.texts[row] for row in rows], "label": [table.labels[row] for row in rows]}
+    pairs = pd.DataFrame(columns, index=rows, dtype=object).drop_duplicates()
+    first = pairs.drop_duplicates("text")
+    rivals = pairs.drop(first.index)
+    dropped = {"duplicates": len(rows) - len(pairs), "conflicts": len(rivals)}
+    if rivals.empty:
+        return list(first.index), dropped, []
+    disputed = first["text"].isin(rivals["text"])
+    later = rivals.index[0]
+    earlier = first.index[first["text"] == table.texts[later]][0]
+    example = " and ".join(f"{shown(str(table.labels[row]))} in {table.name_row(row)}" for row in (earlier, later))
+    if conflicts == "error":
+        raise RequestError(
+            f"{table.source} has the text {shown(str(table.texts[earlier]))} under two labels, "
+            f"{example}, and dataset.conflicts is error: correct it, or choose first or drop."
+        )
+    if conflicts == "drop":
+        dropped["conflicts"] += int(disputed.sum())
+        return list(first.index[~disputed]), dropped, []
+    # Rows, not texts: the warning also goes where texts may not (tracker.log_texts=false).
+    subject = "1 text stands" if disputed.sum() == 1 else f"{disputed.sum()} texts stand"
+    verb = "counts under its first" if disputed.sum() == 1 else "count under their first"
+    warning = (
+        f"{subject} under more than one label and {verb} ({example}, say); "
+        "dataset.conflicts=drop leaves such texts out."
+    )
+    return list(first.index), dropped, [warning]
+
+
 def _column(values: Sequence[str | None], rows: Iterable[int]) -> tuple[str, ...]:
+    """Entries of the chosen rows, none of which is None."""
     return tuple(value for row in rows if (value := values[row]) is not None)
 
 
 def _split(table: Table, train: list[int], test: list[int]) -> Split:
+    """Train and test rows as they stand."""
     return Split(
         train_texts=_column(table.texts, train),
         test_texts=_column(table.texts, test),
@@ -109,7 +184,7 @@ def _split(table: Table, train: list[int], test: list[int]) -> Split:
 
 
 def _fingerprint(texts: Sequence[str], labels: Sequence[str], split: Split | None) -> str:
-    """SHA-256 over the columns, each length before its content, so that no two corpora spell the same bytes."""
+    """SHA-256 over the columns, lengths before contents, so that different corpora give different bytes."""
     columns = [texts, labels]
     if split is not None:
         columns += [split.train_texts, split.train_labels, split.test_texts, split.test_labels]

@@ -1,72 +1,75 @@
-"""Labelled texts from a CSV file (RFC 4180 and its habits)."""
+"""Labelled texts from a CSV file (RFC 4180 and its habits).
+
+Python's csv module reads it: pandas and pyarrow accept a quote within quotes, an unclosed quote and a short row, and
+neither says on which line a row stands.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import csv
+import dataclasses
+import itertools
+import re
 import sys
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Literal
 
-from evalkit.datasets.corpus import build_corpus
-from evalkit.datasets.table import Columns, Table, named_after
+from evalkit.datasets.corpus import loader
+from evalkit.datasets.table import Columns, Table, counted
 from evalkit.datasets.text_encoding import check_text, existing_file
 from evalkit.errors import RequestError
-from evalkit.types import Corpus
 
 __all__ = ["load", "read"]
 
 SEPARATORS = (",", ";", "\t", "|")
 SPELLINGS = {"tab": "\t", "\\t": "\t"}
+QUOTING: dict[str, Literal[0, 3]] = {"minimal": csv.QUOTE_MINIMAL, "none": csv.QUOTE_NONE}
+EXCEL = re.compile(r"sep=([^\r\n]?)")
+"""The first line by which Excel names the separator."""
 
 
-def load(
+@dataclass(frozen=True, slots=True)
+class _Dialect:
+    """How a file is to be split into rows and fields."""
+
+    separator: str
+    quoting: str
+    comment: str | None
+    header: bool
+
+
+def read(
     path: str,
     *,
-    name: str = "csv",
     text_column: str = "text",
     label_column: str = "label",
     split_column: str | None = None,
     separator: str | None = None,
-    limit: int | None = None,
-    conflicts: str = "first",
-    drop_blank: bool = False,
-    queries: Sequence[str] | None = None,
-    sample_seed: int = 0,
-) -> Corpus:
-    """The corpus in the CSV file at `path`; `build_corpus` says what the other options mean.
-
-    Raises
-    ------
-    RequestError
-        Where the file cannot be read right.
-    """
-    table = read(path, Columns(text_column, label_column, split_column), separator=separator)
-    return build_corpus(
-        table,
-        name=named_after(path, name, "csv"),
-        limit=limit,
-        conflicts=conflicts,
-        drop_blank=drop_blank,
-        queries=queries,
-        sample_seed=sample_seed,
-    )
-
-
-def read(path: str, columns: Columns, *, separator: str | None = None) -> Table:
-    """The needed columns of a CSV file with a header, exactly as written.
+    quoting: str = "minimal",
+    comment: str | None = None,
+    header: bool = True,
+) -> Table:
+    """The needed columns of a CSV file, exactly as written.
 
     UTF-8 with or without a byte order mark; lines end in LF, CRLF or CR; a field in double quotes may hold
-    separators, newlines and doubled quotes. Every field is text: ``NA``, ``null`` and ``01`` stay what they are.
-    Lines without any character are no rows.
+    separators, newlines and doubled quotes. Every field is text: ``NA``, ``null`` and ``01`` stay as they are.
+    Empty lines are no rows.
 
     Parameters
     ----------
     separator
-        One character (``tab`` for a tab); None finds it: of comma, semicolon, tab and bar the one that makes
-        the header hold the needed columns.
+        One character (``tab`` for a tab). None takes that of Excel's first line ``sep=;``, else the one of comma,
+        semicolon, tab and bar that makes the first row hold the needed columns.
+    quoting
+        ``minimal``, or ``none`` where double quotes are characters like any other.
+    comment
+        Lines that begin with it are no rows.
+    header
+        False for a file without a header; its columns are then called 0, 1, ….
 
     Raises
     ------
@@ -74,77 +77,111 @@ def read(path: str, columns: Columns, *, separator: str | None = None) -> Table:
         Names the row and line at fault.
     """
     file = existing_file(path)
-    separator = _checked(separator) if separator is not None else _sniff(file, columns)
-    check_text(file, path, lambda line: _row_at(file, line, separator))
-    with _unlimited_fields(), _open(file) as stream:
-        return _read(stream, path, columns, separator)
+    columns = Columns(text_column, label_column, split_column)
+    if quoting not in QUOTING:
+        raise RequestError(f"dataset.quoting={quoting} is neither minimal nor none: choose one of them.")
+    dialect = _Dialect("" if separator is None else _checked(separator), quoting, comment, header)
+    if separator is None:
+        dialect = _sniff(file, columns, dialect)
+    check_text(file, path, lambda line: _row_at(file, line, dialect))
+    rows = _records(file, path, dialect)
+    first = next(rows, (1, 1, []))
+    names = _names(first[2], header)
+    columns.check(names, path)
+    places = [names.index(column) for column in columns.needed.values()]
+    found: list[list[str]] = [[] for _ in places]
+    lines, spans = array("q"), array("q")
+    for start, end, record in rows if header else itertools.chain([first], rows):
+        lines.append(start)
+        spans.append(end - start)
+        if len(record) != len(names):
+            raise RequestError(_ragged(path, f"row {len(lines)} (line {start})", len(record), len(names), dialect))
+        for values, place in zip(found, places, strict=True):
+            values.append(record[place])
+    texts, labels, *splits = found
+    table = Table(
+        path, texts, labels, splits[0] if splits else None, lambda row: f"row {row + 1} (line {lines[row]})", file.stem
+    )
+    swallowed = [row for row, span in enumerate(spans) if span] if quoting == "minimal" else []
+    return dataclasses.replace(table, warnings=_swallowed(table, swallowed, places, len(names), dialect.separator))
 
 
-def _read(stream: TextIO, source: str, columns: Columns, separator: str) -> Table:
-    texts: list[str] = []
-    labels: list[str] = []
-    splits: list[str] = []
-    lines = array("q")
+load = loader("csv", read)
 
-    def name_row(row: int) -> str:
-        return f"row {row + 1} (line {lines[row]})"
 
-    reader = csv.reader(stream, delimiter=separator, strict=True)
-    start = 1
+def _names(record: list[str], header: bool) -> list[str]:
+    """Names of the columns."""
+    return record if header else [str(number) for number in range(len(record))]
+
+
+def _records(
+    file: Path, source: str, dialect: _Dialect, errors: str = "strict"
+) -> Iterator[tuple[int, int, list[str]]]:
+    """(first line, last line, fields) of every row, the header included."""
+    before = csv.field_size_limit(sys.maxsize)  # the csv module refuses fields above 128 KiB otherwise
+    start, count = 1, 0
     try:
-        header = next((record for record in reader if record), [])
-        columns.check(header, source)
-        width = len(header)
-        text, label = header.index(columns.text), header.index(columns.label)
-        split = None if columns.split is None else header.index(columns.split)
-        start = reader.line_num + 1
-        for record in reader:
-            if record:
-                lines.append(start)
-                if len(record) != width:
-                    raise RequestError(_ragged(source, name_row(len(texts)), len(record), width, separator))
-                texts.append(record[text])
-                labels.append(record[label])
-                if split is not None:
-                    splits.append(record[split])
-            start = reader.line_num + 1
+        with file.open(encoding="utf-8-sig", errors=errors, newline="") as stream:
+            reader = csv.reader(stream, delimiter=dialect.separator, quoting=QUOTING[dialect.quoting], strict=True)
+            for record in reader:
+                remark = dialect.comment and record and record[0].startswith(dialect.comment)
+                excel = start == 1 and EXCEL.fullmatch("".join(record))
+                if record and not remark and not excel:
+                    yield start, reader.line_num, record
+                    count += 1
+                start = reader.line_num + 1
     except csv.Error as error:
-        raise RequestError(_misquoted(source, len(texts), start, error)) from None
-    return Table(source, texts, labels, None if split is None else splits, name_row)
-
-
-def _ragged(source: str, row: str, found: int, width: int, separator: str) -> str:
-    return (
-        f"{source} has {found} {'field' if found == 1 else 'fields'} in {row}, and its header has {width}: put a text "
-        f"that holds the separator {separator!r} in double quotes, or name the right one with dataset.separator."
-    )
-
-
-def _misquoted(source: str, row: int, line: int, error: csv.Error) -> str:
-    where = f"row {row + 1} (line {line})" if line > 1 else "the header"
-    if "unexpected end of data" in str(error):
-        return f"{source} ends inside a quoted field that begins in {where}: close it with a double quote."
-    return (
-        f"{source} has a double quote inside a quoted field in {where}: "
-        'write it twice ("") there, or close the field right before the separator.'
-    )
-
-
-def _open(file: Path, errors: str = "strict") -> TextIO:
-    return file.open(encoding="utf-8-sig", errors=errors, newline="")
-
-
-@contextlib.contextmanager
-def _unlimited_fields() -> Iterator[None]:
-    """The csv module refuses fields above 128 KiB unless told otherwise, for the whole process."""
-    before = csv.field_size_limit(sys.maxsize)
-    try:
-        yield
+        row = count if dialect.header else count + 1
+        where = f"row {row} (line {start})" if row else "the header"
+        raise RequestError(_misquoted(source, where, error)) from None
     finally:
         csv.field_size_limit(before)
 
 
+def _ragged(source: str, row: str, fields: int, width: int, dialect: _Dialect) -> str:
+    """A row has more or fewer fields than the first one."""
+    return (
+        f"{source} has {counted(fields, 'field')} in {row}, and its {'header' if dialect.header else 'first row'} has "
+        f"{width}: put a text that holds the separator {dialect.separator!r} in double quotes, or name the right one "
+        "with dataset.separator."
+    )
+
+
+def _misquoted(source: str, where: str, error: csv.Error) -> str:
+    """A quoted field is not closed, or closed in the wrong place."""
+    cure = "or set dataset.quoting=none where quotes are plain characters"
+    if "unexpected end of data" in str(error):
+        return f"{source} ends inside a quoted field that begins in {where}: close it with a double quote, {cure}."
+    return (
+        f"{source} has a double quote inside a quoted field in {where}: "
+        f'write it twice ("") there, or close the field right before the separator, {cure}.'
+    )
+
+
+def _swallowed(table: Table, rows: list[int], places: list[int], width: int, separator: str) -> list[str]:
+    """A warning where a quoted text over several lines looks like several rows."""
+    text, label = places[:2]
+    known = set(table.labels)
+    suspects = []
+    for row in rows:
+        parts = [line.split(separator) for line in str(table.texts[row]).splitlines()[:2]]
+        if label > text:  # the first line would end the row that it begins
+            ends = parts and len(parts[0]) == width - text and parts[0][label - text] in known
+        else:  # the second line would begin a row
+            ends = len(parts) > 1 and len(parts[1]) > text and parts[1][label] in known
+        if ends:
+            suspects.append(row)
+    if not suspects:
+        return []
+    more = f" and {len(suspects) - 1} more" if len(suspects) > 1 else ""
+    return [
+        f"the quoted text of {table.name_row(suspects[0])}{more} runs over several lines that look like rows of their "
+        "own; set dataset.quoting=none if quotes are plain characters in this file."
+    ]
+
+
 def _checked(separator: str) -> str:
+    """`separator` as one character."""
     separator = SPELLINGS.get(separator, separator)
     if len(separator) != 1 or separator in '"\r\n':
         raise RequestError(
@@ -154,28 +191,30 @@ def _checked(separator: str) -> str:
     return separator
 
 
-def _sniff(file: Path, columns: Columns) -> str:
-    """The separator that makes the header hold most of the needed columns, then most columns."""
+def _sniff(file: Path, columns: Columns, dialect: _Dialect) -> _Dialect:
+    """The dialect with the separator that Excel's first line names, or that gives most of the needed columns."""
 
-    def rank(separator: str) -> tuple[int, int]:
-        # The encoding has not been checked yet: the row of a wrong byte can only be named by the right separator.
-        with _unlimited_fields(), _open(file, errors="surrogateescape") as stream:
-            try:
-                header = next((record for record in csv.reader(stream, delimiter=separator, strict=True) if record), [])
-            except csv.Error:
-                return -1, 0
-        return sum(column in header for column in columns.needed.values()), len(header)
+    def rank(candidate: _Dialect) -> tuple[int, int]:
+        # The encoding is not checked yet: the row of a wrong byte can only be named by the right separator.
+        try:
+            names = _names(next(_records(file, "", candidate, "surrogateescape"), (1, 1, []))[2], dialect.header)
+        except RequestError:
+            return -1, 0
+        return sum(column in names for column in columns.needed.values()), len(names)
 
-    return max(SEPARATORS, key=rank)
+    with file.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
+        excel = EXCEL.match(stream.readline(8))
+    if excel and excel[1]:
+        return dataclasses.replace(dialect, separator=excel[1])
+    return max((dataclasses.replace(dialect, separator=separator) for separator in SEPARATORS), key=rank)
 
 
-def _row_at(file: Path, line: int, separator: str) -> str:
-    """What to call the row on line `line` of a file that may be no UTF-8."""
-    rows = -1  # the header
-    with _unlimited_fields(), _open(file, errors="surrogateescape") as stream, contextlib.suppress(csv.Error):
-        reader = csv.reader(stream, delimiter=separator)
-        for record in reader:
-            rows += bool(record)
-            if reader.line_num >= line:
+def _row_at(file: Path, line: int, dialect: _Dialect) -> str:
+    """How messages name the row on line `line` of a file that may not be UTF-8."""
+    row = -1 if dialect.header else 0
+    with contextlib.suppress(RequestError):
+        for _, end, _ in _records(file, "", dialect, "surrogateescape"):
+            row += 1
+            if end >= line:
                 break
-    return f"row {rows} (line {line})" if rows > 0 else f"the header (line {line})"
+    return f"row {row} (line {line})" if row > 0 else f"the header (line {line})"

@@ -2,50 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Sequence
 from typing import Any
 
-from evalkit.datasets.corpus import build_corpus
-from evalkit.datasets.table import Columns, Table, name_row, named_after
+from evalkit.datasets.corpus import loader
+from evalkit.datasets.table import Columns, Table, name_row
 from evalkit.datasets.text_encoding import existing_file
 from evalkit.errors import RequestError
-from evalkit.types import Corpus
 
-__all__ = ["column_text", "load", "read"]
-
-
-def load(
-    path: str,
-    *,
-    name: str = "parquet",
-    text_column: str = "text",
-    label_column: str = "label",
-    split_column: str | None = None,
-    limit: int | None = None,
-    conflicts: str = "first",
-    drop_blank: bool = False,
-    queries: Sequence[str] | None = None,
-    sample_seed: int = 0,
-) -> Corpus:
-    """The corpus in the parquet file at `path`; `build_corpus` says what the other options mean.
-
-    Raises
-    ------
-    RequestError
-        Where the file cannot be read right.
-    """
-    return build_corpus(
-        read(path, Columns(text_column, label_column, split_column)),
-        name=named_after(path, name, "parquet"),
-        limit=limit,
-        conflicts=conflicts,
-        drop_blank=drop_blank,
-        queries=queries,
-        sample_seed=sample_seed,
-    )
+__all__ = ["column_text", "load", "read", "with_names"]
 
 
-def read(path: str, columns: Columns) -> Table:
+def read(
+    path: str, *, text_column: str = "text", label_column: str = "label", split_column: str | None = None
+) -> Table:
     """The needed columns: texts must be strings, labels strings, numbers or booleans (dictionaries too).
 
     Raises
@@ -56,33 +28,38 @@ def read(path: str, columns: Columns) -> Table:
     import pyarrow as arrow
     from pyarrow import parquet
 
-    existing = existing_file(path)
+    columns = Columns(text_column, label_column, split_column)
+    file = existing_file(path)
     try:
-        with parquet.ParquetFile(existing) as file:
-            names = file.schema_arrow.names
-            columns.check(names, path)
-            # By position: a name with a dot would be taken for a path into a nested column.
-            table = file.read(use_threads=False) if _dotted(columns) else file.read(list(columns.needed.values()))
+        with parquet.ParquetFile(file) as source:
+            schema = source.schema_arrow
+            columns.check(schema.names, path)
+            # A name with a dot would be taken for a path into a nested column.
+            dotted = any("." in column for column in columns.needed.values())
+            table = source.read(None if dotted else list(columns.needed.values()), use_threads=False)
     except (arrow.ArrowException, OSError, UnicodeDecodeError) as error:  # the last: a damaged name of a column
         reason = str(error).splitlines()[0]
         raise RequestError(
             f"{path} cannot be read as parquet ({reason}): write it anew, or choose its true format."
         ) from None
-    found = [column_text(table.column(column), option, column, path) for option, column in columns.needed.items()]
-    return Table(path, found[0], found[1], found[2] if len(found) > 2 else None)
+    features = json.loads((schema.metadata or {}).get(b"huggingface", b"{}")).get("info", {}).get("features", {})
+    texts = [
+        with_names(column_text(table.column(column), option, column, path), features.get(column, {}).get("names"))
+        for option, column in columns.needed.items()
+    ]
+    return Table(path, texts[0], texts[1], texts[2] if split_column is not None else None, name=file.stem)
 
 
-def _dotted(columns: Columns) -> bool:
-    return any("." in column for column in columns.needed.values())
+load = loader("parquet", read)
 
 
 def column_text(values: Any, option: str, column: str, source: str) -> list[str | None]:
-    """An arrow column as text, None for null.
+    """An arrow column as text, None for null and for NaN.
 
     Raises
     ------
     RequestError
-        Where the column holds something else, or bytes that are no UTF-8.
+        The column holds something else, or bytes that are not UTF-8.
     """
     from pyarrow import types
 
@@ -101,14 +78,22 @@ def column_text(values: Any, option: str, column: str, source: str) -> list[str 
         raise RequestError(
             f"{source} is not UTF-8 in the column {column!r}, {name_row(_first_undecodable(values))}: write it anew."
         ) from None
-    if textual:
-        return plain
+    if types.is_floating(kind):  # in its own precision: float32's 0.1 is not 0.10000000149011612
+        plain = [None if value is None or math.isnan(value) else kind.to_pandas_dtype()(value) for value in plain]
     if types.is_boolean(kind):
-        return [None if value is None else str(value).lower() for value in plain]
-    return [None if value is None else str(value) for value in plain]
+        plain = [None if value is None else str(value).lower() for value in plain]
+    return plain if textual else [None if value is None else str(value) for value in plain]
+
+
+def with_names(codes: list[str | None], names: Sequence[str] | None) -> list[str | None]:
+    """Names of the classes of a ClassLabel column, in which -1 is a withheld label; other columns unchanged."""
+    if names is None:
+        return codes
+    return [None if code is None or int(code) < 0 else names[int(code)] for code in codes]
 
 
 def _first_undecodable(values: Any) -> int:
+    """Row of the first string that is not UTF-8."""
     for row, value in enumerate(values):
         try:
             value.as_py()

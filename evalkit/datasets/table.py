@@ -1,36 +1,41 @@
-"""A table of labelled texts as a reader found it, before any check."""
+"""A table of labelled texts as a reader gives it, before any check."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from evalkit.errors import RequestError
 
-__all__ = ["Columns", "Table", "counted", "listed", "name_row", "named_after", "shown"]
+__all__ = ["Columns", "Table", "counted", "listed", "name_row", "shown"]
 
 
 def name_row(row: int) -> str:
-    """What the user calls row number `row` (counted from 0)."""
+    """How messages name row number `row` (counted from 0)."""
     return f"row {row + 1}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Table:
-    """Columns of text, row by row as they stand; None where the source has no value.
+    """Columns of text, unchanged, one entry a row; None where the source has no value.
 
     Attributes
     ----------
     source
-        What to call it in messages: the path as the user wrote it.
+        Its name in messages: the path as the user wrote it.
     texts, labels
         One entry a row.
     splits
         ``train`` or ``test`` a row, or None without a split column.
     name_row
-        Row number from 0 → what the user finds it by (``row 5 (line 7)``).
+        Row number from 0 → how messages name the row (``row 5 (line 7)``).
+    name
+        The corpus' name, unless the user gives one.
+    queries
+        Queries that come with the data.
+    warnings
+        Sentences for the record.
     """
 
     source: str
@@ -38,6 +43,9 @@ class Table:
     labels: Sequence[str | None]
     splits: Sequence[str | None] | None = None
     name_row: Callable[[int], str] = field(default=name_row)
+    name: str = ""
+    queries: Sequence[str] = ()
+    warnings: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,31 +62,24 @@ class Columns:
         options = {"dataset.text_column": self.text, "dataset.label_column": self.label}
         return options if self.split is None else {**options, "dataset.split_column": self.split}
 
-    def check(self, found: Sequence[str], source: str) -> None:
-        """Refuse a source that has not each needed column once.
+    def check(self, names: Sequence[str], source: str) -> None:
+        """Refuse a source with columns `names` that has not each needed column once.
 
         Raises
         ------
         RequestError
-            Names the missing column and those found, and the one that was probably meant.
+            Names the missing column, those that are there, and the one that was probably meant.
         """
         for option, column in self.needed.items():
-            if found.count(column) > 1:
+            if names.count(column) > 1:
                 raise RequestError(
-                    f"{source} has the column {column!r} {found.count(column)} times: rename all but one of them."
+                    f"{source} has the column {column!r} {names.count(column)} times: rename all but one of them."
                 )
-            if column not in found:
-                near = difflib.get_close_matches(
-                    column.strip().casefold(), [name.strip().casefold() for name in found], 1
-                )
-                meant = next((name for name in found if near and name.strip().casefold() == near[0]), None)
-                cure = f"try {option}={meant}" if meant else f"name one of them with {option}=COLUMN"
-                raise RequestError(f"{source} has no column {column!r}, only {listed(found)}: {cure}.")
-
-
-def named_after(path: str, name: str, kind: str) -> str:
-    """What to call a corpus: `name` where the user gave one other than the reader's own, else the file's stem."""
-    return name if name != kind else Path(path).stem or kind
+            if column not in names:
+                folded = {name.strip().casefold(): name for name in reversed(names)}
+                near = difflib.get_close_matches(column.strip().casefold(), folded, 1)
+                cure = f"try {option}={folded[near[0]]}" if near else f"name one of them with {option}=COLUMN"
+                raise RequestError(f"{source} has no column {column!r}, only {listed(names)}: {cure}.")
 
 
 def shown(text: str, width: int = 60) -> str:

@@ -1,4 +1,4 @@
-"""Opening a file that should be UTF-8 text, and saying what it is where it is not."""
+"""Checks of a file before it is read: that it is a file, and UTF-8 text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from evalkit.errors import RequestError
 
 __all__ = ["check_text", "existing_file"]
 
-BLOCK = 1 << 20
 SIGNATURES = (
     (b"\x1f\x8b", "compressed by gzip", "unpack it first"),
     (b"PK\x03\x04", "a zip archive or an Excel workbook", "unpack it, or save the sheet as CSV UTF-8"),
@@ -22,21 +21,22 @@ SIGNATURES = (
     (codecs.BOM_UTF16_LE, "UTF-16", "save it as UTF-8"),
     (codecs.BOM_UTF16_BE, "UTF-16", "save it as UTF-8"),
 )
-LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
 def existing_file(path: str) -> Path:
-    """`path` as a Path, when it is a file that may be read.
+    """`path` as a Path to a readable regular file.
 
     Raises
     ------
     RequestError
-        Where it is missing, a folder, no regular file, or may not be read.
+        It is missing, a folder, an address, a pattern, no regular file, or may not be read.
     """
     if not path.strip() or not path.isprintable():
         raise RequestError(
             f"dataset.path={path!r} cannot be the name of a file: name one that can be read in a message."
         )
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", path):
+        raise RequestError(f"dataset.path={path} is an address, and a local file is meant: download it first.")
     file = Path(path).expanduser()
     try:
         if file.is_dir():
@@ -57,6 +57,9 @@ def existing_file(path: str) -> Path:
 
 
 def _meant(file: Path) -> str:
+    """What to do about a missing file."""
+    if set(file.name) & set("*?["):
+        return ": a pattern is not expanded, join the files and name the result"
     siblings = [other.name for other in file.parent.iterdir()] if file.parent.is_dir() else []
     near = difflib.get_close_matches(file.name, siblings, 1)
     return f": perhaps {near[0]} is meant" if near else ": check the path"
@@ -68,53 +71,42 @@ def check_text(path: Path, source: str, name_line: Callable[[int], str]) -> None
     Parameters
     ----------
     name_line
-        Line number from 1 → what the user calls the row there (only asked for when the file is refused).
+        Line number from 1 → how a message names the row there.
 
     Raises
     ------
     RequestError
         Names the row, the byte, and the cure.
     """
+    offset, blank = 0, True
     with path.open("rb") as file:
         head = file.read(8)
         for magic, what, cure in SIGNATURES:
             if head.startswith(magic):
                 raise RequestError(f"{source} is {what}, and UTF-8 text is meant: {cure}.")
         file.seek(0)
-        decoder = codecs.getincrementaldecoder("utf-8")()
-        offset, blank = 0, True
-        while block := file.read(BLOCK):
-            zero = block.find(b"\0")
+        for line in file:
+            zero = line.find(b"\0")
             if zero >= 0:
-                where = name_line(_line_at(path, offset + zero))
                 raise RequestError(
-                    f"{source} has a NUL byte in {where} (byte {offset + zero} of the file): "
-                    "remove it, or save the file as UTF-8 if it is UTF-16."
+                    f"{source} has a NUL byte in {name_line(_line_at(path, offset + zero))} (byte {offset + zero} of "
+                    "the file): remove it, or save the file as UTF-8 if it is UTF-16."
                 )
-            pending = len(decoder.getstate()[0])
             try:
-                decoder.decode(block)
+                line.decode()
             except UnicodeDecodeError as error:
-                raise _not_utf8(path, source, offset - pending + error.start, name_line) from None
-            blank = blank and not block.removeprefix(codecs.BOM_UTF8).strip()
-            offset += len(block)
-        if decoder.getstate()[0]:
-            raise _not_utf8(path, source, offset - len(decoder.getstate()[0]), name_line)
+                place = offset + error.start
+                raise RequestError(
+                    f"{source} is not UTF-8: {name_line(_line_at(path, place))} has the byte 0x{line[error.start]:02X} "
+                    f"(byte {place} of the file), which cannot stand there: save the file as UTF-8."
+                ) from None
+            blank = blank and not line.removeprefix(codecs.BOM_UTF8).strip()
+            offset += len(line)
     if blank:
         raise RequestError(f"{source} is empty: give a file with texts and labels.")
 
 
-def _not_utf8(path: Path, source: str, position: int, name_line: Callable[[int], str]) -> RequestError:
-    with path.open("rb") as file:
-        file.seek(position)
-        byte = file.read(1)[0]
-    where = name_line(_line_at(path, position))
-    return RequestError(
-        f"{source} is not UTF-8: {where} has the byte 0x{byte:02X} (byte {position} of the file), "
-        "which cannot stand there: save the file as UTF-8."
-    )
-
-
 def _line_at(path: Path, position: int) -> int:
+    """Number of the line, from 1, that holds the byte at `position`."""
     with path.open("rb") as file:
-        return 1 + len(LINE_END.findall(file.read(position)))
+        return 1 + len(re.findall(rb"\r\n|\r|\n", file.read(position)))

@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
 from pathlib import Path
 
-from evalkit.datasets.corpus import build_corpus
-from evalkit.datasets.csv_reader import read
-from evalkit.datasets.table import Columns
-from evalkit.types import Corpus
+from evalkit.datasets import csv_reader
+from evalkit.datasets.corpus import loader
+from evalkit.datasets.table import Table
 
-__all__ = ["QUERIES", "load"]
+__all__ = ["QUERIES", "load", "read"]
 
 QUERIES = ("bitcoin", "melon", "gazelle", "swimming", "Uganda")
 
 
-def load(
-    *,
-    name: str = "topics",
-    limit: int | None = None,
-    conflicts: str = "first",
-    drop_blank: bool = False,
-    queries: Sequence[str] | None = None,
-    sample_seed: int = 0,
-) -> Corpus:
-    """The thirty words; `queries` None takes their own five. `build_corpus` says what the other options mean."""
-    table = read(str(Path(__file__).with_name("topics.csv")), Columns("text", "label"))
-    return build_corpus(
-        table,
-        name=name,
-        limit=limit,
-        conflicts=conflicts,
-        drop_blank=drop_blank,
-        queries=QUERIES if queries is None else queries,
-        sample_seed=sample_seed,
-    )
+def read() -> Table:
+    """The thirty words, with their queries."""
+    table = csv_reader.read(str(Path(__file__).with_name("topics.csv")))
+    return dataclasses.replace(table, name="topics", queries=QUERIES)
+
+
+load = loader("topics", read)

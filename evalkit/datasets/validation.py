@@ -1,4 +1,4 @@
-"""What is refused at the door, and in which words."""
+"""What makes a table unusable, and the sentences that refuse it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def check_options(limit: int | None, conflicts: str, queries: Sequence[str]) -> 
 
 
 def _unusable(text: str) -> str | None:
-    """What in a text no tokenizer, file or page can carry."""
+    """What a text holds that no tokenizer or file can represent."""
     if "\0" in text:
         return "holds a NUL character"
     if not text.isascii():
@@ -39,36 +39,44 @@ def _unusable(text: str) -> str | None:
     return None
 
 
-def usable_rows(table: Table, *, drop_blank: bool) -> list[int]:
-    """Numbers of the rows with a text and a label; others are refused, or left out with `drop_blank`."""
+def usable_rows(
+    table: Table, *, drop_blank: bool, drop_unlabelled: bool, ignored: frozenset[str]
+) -> tuple[list[int], dict[str, int]]:
+    """Numbers of the rows with a text and a label, and how many others are left out; else they are refused."""
     if not table.texts:
         raise RequestError(f"{table.source} has no rows below its header: give it texts and labels.")
     kept = []
+    dropped: Counter[str] = Counter(blank=0)
     for row, (text, label) in enumerate(zip(table.texts, table.labels, strict=True)):
-        if text is None or label is None or not text.strip() or not label.strip():
-            if not drop_blank:
-                raise RequestError(_blank(table, row))
-            continue
-        fault = _unusable(text) or _unusable(label)
-        if fault:
+        blank_text, blank_label = text is None or not text.strip(), label is None or not label.strip()
+        if label in ignored:
+            dropped["ignored"] += 1
+        elif blank_label and drop_unlabelled:
+            dropped["unlabelled"] += 1
+        elif (blank_text or blank_label) and drop_blank:
+            dropped["blank"] += 1
+        elif blank_text or blank_label:
+            raise RequestError(_blank(table, row, "text" if blank_text else "label"))
+        elif fault := _unusable(str(text)) or _unusable(str(label)):
             raise RequestError(f"{table.name_row(row)} of {table.source} {fault}: write it as plain UTF-8 text.")
-        kept.append(row)
+        else:
+            kept.append(row)
     if not kept:
         raise RequestError(
             f"all {len(table.texts)} rows of {table.source} have a blank text or label: check dataset.text_column and "
             "dataset.label_column."
         )
-    return kept
+    return kept, dict(dropped)
 
 
-def _blank(table: Table, row: int) -> str:
-    text = table.texts[row]
-    what = "text" if text is None or not text.strip() else "label"
-    value = text if what == "text" else table.labels[row]
+def _blank(table: Table, row: int, what: str) -> str:
+    """A row has no text, or no label."""
+    value = (table.texts if what == "text" else table.labels)[row]
     how = f"no {what} (a missing value)" if value is None else f"a blank {what}"
+    option = "drop_blank" if what == "text" else "drop_unlabelled"
     return (
         f"{table.name_row(row)} of {table.source} has {how}: fill it in, or leave such rows out with "
-        "dataset.drop_blank=true."
+        f"dataset.{option}=true."
     )
 
 

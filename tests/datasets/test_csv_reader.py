@@ -11,11 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.datasets import csv_reader as csv_file
-from evalkit.datasets.table import Columns
 from evalkit.errors import RequestError
 from evalkit.types import Corpus
 
-COLUMNS = Columns("text", "label")
 ROWS = [("red apple", "fruit"), ("green pear", "fruit"), ("grey cat", "animal"), ("brown dog", "animal")]
 
 
@@ -26,7 +24,7 @@ def saved(folder: Path, content: str | bytes, name: str = "texts.csv") -> str:
 
 
 def read(folder: Path, content: str | bytes, separator: str | None = None) -> list[tuple[str | None, str | None]]:
-    table = csv_file.read(saved(folder, content), COLUMNS, separator=separator)
+    table = csv_file.read(saved(folder, content), separator=separator)
     return list(zip(table.texts, table.labels, strict=True))
 
 
@@ -92,7 +90,7 @@ def test_unusual_characters_stay(tmp_path: Path, text: str) -> None:
 def test_a_comma_in_a_name_or_in_texts_does_not_mislead_the_search_for_the_separator(tmp_path: Path) -> None:
     content = "text;label;a,b,c,d,e\n1,2,3,4,5,6;x;y\n"
     assert read(tmp_path, content) == [("1,2,3,4,5,6", "x")]
-    table = csv_file.read(saved(tmp_path, '"my,text";label\nword;a\n'), Columns("my,text", "label"))
+    table = csv_file.read(saved(tmp_path, '"my,text";label\nword;a\n'), text_column="my,text")
     assert list(table.texts) == ["word"]
 
 
@@ -201,6 +199,53 @@ def test_a_character_across_the_blocks_is_no_fault(tmp_path: Path) -> None:
     assert read(tmp_path, f"{head}{text},b\n") == [(text, "b")]
 
 
+SPEECH = 'text\tlabel\n"I will go home.\tspeech\nBut not today."\tspeech\nhe sat\tprose\n"all, of it"\tprose\n'
+
+
+def test_a_quoted_text_that_swallows_a_row_is_warned_of_and_quotes_can_be_plain(tmp_path: Path) -> None:
+    table = csv_file.read(saved(tmp_path, SPEECH))
+    assert len(table.texts) == 3
+    assert table.warnings == [
+        "the quoted text of row 1 (line 2) runs over several lines that look like rows of their own; "
+        "set dataset.quoting=none if quotes are plain characters in this file."
+    ]
+    plain = csv_file.read(saved(tmp_path, SPEECH), quoting="none")
+    assert list(plain.texts) == ['"I will go home.', 'But not today."', "he sat", '"all, of it"']
+    assert plain.warnings == []
+    verse = 'text,label\n"roses, red\nviolets",poem\nword,other\n'
+    assert csv_file.read(saved(tmp_path, verse)).warnings == []
+    with pytest.raises(RequestError, match=r"dataset\.quoting=all is neither minimal nor none"):
+        csv_file.read(saved(tmp_path, SPEECH), quoting="all")
+
+
+def test_a_label_before_the_text_is_watched_too(tmp_path: Path) -> None:
+    swallowed = 'label,text\nspeech,"I will go.\nspeech,Not today."\nprose,he sat\n'
+    assert len(csv_file.read(saved(tmp_path, swallowed)).warnings) == 1
+
+
+def test_excels_first_line_names_the_separator(tmp_path: Path) -> None:
+    assert read(tmp_path, "sep=~\r\n" + PLAIN.replace(",", "~").replace("\n", "\r\n")) == ROWS
+    assert read(tmp_path, "sep=;\n" + PLAIN.replace(",", ";"), ";") == ROWS
+
+
+def test_lines_of_remarks_are_no_rows(tmp_path: Path) -> None:
+    remarked = "# made today\n" + PLAIN.replace("grey cat", "# more, of them\ngrey cat")
+    table = csv_file.read(saved(tmp_path, remarked), comment="#")
+    assert list(zip(table.texts, table.labels, strict=True)) == ROWS
+    assert table.name_row(2) == "row 3 (line 6)"
+
+
+def test_a_file_without_a_header_has_numbered_columns(tmp_path: Path) -> None:
+    path = saved(tmp_path, PLAIN.partition("\n")[2])
+    table = csv_file.read(path, text_column="0", label_column="1", header=False)
+    assert list(zip(table.texts, table.labels, strict=True)) == ROWS
+    assert table.name_row(0) == "row 1 (line 1)"
+    with pytest.raises(RequestError, match="has no column 'text', only '0', '1': name one of them"):
+        csv_file.read(path, header=False)
+    with pytest.raises(RequestError, match=r"3 fields in row 2 \(line 2\), and its first row has 2"):
+        csv_file.read(saved(tmp_path, "a,x\nb,x,y\n"), text_column="0", label_column="1", header=False)
+
+
 # Properties
 
 field = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
@@ -229,7 +274,7 @@ def test_what_is_written_is_read(
         quoting = csv.QUOTE_MINIMAL if minimal else csv.QUOTE_ALL
         writer = csv.writer(file, delimiter=separator, lineterminator=end, quoting=quoting)
         writer.writerows([("text", "label"), *rows])
-    table = csv_file.read(str(path), COLUMNS)
+    table = csv_file.read(str(path))
     assert list(zip(table.texts, table.labels, strict=True)) == rows
 
 
@@ -238,7 +283,7 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory: pytest.TempPathFactory,
     path = tmp_path_factory.getbasetemp() / "noise.csv"
     path.write_bytes(b"text,label\n" + noise)
     try:
-        table = csv_file.read(str(path), COLUMNS)
+        table = csv_file.read(str(path))
     except RequestError:
         return  # and nothing else
     assert len(table.texts) == len(table.labels)

@@ -8,8 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
+import pyarrow
 import pytest
 import yaml
+from pyarrow import parquet
 
 from evalkit.datasets import csv_reader as csv_file
 from evalkit.datasets import jsonl_reader as jsonl_file
@@ -69,6 +71,50 @@ def test_a_file_that_may_not_be_read_is_refused() -> None:
         command = [sys.executable, "-c", script, str(path)]
         said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
     assert said == f"dataset.path={path} cannot be read (Permission denied): check its name and permissions.\n"
+
+
+@READERS
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("https://example.org/texts.csv", "is an address, and a local file is meant: download it first"),
+        ("s3://bucket/texts.csv", "is an address, and a local file is meant: download it first"),
+        ("texts-*.csv", "does not exist .*: a pattern is not expanded, join the files and name the result"),
+    ],
+)
+def test_addresses_and_patterns_are_refused(reader: ModuleType, path: str, words: str) -> None:
+    with pytest.raises(RequestError, match=words):
+        reader.load(path)
+
+
+MISSING = {
+    csv_file: "text,label\na,x\nb,x\nc,\nd,y\ne,y\nf,-1\n",
+    jsonl_file: "\n".join(
+        f'{{"text": "{text}", "label": {label}}}'
+        for text, label in zip("abcdef", ['"x"', '"x"', "null", '"y"', '"y"', "-1"], strict=True)
+    ),
+    parquet_file: None,
+}
+
+
+@READERS
+def test_one_rule_for_missing_labels_holds_for_every_format(tmp_path: Path, reader: ModuleType) -> None:
+    path = tmp_path / "data.file"
+    x, y = "x", "y"
+    if reader is parquet_file:
+        x, y = "0.5", "1.5"
+        labels = pyarrow.array([0.5, 0.5, float("nan"), 1.5, 1.5, -1])
+        parquet.write_table(pyarrow.table({"text": list("abcdef"), "label": labels}), path)
+    else:
+        path.write_text(MISSING[reader])
+    ignore = [-1.0 if reader is parquet_file else -1]
+    with pytest.raises(RequestError, match=r"row 3 .*of .* has (no|a blank) label.*dataset\.drop_unlabelled=true"):
+        reader.load(str(path))
+    corpus = reader.load(str(path), drop_unlabelled=True, ignore_labels=ignore)
+    assert corpus.texts == ("a", "b", "d", "e")
+    assert corpus.label_names == (x, y)
+    assert corpus.dropped == {"duplicates": 0, "conflicts": 0, "blank": 0, "unlabelled": 1, "ignored": 1}
+    assert corpus.source_rows == 6
 
 
 @READERS

@@ -106,6 +106,14 @@ def test_a_withheld_class_is_a_missing_label(tmp_path: Path) -> None:
         hub.load(str(tmp_path / "glue"))
 
 
+def test_a_folder_that_save_to_disk_wrote_is_read(tmp_path: Path) -> None:
+    parts = {"train": datasets.Dataset.from_dict(TRAIN), "test": datasets.Dataset.from_dict(TEST)}
+    datasets.DatasetDict(parts).save_to_disk(str(tmp_path / "both"))
+    assert hub.load(str(tmp_path / "both")).texts == tuple("ghijkl")
+    parts["train"].save_to_disk(str(tmp_path / "one"))
+    assert hub.load(str(tmp_path / "one")).texts == tuple("abcdef")
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

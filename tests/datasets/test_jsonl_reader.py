@@ -9,16 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.datasets import jsonl_reader as jsonl_file
-from evalkit.datasets.table import Columns
 from evalkit.errors import RequestError
-
-COLUMNS = Columns("text", "label")
 
 
 def read(folder: Path, content: str | bytes) -> list[tuple[str | None, str | None]]:
     path = folder / "texts.jsonl"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    table = jsonl_file.read(str(path), COLUMNS)
+    table = jsonl_file.read(str(path))
     return list(zip(table.texts, table.labels, strict=True))
 
 
@@ -133,7 +130,7 @@ def test_what_is_written_is_read(
     path = tmp_path_factory.getbasetemp() / "property.jsonl"
     lines = [json.dumps({"text": text, "label": label}, ensure_ascii=ascii_only) for text, label in rows]
     path.write_text("\n".join(lines), encoding="utf-8", newline="\n")
-    table = jsonl_file.read(str(path), COLUMNS)
+    table = jsonl_file.read(str(path))
     assert list(zip(table.texts, table.labels, strict=True)) == rows
 
 
@@ -148,8 +145,8 @@ def test_any_values_are_read_or_refused(tmp_path_factory: pytest.TempPathFactory
     path.write_text(json.dumps({"text": text, "label": label}))
     fit = (text is None or isinstance(text, str)) and not isinstance(label, list | dict)
     if fit:
-        table = jsonl_file.read(str(path), COLUMNS)
+        table = jsonl_file.read(str(path))
         assert list(table.texts) == [text]
     else:
         with pytest.raises(RequestError, match=r"as '(text|label)' in row 1 \(line 1\)"):
-            jsonl_file.read(str(path), COLUMNS)
+            jsonl_file.read(str(path))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,8 @@ from pyarrow import parquet
 from evalkit.datasets import csv_reader as csv_file
 from evalkit.datasets import jsonl_reader as jsonl_file
 from evalkit.datasets import parquet_reader as parquet_file
-from evalkit.datasets.table import Columns
 from evalkit.errors import RequestError
 
-COLUMNS = Columns("text", "label")
 WORDS = ["a", "b", "c", "d"]
 
 
@@ -27,7 +26,7 @@ def saved(folder: Path, columns: dict[str, Any] | arrow.Table) -> str:
 @pytest.mark.parametrize("kind", [arrow.string(), arrow.large_string(), arrow.dictionary(arrow.int8(), arrow.string())])
 def test_strings_of_every_kind_are_texts_and_labels(tmp_path: Path, kind: arrow.DataType) -> None:
     array = arrow.array(WORDS).cast(kind)
-    table = parquet_file.read(saved(tmp_path, {"label": array, "other": [1, 2, 3, 4], "text": array}), COLUMNS)
+    table = parquet_file.read(saved(tmp_path, {"label": array, "other": [1, 2, 3, 4], "text": array}))
     assert list(table.texts) == list(table.labels) == WORDS
     assert table.name_row(2) == "row 3"
 
@@ -37,19 +36,27 @@ def test_strings_of_every_kind_are_texts_and_labels(tmp_path: Path, kind: arrow.
     [
         (arrow.array([1, 0, -7, None], arrow.int8()), ["1", "0", "-7", None]),
         (arrow.array([1.0, 2.5, 0.1, None]), ["1.0", "2.5", "0.1", None]),
+        (arrow.array([0.1, 0.25, float("nan"), None], arrow.float32()), ["0.1", "0.25", None, None]),
         (arrow.array([True, False, None, True]), ["true", "false", None, "true"]),
         (arrow.array([Decimal("1.10"), Decimal("2.00"), None, Decimal("0.00")]), ["1.10", "2.00", None, "0.00"]),
         (arrow.array([3, 3, 4, 4]).dictionary_encode(), ["3", "3", "4", "4"]),
     ],
-    ids=["integers", "floats", "booleans", "decimals", "categories of integers"],
+    ids=["integers", "floats", "single precision", "booleans", "decimals", "categories of integers"],
 )
 def test_numbers_are_labels(tmp_path: Path, values: arrow.Array, labels: list[str | None]) -> None:
-    assert list(parquet_file.read(saved(tmp_path, {"text": WORDS, "label": values}), COLUMNS).labels) == labels
+    assert list(parquet_file.read(saved(tmp_path, {"text": WORDS, "label": values})).labels) == labels
+
+
+def test_classes_that_datasets_numbered_bear_their_names(tmp_path: Path) -> None:
+    features = {"info": {"features": {"label": {"names": ["no", "yes"], "_type": "ClassLabel"}}}}
+    table = arrow.table({"text": WORDS, "label": [0, 1, -1, 0]})
+    path = saved(tmp_path, table.replace_schema_metadata({"huggingface": json.dumps(features)}))
+    assert list(parquet_file.read(path).labels) == ["no", "yes", None, "no"]
 
 
 def test_a_name_with_a_dot_is_a_column_like_any_other(tmp_path: Path) -> None:
     path = saved(tmp_path, {"a.text": WORDS, "a": [{"text": "no"}] * 4, "label": WORDS})
-    assert list(parquet_file.read(path, Columns("a.text", "label")).texts) == WORDS
+    assert list(parquet_file.read(path, text_column="a.text").texts) == WORDS
 
 
 def test_a_null_is_refused_with_its_row_and_left_out_on_demand(tmp_path: Path) -> None:
