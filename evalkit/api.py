@@ -13,10 +13,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from evalkit.errors import RequestError
 from evalkit.pipeline.embed import unit_rows
-from evalkit.pipeline.evaluate import LARGE, resolve_k
 from evalkit.pipeline.evaluators import evaluator_generator
-from evalkit.pipeline.neighbour_graphs import Graphs
-from evalkit.pipeline.project import neighbours_needed
+from evalkit.pipeline.neighbour_graphs import (
+    LARGE,
+    graph_warnings,
+    map_graph,
+    projection_depth,
+    projection_graph,
+    scoring_graph,
+)
+from evalkit.pipeline.prepare import neighbours_needed, resolve_k
+from evalkit.stats.ranking_depth import graph_depth
 from evalkit.types import Embedding, EncoderIdentity, Evaluation, Projection, Sample, Score
 
 if TYPE_CHECKING:
@@ -128,18 +135,33 @@ def evaluate(
     chosen = _families(evaluators, projection)
     wanted = resolve_k(None if k is None else tuple(int(entry) for entry in k), len(raw))
     embedding = Embedding(raw=raw, unit=unit_rows(raw), encoder=_anonymous(raw), key="")
-    graphs = Graphs(embedding, codes, wanted, None, seed=seed, large=LARGE)
-    drawn = None
+    n, module = len(raw), None
     if projection is not None:
         module = importlib.import_module(f"evalkit.projections.{projection}")
-        graphs.want(neighbours_needed(module.project, len(raw)))
-        drawn = cast(Projection, module.project(embedding.unit, graphs.whole(), seed=seed))
+    depth = projection_depth(wanted, 0 if module is None else neighbours_needed(module.project, n), n)
+    whole = projection_graph(embedding.unit, depth, seed=seed)
+    drawn = None if module is None else cast(Projection, module.project(embedding.unit, whole, seed=seed))
+    depth = graph_depth(codes, wanted)
+    enough = n <= LARGE and depth <= whole.indices.shape[1]
+    scoring = whole if enough else scoring_graph(embedding.unit, codes, depth, seed=seed)
+    near = whole if n <= LARGE else scoring
+    plane = None if drawn is None else map_graph(drawn.points, wanted, near)
     found: list[Evaluation] = []
     for family in chosen:
         module_name = "map_separation" if family == "map" else family
         function = importlib.import_module(f"evalkit.metrics.{module_name}").evaluate
         extra = {"k": wanted} if family != "faithfulness" and "k" in inspect.signature(function).parameters else {}
-        sample = _sample(embedding, codes, len(names), graphs, drawn, on_map=FAMILIES[family] == "map")
+        on_map = FAMILIES[family] == "map" and drawn is not None
+        sample = Sample(
+            unit=embedding.unit,
+            raw=raw,
+            labels=codes,
+            n_labels=len(names),
+            graph=near if on_map else scoring,
+            whole_graph=whole,
+            points=drawn.points if on_map and drawn is not None else None,
+            plane=plane if on_map else None,
+        )
         found.append(function(sample, evaluator_generator(seed, family), **extra))
     return Scores(
         scores=tuple(score for evaluation in found for score in evaluation.scores),
@@ -151,28 +173,7 @@ def evaluate(
         },
         label_names=names,
         projection=drawn,
-        warnings=tuple(w for evaluation in found for w in evaluation.warnings) + tuple(graphs.warnings),
-    )
-
-
-def _sample(
-    embedding: Embedding,
-    codes: NDArray[np.int32],
-    n_labels: int,
-    graphs: Graphs,
-    drawn: Projection | None,
-    *,
-    on_map: bool,
-) -> Sample:
-    return Sample(
-        unit=embedding.unit,
-        raw=embedding.raw,
-        labels=codes,
-        n_labels=n_labels,
-        graph=graphs.shallow() if on_map else graphs.deep(),
-        whole_graph=graphs.whole(),
-        points=drawn.points if on_map and drawn is not None else None,
-        plane=graphs.plane(drawn.points) if on_map and drawn is not None else None,
+        warnings=tuple(w for evaluation in found for w in evaluation.warnings) + tuple(graph_warnings(whole)),
     )
 
 

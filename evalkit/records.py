@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import os
-import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from evalkit.errors import EvaluationError, RequestError
+from evalkit.runtime.atomic_write import atomic_write
 from evalkit.types import Record, Score
 from evalkit.version import __version__
 
@@ -129,34 +128,24 @@ def write_json(data: Any, path: Path) -> None:
     """Write JSON, whole or not at all (`write_whole`), and flushed to the disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(plain(data), ensure_ascii=False, indent=1, allow_nan=False)
-
-    def write(target: Path) -> None:
-        with target.open("x", encoding="utf-8") as stream:
-            stream.write(text + "\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-
-    write_whole(path, write)
+    write_whole(path, lambda file: file.write_text(text + "\n", encoding="utf-8"), durable=True)
 
 
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a temporary file beside `path`, then rename it: `path` holds all of it or is not changed.
+def write_whole(path: Path, write: Callable[[Path], object], *, durable: bool = False) -> None:
+    """Let `write` fill a temporary file, then rename it: `path` holds all of it or is not changed.
 
     Raises
     ------
     EvaluationError
         Where the file cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
-        write(temporary)
-        temporary.replace(path)
+        with atomic_write(path, durable=durable) as temporary:
+            write(temporary)
     except OSError as error:
         raise EvaluationError(
             f"{path} cannot be written ({error.strerror or error}): free some space or choose another folder."
         ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_record(record: Record, folder: Path) -> Path:

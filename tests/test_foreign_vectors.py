@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from types import SimpleNamespace
 
 import pytest
 
 from evalkit.encoders.random import RandomEncoder
 from evalkit.errors import RequestError
 from evalkit.pipeline.embed import embed
+from evalkit.pipeline.prepare import vector_keys
 from evalkit.records import read_record
 from evalkit.store import Store
 from evalkit.types import Corpus
@@ -54,11 +56,16 @@ class Mixed(RandomEncoder):
 
 def test_queries_of_another_length_are_refused(tmp_path, corpus):
     encoder = Mixed(name="mine", dimension=8)
+    identity = encoder.identify("native")
+    texts, queries, embedding = vector_keys(identity, corpus)
+    prepared = SimpleNamespace(
+        request=SimpleNamespace(encoder=encoder, pooling="native"),
+        encoder=identity,
+        corpus=corpus,
+        keys=SimpleNamespace(texts=texts, queries=queries, embedding=embedding),
+    )
     with pytest.raises(RequestError) as refused:
-        embed(
-            encoder, encoder.identify("native"), corpus, Store(tmp_path), pooling="native", poolings=["native"],
-            advance=lambda _: None,
-        )  # fmt: skip
+        embed(prepared, Store(tmp_path), advance=lambda _: None)
     assert str(refused.value) == (
         "the texts' vectors of mine have 8 dimensions and the queries' 5: "
         "different embeddings are incompatible, make both with one model."

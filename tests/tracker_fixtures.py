@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import http.server
-import importlib
 import os
 import shutil
 import signal
@@ -21,8 +20,7 @@ from pathlib import Path
 import pytest
 
 from evalkit.records import write_record
-from evalkit.tracking import mlflow_store
-from evalkit.tracking import reachability as reach
+from evalkit.tracking import mlflow_store, reachability
 from evalkit.types import Record, Score
 
 WORDS = ("zebra", "kangaroo", "elephant", "mango", "pineapple", "cricket")
@@ -100,20 +98,12 @@ def run_folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def mlflow_imported() -> None:
-    """Import MLflow and its store once: SQLAlchemy 2.1 warns of what MLflow's own models use."""
-    mlflow_store.prepare_environment()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        importlib.import_module("mlflow")
-        importlib.import_module("mlflow.store.tracking.sqlalchemy_store")
-
-
-@pytest.fixture(scope="session")
-def template_store(mlflow_imported: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def template_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty sqlite store: its migration costs over a second, a copy nothing."""
     path = tmp_path_factory.mktemp("template") / "mlflow.db"
-    with mlflow_store.exclusive(path):
+    mlflow_store.prepare_environment()
+    with warnings.catch_warnings(), mlflow_store.exclusive(path):
+        warnings.simplefilter("ignore")  # SQLAlchemy 2.1 warns of what MLflow's own models use
         mlflow_store.ensure_sqlite(path)
     return path
 
@@ -127,14 +117,12 @@ def store(template_store: Path, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def plain_tracking(mlflow_imported: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def plain_tracking(template_store: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_TOKEN"):
         monkeypatch.delenv(name, raising=False)
-    reach._troubles.clear()
-    reach._answered.clear()
+    reachability._known.clear()
     yield
-    reach._troubles.clear()
-    reach._answered.clear()
+    reachability._known.clear()
 
 
 def free_port() -> int:

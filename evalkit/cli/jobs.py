@@ -16,8 +16,9 @@ from evalkit.cli.behind import Behind
 from evalkit.cli.finishing import KIND, Unfinished, load_pictures, put_files
 from evalkit.config import build as settings
 from evalkit.pipeline.build_record import corpus_entry, rank_value, settings_entry
-from evalkit.pipeline.evaluate import Result, evaluate, prepare
+from evalkit.pipeline.evaluate import Result, evaluate
 from evalkit.pipeline.identity import environment
+from evalkit.pipeline.prepare import prepare
 from evalkit.pipeline.request import Prepared, Request
 from evalkit.records import record_from_json
 from evalkit.report import terminal

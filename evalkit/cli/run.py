@@ -53,7 +53,8 @@ def job(config: DictConfig) -> float:
     from evalkit.cli import sweep_callback as sweep
     from evalkit.cli.jobs import prepare_job, read_plan
     from evalkit.config.secret_overrides import hide
-    from evalkit.report.run_folder import UNTRACKED, remove_pending
+    from evalkit.report.run_folder import UNTRACKED
+    from evalkit.runtime.atomic_write import remove_pending
 
     hydra = HydraConfig.get()
     folder = Path(str(hydra.runtime.output_dir))

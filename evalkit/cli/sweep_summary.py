@@ -17,7 +17,8 @@ from evalkit.report import terminal
 from evalkit.report.build_report import Report, report_on
 from evalkit.report.leaderboard_text import terminal_columns, untested
 from evalkit.report.load_runs import LoadedRun, collect
-from evalkit.report.run_folder import UNTRACKED, remove_pending
+from evalkit.report.run_folder import UNTRACKED
+from evalkit.runtime.atomic_write import remove_pending
 from evalkit.tracking import LoggedRun, RunContext, Tracker, TrackerTrouble
 
 __all__ = ["close_sweep"]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
+from evalkit.runtime.atomic_write import atomic_write
 from evalkit.runtime.redaction import MASK, mask, names_secret
 
 __all__ = ["guard", "hide"]
@@ -71,6 +71,5 @@ def hide(*files: Path) -> None:
             continue  # Hydra was told to write none
         masked = mask(text)
         if masked != text:
-            temporary = file.with_name(f".{uuid.uuid4().hex}.{file.name}")
-            temporary.write_text(masked, encoding="utf-8")
-            temporary.replace(file)
+            with atomic_write(file) as temporary:
+                temporary.write_text(masked, encoding="utf-8")

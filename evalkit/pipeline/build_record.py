@@ -1,4 +1,4 @@
-"""An evaluation's outcome → its `Record`: settings, corpus, encoder, scores, warnings as JSON values."""
+"""An evaluation's outcome → its `Record`: settings, corpus, encoder, scores and warnings as JSON values."""
 
 from __future__ import annotations
 
@@ -25,19 +25,18 @@ def record_of(
     queries: Sequence[Mapping[str, Any]],
     topics: Sequence[Mapping[str, Any]],
     seconds: Mapping[str, float],
-    graph_warnings: Sequence[str],
-    store_warnings: Sequence[str],
+    more_warnings: Sequence[str],
 ) -> Record:
-    """The record of an evaluation: what was asked, found and warned of.
+    """Return the record of an evaluation.
 
     Parameters
     ----------
     queries, topics
-        Rows on the neighbours of each query and on what each topic is nearest to.
+        Rows on the neighbours of each query and on the nearest topic of each topic.
     seconds
-        Stage → how long it took.
-    graph_warnings, store_warnings
-        Whatever the neighbour graphs and the store have to say besides.
+        Duration of each stage.
+    more_warnings
+        Those of the neighbour graph and the store.
     """
     corpus = prepared.corpus
     warnings = [
@@ -45,10 +44,9 @@ def record_of(
         *corpus.warnings,
         *prepared.warnings,
         *_encoding_warnings(prepared, embedded),
-        *graph_warnings,
         *projection.warnings,
         *(warning for evaluation in evaluations.values() for warning in evaluation.warnings),
-        *store_warnings,
+        *more_warnings,
     ]
     return Record(
         identity=prepared.identity,
@@ -67,7 +65,7 @@ def record_of(
 
 
 def settings_entry(prepared: Prepared) -> dict[str, Any]:
-    """The record's ``settings``: as asked for, with K resolved and the model's short name."""
+    """The record's ``settings``: those of the request, K resolved, and the model's short name."""
     return {**prepared.request.described, "k": list(prepared.k), "model_label": prepared.request.model}
 
 
@@ -126,12 +124,12 @@ def _encoding_warnings(prepared: Prepared, embedded: Embedded) -> list[str]:
 
 
 def check_rank_by(record: Record, rank_by: str) -> None:
-    """Refuse a score that the record lacks, or that ranks no models.
+    """Check that the record has the score, and that it ranks models.
 
     Raises
     ------
     RequestError
-        Naming those that do.
+        Where it does not.
     """
     able = ", ".join(score.name for score in record.scores if score.ranks_models)
     found = next((score for score in record.scores if score.name == rank_by), None)
@@ -142,8 +140,6 @@ def check_rank_by(record: Record, rank_by: str) -> None:
 
 
 def rank_value(record: Record, rank_by: str) -> float:
-    """Value of the score that models are ranked by (NaN where undefined); what Hydra's sweepers optimise."""
-    for score in record.scores:
-        if score.name == rank_by:
-            return float("nan") if score.value is None else score.value
-    return float("nan")
+    """Value of the score that models are ranked by, which Hydra's sweepers optimise; NaN where undefined."""
+    value = next((score.value for score in record.scores if score.name == rank_by), None)
+    return float("nan") if value is None else value

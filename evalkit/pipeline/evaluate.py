@@ -1,53 +1,46 @@
-"""Request + corpus → Record: one way, no way back, and nothing computed that the store holds.
+"""Prepared request → Record: embedding, graphs, projection, evaluators, tables; what the store holds is not computed.
 
-Knows no Hydra, no MLflow and no matplotlib. `prepare` settles everything that can be known without a
-weight in memory (the identity among it); `evaluate` does the work.
+Imports no Hydra, no MLflow and no matplotlib.
 """
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
-from evalkit.errors import RequestError
 from evalkit.pipeline.build_record import check_rank_by, record_of
 from evalkit.pipeline.embed import Embedded, embed
-from evalkit.pipeline.evaluators import bundled, evaluation_key, evaluations_of, run_evaluator
-from evalkit.pipeline.identity import labels_digest, run_identity
-from evalkit.pipeline.neighbour_graphs import Graphs
-from evalkit.pipeline.project import project, projection_key
-from evalkit.pipeline.request import EvaluatorChoice, Prepared, ProjectionChoice, Request
+from evalkit.pipeline.evaluators import evaluation_of, run_evaluator
+from evalkit.pipeline.neighbour_graphs import (
+    LARGE,
+    QUERY_SAMPLE,
+    graph_warnings,
+    kept_graph,
+    map_graph,
+    projection_graph,
+    scoring_graph,
+)
+from evalkit.pipeline.project import project
+from evalkit.pipeline.request import EvaluatorChoice, Prepared
 from evalkit.runtime.threads import suitable_threads
 from evalkit.store import Store
-from evalkit.types import Corpus, EncoderIdentity, Evaluation, Projection, Record, Sample
+from evalkit.types import Evaluation, NeighbourGraph, Projection, Record, Sample, Vectors
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "DEFAULT_K",
-    "LARGE",
-    "Result",
-    "Watcher",
-    "evaluate",
-    "prepare",
-    "resolve_k",
-]
-
-DEFAULT_K = (1, 5, 10)
-
-LARGE = 50_000
-"""Above so many texts neighbour scores use a sample of queries, graphs are approximate, and UMAP is the default."""
+__all__ = ["Result", "Watcher", "evaluate"]
 
 NEAREST = 5
 """Neighbours listed for each query."""
 
 
 class Watcher(Protocol):
-    """Somebody who follows the work: the terminal, or nobody."""
+    """Shows the progress of an evaluation."""
 
     def stage(self, name: str, total: int | None = None) -> AbstractContextManager[Callable[[int], None]]:
         """Enter a stage; the value is called with the number of finished parts."""
@@ -58,7 +51,7 @@ class Silent:
 
     @contextmanager
     def stage(self, name: str, total: int | None = None) -> Iterator[Callable[[int], None]]:  # noqa: ARG002
-        """Enter a stage without a word."""
+        """Enter a stage."""
         yield lambda _: None
 
 
@@ -73,85 +66,21 @@ class Result:
     confusion: pd.DataFrame
 
 
-@dataclass(slots=True)
-class _Clock:
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def __call__(self, stage: str) -> Iterator[None]:
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
-
-
-def resolve_k(k: tuple[int, ...] | None, n: int) -> tuple[int, ...]:
-    """K of precision at K: those of 1, 5, 10 below N by default.
-
-    Raises
-    ------
-    RequestError
-        Where an explicit K is N or more.
-    """
-    if k is None:
-        return tuple(entry for entry in DEFAULT_K if entry < n)
-    if max(k) >= n:
-        raise RequestError(
-            f"k={max(k)} asks for more neighbours than there are: the corpus has {n} texts, "
-            f"so K can be at most {n - 1}."
-        )
-    return k
-
-
-def prepare(request: Request, corpus: Corpus) -> Prepared:
-    """Resolve K, projection and encoder, and with them the identity; loads no weight."""
-    k = resolve_k(request.k, len(corpus.texts))
-    projection, warnings = _projection_for(request.projection, len(corpus.texts))
-    encoder = request.encoder.identify(request.pooling)
-    corpus, query_warnings = _answerable(request, encoder, corpus)
-    identity = run_identity(
-        identifying=request.identifying,
-        encoder=encoder,
-        corpus=corpus,
-        k=k,
-        projection=projection.described,
-        seed=request.seed,
-    )
-    return Prepared(request, corpus, encoder, projection, k, identity, warnings + query_warnings)
-
-
-def _answerable(request: Request, encoder: EncoderIdentity, corpus: Corpus) -> tuple[Corpus, tuple[str, ...]]:
-    """For vectors from a file: refuse now what does not fit the data, and leave out queries nobody asked for."""
-    if encoder.kind != "precomputed":
-        return corpus, ()
-    vectors: Any = request.encoder
-    vectors.encode_rows(corpus.rows, corpus.source_rows)
-    if not corpus.queries or vectors.can_encode_queries:
-        return corpus, ()
-    if request.described.get("queries"):
-        vectors.encode_queries(corpus.queries, ["native"], corpus.texts, lambda _: None)  # says what is missing
-    count = len(corpus.queries)
-    left_out = f"the data's {count} queries are left out: {encoder.name} has no vectors of them (model.query_path)."
-    return replace(corpus, queries=()), (left_out,)
-
-
-def _projection_for(choice: ProjectionChoice, n: int) -> tuple[ProjectionChoice, tuple[str, ...]]:
-    if choice.chosen or choice.name != "tsne" or n <= LARGE:
-        return choice, ()
-    from evalkit.projections import umap
-
-    target = "evalkit.projections.umap.project"
-    swapped = ProjectionChoice(
-        name="umap", project=umap.project, described={"_target_": target, "name": "umap"}, chosen=False
-    )
-    return swapped, (f"UMAP draws the map: t-SNE of {n} texts takes long (projection=tsne asks for it all the same).",)
+@contextmanager
+def _timed(
+    watcher: Watcher, seconds: dict[str, float], name: str, total: int | None = None
+) -> Iterator[Callable[[int], None]]:
+    """Show a stage, and note how long it took."""
+    start = time.perf_counter()
+    with watcher.stage(name, total) as advance:
+        yield advance
+    seconds[name] = time.perf_counter() - start
 
 
 def evaluate(
     prepared: Prepared, store: Store, *, poolings: Sequence[str] = (), watcher: Watcher | None = None
 ) -> Result:
-    """Do the work of a prepared request.
+    """Evaluate a prepared request.
 
     Parameters
     ----------
@@ -160,36 +89,45 @@ def evaluate(
     poolings
         All poolings that the sweep will want of this model and corpus: made in the same forward pass.
     watcher
-        Is told of each stage.
+        Shows the stages.
+
+    Raises
+    ------
+    EvaluationError
+        Where a model, an evaluator or the store fails.
+    RequestError
+        Where `rank_by` names no score of this run.
     """
     from evalkit.pipeline import tables
 
-    watcher = watcher or Silent()
-    clock = _Clock()
+    seconds: dict[str, float] = {}
+    stage = functools.partial(_timed, watcher or Silent(), seconds)
     request, corpus = prepared.request, prepared.corpus
-    with clock("encode"), watcher.stage("encode", len(corpus.texts)) as advance:
-        embedded = embed(
-            request.encoder,
-            prepared.encoder,
-            corpus,
-            store,
-            pooling=request.pooling,
-            poolings=poolings,
-            advance=advance,
-        )
-    with suitable_threads(embedded.embedding.unit.size):
-        graphs = Graphs(embedded.embedding, corpus.labels, prepared.k, store, seed=request.seed, large=LARGE)
-        with clock("project"), watcher.stage("project"):
-            projection = project(prepared.projection, embedded.embedding, graphs, store, seed=request.seed)
-        evaluations = _evaluate_all(prepared, embedded, graphs, projection, store, clock, watcher)
-        with clock("tables"):
-            parts = tables.Parts(corpus, embedded, projection, evaluations, graphs.shallow())
-            queries = tables.query_neighbours(parts, NEAREST)
-            texts = tables.text_table(parts)
+    with stage("encode", len(corpus.texts)) as advance:
+        embedded = embed(prepared, store, poolings=poolings, advance=advance)
+    unit = embedded.embedding.unit
+    with suitable_threads(unit.size):
+        with stage("project"):
+            whole = _whole_graph(prepared, unit, store)
+            key = prepared.keys.projection
+            projection = project(prepared.projection, unit, whole, store, key=key, seed=request.seed)
+        # Built only where a score is not in the store, or the projection's graph is approximate.
+        scoring = functools.cache(lambda: _scoring_graph(prepared, unit, whole, store))
+        near = whole if len(unit) <= LARGE else scoring()
+        evaluations = {}
+        for choice, sample in _samples(prepared, embedded, projection, whole, near, scoring):
+            with stage(choice.name):
+                evaluations[choice.name] = evaluation_of(
+                    store,
+                    prepared.keys.evaluations[choice.name],
+                    functools.partial(_run, choice, sample, prepared),
+                )
+        with _timed(Silent(), seconds, "tables"):
+            parts = tables.Parts(corpus, embedded, projection, evaluations, near)
             confusion = tables.confusion_table(parts)
-            labels = tables.label_table(parts, confusion)
-            pairs = tables.pair_table(parts)
-            topics = tables.topic_rows(parts)
+            texts, pairs = tables.text_table(parts), tables.pair_table(parts)
+            labels, topics = tables.label_table(parts, confusion), tables.topic_rows(parts)
+            queries = tables.query_neighbours(parts, NEAREST)
     record = record_of(
         prepared,
         embedded,
@@ -197,91 +135,58 @@ def evaluate(
         evaluations,
         queries=queries,
         topics=topics,
-        seconds=clock.seconds,
-        graph_warnings=graphs.warnings,
-        store_warnings=store.warnings,
+        seconds=seconds,
+        more_warnings=[*graph_warnings(whole), *store.warnings],
     )
     check_rank_by(record, request.rank_by)
     return Result(record=record, texts=texts, labels=labels, pairs=pairs, confusion=confusion)
 
 
-def _evaluate_all(
+def _whole_graph(prepared: Prepared, unit: Vectors, store: Store) -> NeighbourGraph:
+    """Neighbours of every text, as many as the projection and the tables need."""
+    depth, seed = prepared.projection_depth, prepared.request.seed
+    make = functools.partial(projection_graph, unit, depth, seed=seed)
+    return kept_graph(store, prepared.keys.projection_graph, len(unit) * depth, make)
+
+
+def _scoring_graph(prepared: Prepared, unit: Vectors, whole: NeighbourGraph, store: Store) -> NeighbourGraph:
+    """Exact neighbours, as many as the scores need: those of the projection where they suffice."""
+    depth, n = prepared.scoring_depth, len(unit)
+    if n <= LARGE and depth <= whole.indices.shape[1]:
+        return whole
+    make = functools.partial(scoring_graph, unit, prepared.corpus.labels, depth, seed=prepared.request.seed)
+    rows = n if n <= LARGE else QUERY_SAMPLE
+    return kept_graph(store, prepared.keys.scoring_graph, rows * depth, make)
+
+
+def _samples(
     prepared: Prepared,
     embedded: Embedded,
-    graphs: Graphs,
     projection: Projection,
-    store: Store,
-    clock: _Clock,
-    watcher: Watcher,
-) -> dict[str, Evaluation]:
-    """Every evaluator's result, in the order asked; only what the store lacks is computed."""
-    corpus = prepared.corpus
-    keyed = _keyed(prepared, embedded)
+    whole: NeighbourGraph,
+    near: NeighbourGraph,
+    scoring: Callable[[], NeighbourGraph],
+) -> Iterator[tuple[EvaluatorChoice, Callable[[], Sample]]]:
+    """Every evaluator with a function that returns its sample, called where the store lacks the result."""
+    corpus, embedding = prepared.corpus, embedded.embedding
+    plane = functools.cache(lambda: map_graph(projection.points, prepared.k, near))
 
-    def make(choice: EvaluatorChoice) -> Evaluation:
-        sample = _sample(choice, embedded, corpus, graphs, projection)
-        return run_evaluator(choice, sample, k=prepared.k, seed=prepared.request.seed)
-
-    def watched(choice: EvaluatorChoice) -> Evaluation:
-        with clock(choice.name), watcher.stage(choice.name):
-            return make(choice)
-
-    done: dict[str, Evaluation] = {}
-    for bundle in bundled(keyed, len(corpus.texts)):
-        if bundle.choices[1:]:
-            for choice in bundle.choices:
-                clock.seconds[choice.name] = 0.0  # where the store has them
-            found = evaluations_of(bundle, store, watched)
-        else:
-            with clock(bundle.choices[0].name), watcher.stage(bundle.choices[0].name):
-                found = evaluations_of(bundle, store, make)
-        done.update({choice.name: each for choice, each in zip(bundle.choices, found, strict=True)})
-    return {choice.name: done[choice.name] for choice, _ in keyed}
-
-
-def _keyed(prepared: Prepared, embedded: Embedded) -> list[tuple[EvaluatorChoice, str]]:
-    """The evaluators asked for, in that order, with the keys of their results."""
-    request, corpus = prepared.request, prepared.corpus
-    labels = labels_digest(corpus.labels, len(corpus.label_names))
-    # The probe reads the train and test rows as well, which the scored texts do not determine.
-    split = None if corpus.split is None else corpus.fingerprint
-    where = projection_key(prepared.projection, embedded.embedding, request.seed)
-    return [
-        (
-            choice,
-            evaluation_key(
-                choice,
-                vectors=embedded.embedding.key,
-                labels=labels,
-                projection=where,
-                split=split,
-                k=prepared.k,
-                seed=request.seed,
-            ),
+    def sample(*, on_map: bool) -> Sample:
+        return Sample(
+            unit=embedding.unit,
+            raw=embedding.raw,
+            labels=corpus.labels,
+            n_labels=len(corpus.label_names),
+            graph=near if on_map else scoring(),
+            whole_graph=whole,
+            points=projection.points if on_map else None,
+            plane=plane() if on_map else None,
+            split=embedded.split,
         )
-        for choice in (*request.evaluators, _topics())
-    ]
+
+    for choice in prepared.evaluators:
+        yield choice, functools.partial(sample, on_map=choice.space == "map")
 
 
-def _topics() -> EvaluatorChoice:
-    """Which topics are neighbours: no score that one could leave out, but kept and shared like one."""
-    from evalkit.metrics import label_neighbours as topics
-
-    return EvaluatorChoice(name="topics", space="embedding", evaluate=topics.evaluate, described={})
-
-
-def _sample(
-    choice: EvaluatorChoice, embedded: Embedded, corpus: Corpus, graphs: Graphs, projection: Projection
-) -> Sample:
-    on_map = choice.space == "map"
-    return Sample(
-        unit=embedded.embedding.unit,
-        raw=embedded.embedding.raw,
-        labels=corpus.labels,
-        n_labels=len(corpus.label_names),
-        graph=graphs.shallow() if on_map else graphs.deep(),
-        whole_graph=graphs.whole(),
-        points=projection.points if on_map else None,
-        plane=graphs.plane(projection.points) if on_map else None,
-        split=embedded.split,
-    )
+def _run(choice: EvaluatorChoice, sample: Callable[[], Sample], prepared: Prepared) -> Evaluation:
+    return run_evaluator(choice, sample(), k=prepared.k, seed=prepared.request.seed)

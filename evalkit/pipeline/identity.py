@@ -1,7 +1,7 @@
-"""What determines a result, as one hash; and what a result was made with, for the record.
+"""Fingerprints and digests that keys are made of, the identity of a run, and the environment it was made in.
 
-Two runs with the same identity would compute the same record, so one of them is enough. Device, batch
-size, launcher, folders and tracker are not part of it; the seed always is.
+Two runs with the same identity would compute the same record. Device, batch size, launcher, folders and tracker are not
+part of it; the seed always is.
 """
 
 from __future__ import annotations
@@ -19,20 +19,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from evalkit.runtime.file_digest import file_digest
 from evalkit.store import digest
-from evalkit.types import Codes, Corpus, EncoderIdentity
-from evalkit.version import __version__
+from evalkit.types import Codes, EncoderIdentity
 
 __all__ = [
     "encoder_material",
     "environment",
     "foreign_digests",
     "labels_digest",
-    "run_identity",
+    "rows_digest",
     "source_digest",
     "texts_fingerprint",
+    "vectors_key",
 ]
+
+VECTORS_FORMAT = 1
 
 EVALUATING = (
     "datasets", "encoders", "metrics", "neighbours", "pipeline", "projections", "stats", "store", "runtime/compiled.py",
@@ -57,28 +61,46 @@ def texts_fingerprint(texts: Iterable[str]) -> str:
 
 
 def labels_digest(labels: Codes, n_labels: int) -> str:
-    """Hex SHA-256 of the label codes; what the labels are called does not matter to a score."""
+    """Hex SHA-256 of the label codes; the names of the labels do not matter to a score."""
     state = hashlib.sha256(n_labels.to_bytes(8, "little"))
     state.update(np.ascontiguousarray(labels, dtype=np.int32).tobytes())
     return state.hexdigest()
 
 
+def rows_digest(rows: NDArray[np.int64]) -> str:
+    """Hex SHA-256 of row numbers."""
+    return hashlib.sha256(np.ascontiguousarray(rows, dtype=np.int64).tobytes()).hexdigest()
+
+
 def encoder_material(encoder: EncoderIdentity) -> dict[str, Any]:
-    """What changes an encoder's vectors, as JSON values (not what merely follows from the rest)."""
+    """Fields of an encoder's identity that determine its vectors, as JSON values."""
     fields = dataclasses.asdict(encoder)
     for name in ("native_pooling", "dimension", "parameters"):
         del fields[name]
     return fields
 
 
-@functools.lru_cache(maxsize=8)
-def source_digest(sources: tuple[str, ...] = EVALUATING) -> str:
-    """Hex SHA-256 of the sources that evaluate: a changed score is a changed identity.
+def vectors_key(encoder: EncoderIdentity, texts: str, *, any_pooling: bool = False) -> str:
+    """Store key of an encoder's vectors.
 
     Parameters
     ----------
-    sources
-        Packages and modules of evalkit (``projections``, ``runtime/compiled.py``).
+    texts
+        Fingerprint of the texts.
+    any_pooling
+        True gives one key for all poolings, which are made together.
+    """
+    material = encoder_material(encoder)
+    if any_pooling:
+        return digest({"encoder": {**material, "pooling": None}, "texts": texts})
+    return digest({"format": VECTORS_FORMAT, "encoder": material, "texts": texts})
+
+
+@functools.lru_cache(maxsize=8)
+def source_digest(sources: tuple[str, ...] = EVALUATING) -> str:
+    """Hex SHA-256 of packages and modules of evalkit (``projections``, ``runtime/compiled.py``).
+
+    A changed source may change a score, so it changes the keys and the identity.
     """
     root = Path(__file__).resolve().parent.parent
     state = hashlib.sha256()
@@ -91,7 +113,7 @@ def source_digest(sources: tuple[str, ...] = EVALUATING) -> str:
 
 
 @functools.lru_cache(maxsize=64)
-def foreign_digest(target: str) -> str | None:
+def _foreign_digest(target: str) -> str | None:
     """Digest of the module of a `_target_` outside evalkit (a user's own score), None for evalkit's own."""
     if target.partition(".")[0] == "evalkit":
         return None
@@ -101,17 +123,17 @@ def foreign_digest(target: str) -> str | None:
             file = getattr(importlib.import_module(name), "__file__", None)
         except ModuleNotFoundError:
             continue
-        return hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else None
+        return file_digest(Path(file)) if file else None
     return None
 
 
 def foreign_digests(described: Any) -> dict[str, str]:
-    """Digests of every foreign `_target_` or dotted function named anywhere in `described`."""
+    """Digests of the modules of every foreign `_target_` or dotted function named anywhere in `described`."""
     found: dict[str, str] = {}
     if isinstance(described, Mapping):
         for key, value in described.items():
             if key in {"_target_", "path"} and isinstance(value, str) and "." in value:
-                known = foreign_digest(value)
+                known = _foreign_digest(value)
                 if known is not None:
                     found[value] = known
             else:
@@ -119,42 +141,17 @@ def foreign_digests(described: Any) -> dict[str, str]:
     return found
 
 
-def run_identity(
-    *,
-    identifying: Mapping[str, Any],
-    encoder: EncoderIdentity,
-    corpus: Corpus,
-    k: tuple[int, ...],
-    projection: Mapping[str, Any],
-    seed: int,
-) -> str:
-    """Hash of all that determines the result (hex, 64 characters)."""
-    settings = {**identifying, "k": list(k), "projection": dict(projection)}
-    return digest(
-        {
-            "settings": settings,
-            "encoder": encoder_material(encoder),
-            "corpus": corpus.fingerprint,
-            "queries": list(corpus.queries),
-            "seed": seed,
-            "version": __version__,
-            "source": source_digest(),
-            "foreign": foreign_digests(settings),
-        }
-    )
-
-
 @functools.lru_cache(maxsize=1)
 def _git() -> dict[str, Any]:
-    def ask(*arguments: str) -> str:
-        return subprocess.run(
-            ["git", *arguments], capture_output=True, text=True, timeout=5, check=True, cwd=Path.cwd()
-        ).stdout.strip()
+    """Commit of the repository around the run, and whether files differ from it; None where there is none."""
+
+    def output(*arguments: str) -> str:
+        command = ["git", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=5, check=True).stdout.strip()
 
     try:
-        return {"git_commit": ask("rev-parse", "HEAD"), "git_dirty": bool(ask("status", "--porcelain", "-uno"))}
+        return {"git_commit": output("rev-parse", "HEAD"), "git_dirty": bool(output("status", "--porcelain", "-uno"))}
     except (OSError, subprocess.SubprocessError):
-        # No git, or no repository around the run: nothing to record.
         return {"git_commit": None, "git_dirty": None}
 
 
@@ -181,7 +178,7 @@ def _processor() -> str:
 
 
 def environment() -> dict[str, Any]:
-    """Where and with what a record was made: what may differ between two records of one identity."""
+    """Machine, libraries and commit of this process: what may differ between two records of one identity."""
     return {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.release()}",

@@ -1,143 +1,102 @@
-"""One embedding's neighbour graphs, each built at most once and only when something asks.
+"""The neighbour graphs of one embedding: one that scores read, one that projections read, and one of the map.
 
-Up to `large` texts there is one exact graph, deep enough for every score; the projections take its
-nearest columns. Above, the scores get exact neighbours of a stratified sample of queries, and what needs
-every text (maps, hubness, intrinsic dimension) an approximate graph.
+Up to `LARGE` texts every graph is exact and of every text. Above, the scores get exact neighbours of a stratified
+sample of queries, and what needs every text (maps, hubness, intrinsic dimension) an approximate graph.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.neighbours import approximate as inverted_lists
-from evalkit.neighbours import exact as neighbours
-from evalkit.pipeline.identity import labels_digest
-from evalkit.stats.ranking_depth import graph_depth
+from evalkit.neighbours import exact
+from evalkit.neighbours.approximate import approximate
+from evalkit.stats.stratified_rows import LARGE
 from evalkit.store import Entry, Store, digest
-from evalkit.types import Codes, Embedding, NeighbourGraph, Points, Ties
+from evalkit.types import Codes, NeighbourGraph, Points, Ties, Vectors
 
-__all__ = ["Graphs", "stratified_queries"]
+__all__ = [
+    "LARGE",
+    "QUERY_SAMPLE",
+    "graph_key",
+    "graph_warnings",
+    "kept_graph",
+    "map_graph",
+    "projection_depth",
+    "projection_graph",
+    "scoring_graph",
+    "stratified_queries",
+]
 
-FORMAT = 1
+FORMAT = 2
 KIND = "graphs"
 
 QUERY_SAMPLE = 10_000
-"""Queries against all texts where the corpus is large."""
+"""Queries against all texts in a large corpus."""
 
 KEPT_BYTES = 1 << 28
-"""A larger graph is rebuilt rather than kept: 256 MB."""
+"""A larger graph is built again rather than kept: 256 MB."""
 
 
-class Graphs:
-    """The graphs of one embedding under one labelling.
+def projection_depth(ks: Sequence[int], needed: int, n: int) -> int:
+    """Neighbours of each of `n` texts that the projection, precision at K and the tables need; at most n − 1."""
+    return min(max(11, needed, *(k + 1 for k in ks)), n - 1)
+
+
+def scoring_graph(unit: Vectors, labels: Codes, depth: int, *, seed: int, large: int = LARGE) -> NeighbourGraph:
+    """Exact neighbours of every text; of more than `large`, exact neighbours of a stratified sample of queries.
 
     Parameters
     ----------
-    embedding
-        The N texts.
+    unit
+        (N, d) vectors of length 1.
     labels
-        (N,) label codes: R-scores need as many neighbours as a label has texts.
-    ks
-        K of precision at K.
-    store
-        Where graphs are kept; None keeps them in memory only.
+        (N,) label codes.
+    depth
+        Neighbours a text (see `evalkit.stats.ranking_depth.graph_depth`).
     seed
-        Of the query sample and the approximate graph.
-    large
-        Above so many texts, neighbours are exact for a sample of queries only.
+        Of the query sample.
     """
+    queries = None
+    if len(unit) > large:
+        queries = stratified_queries(labels, QUERY_SAMPLE, np.random.default_rng([seed, 0x5EED]))
+    return exact.nearest(unit, depth, queries=queries)
 
-    def __init__(
-        self, embedding: Embedding, labels: Codes, ks: Sequence[int], store: Store | None, *, seed: int, large: int
-    ) -> None:
-        self._embedding = embedding
-        self._labels = labels
-        self._ks = tuple(ks)
-        self._store = store
-        self._seed = seed
-        self._n = len(embedding.unit)
-        self._large = self._n > large
-        self._wanted = min(max((11, *(k + 1 for k in ks))), self._n - 1)
-        self._built: dict[str, NeighbourGraph] = {}
-        self.warnings: list[str] = []
 
-    def want(self, k: int) -> None:
-        """Announce that `k` neighbours of every text will be asked for (a projection's need)."""
-        self._wanted = min(max(self._wanted, k), self._n - 1)
+def projection_graph(unit: Vectors, depth: int, *, seed: int, large: int = LARGE) -> NeighbourGraph:
+    """Neighbours of every text: exact; of more than `large`, approximate.
 
-    def deep(self) -> NeighbourGraph:
-        """Exact neighbours as deep as the R-scores need, of every text or of the query sample."""
-        if "deep" not in self._built:
-            depth = max(graph_depth(self._labels, self._ks), 0 if self._large else self._wanted)
-            self._built["deep"] = self._exact(min(depth, self._n - 1))
-        return self._built["deep"]
+    Parameters
+    ----------
+    unit
+        (N, d) vectors of length 1.
+    depth
+        Neighbours a text (see `projection_depth`).
+    seed
+        Of the approximate search.
+    """
+    return exact.nearest(unit, depth) if len(unit) <= large else approximate(unit, depth, seed=seed)
 
-    def shallow(self) -> NeighbourGraph:
-        """Exact neighbours as deep as maps and precision at K need."""
-        if "deep" in self._built and self._built["deep"].indices.shape[1] >= self._wanted:
-            return self._built["deep"]
-        if "shallow" not in self._built:
-            self._built["shallow"] = self._exact(self._wanted)
-        return self._built["shallow"]
 
-    def whole(self) -> NeighbourGraph:
-        """Neighbours of every text: exact, or approximate in a large corpus."""
-        if not self._large:
-            return self.shallow()
-        if "whole" not in self._built:
-            self._built["whole"] = self._kept(
-                {"graph": "approximate", "k": self._wanted, "seed": self._seed},
-                lambda: inverted_lists.approximate(self._embedding.unit, self._wanted, seed=self._seed),
-            )
-            recall = self._built["whole"].recall
-            self.warnings.append(
-                f"the map, hubness and intrinsic dimension of {self._n} texts rest on an approximate neighbour graph"
-                + (f" (it finds {recall:.1%} of the true neighbours)." if recall is not None else ".")
-            )
-        return self._built["whole"]
+def map_graph(points: Points, ks: Sequence[int], graph: NeighbourGraph) -> NeighbourGraph:
+    """Exact neighbours on the map, of the same query rows as in `graph`."""
+    return exact.plane(points, projection_depth(ks, 0, len(points)), queries=graph.queries)
 
-    def plane(self, points: Points) -> NeighbourGraph:
-        """Exact neighbours on the map, of the same query rows as the embedding's."""
-        return neighbours.plane(points, min(max((11, *(k + 1 for k in self._ks))), self._n - 1), queries=self.queries())
 
-    def queries(self) -> NDArray[np.int64] | None:
-        """The sampled query rows, or None where every text is one."""
-        if not self._large:
-            return None
-        rng = np.random.default_rng([self._seed, 0x5EED])
-        return stratified_queries(self._labels, QUERY_SAMPLE, rng)
-
-    def _exact(self, depth: int) -> NeighbourGraph:
-        material: dict[str, Any] = {"graph": "exact", "k": depth, "seed": self._seed if self._large else None}
-        if self._large:
-            material["labels"] = labels_digest(self._labels, int(self._labels.max()) + 1)
-        return self._kept(
-            material, lambda: neighbours.nearest(self._embedding.unit, depth, queries=self.queries()), rows=depth
-        )
-
-    def _kept(
-        self, material: dict[str, Any], make: Callable[[], NeighbourGraph], *, rows: int | None = None
-    ) -> NeighbourGraph:
-        size = (QUERY_SAMPLE if self._large and rows else self._n) * int(material["k"]) * 8
-        store = self._store
-        if store is None or self._n <= 2_000 or size > KEPT_BYTES:
-            return make()  # cheaper to build than to keep, or too large to
-        key = digest({"format": FORMAT, "vectors": self._embedding.key, **material})
-
-        def keep(graph: NeighbourGraph) -> None:
-            store.write(KIND, key, lambda folder: _save(graph, folder), _meta(graph))
-
-        return store.obtain(KIND, key, load=_load, make=make, keep=keep)
+def graph_warnings(graph: NeighbourGraph) -> list[str]:
+    """A sentence for the record where the projection's graph is approximate."""
+    if graph.exact:
+        return []
+    recall = "" if graph.recall is None else f" (it finds {graph.recall:.1%} of the true neighbours)"
+    resting = f"the map, hubness and intrinsic dimension of {graph.size} texts"
+    return [f"{resting} rest on an approximate neighbour graph{recall}."]
 
 
 def stratified_queries(labels: Codes, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """`count` rows in ascending order, every label by its share (largest remainders), at least one of each.
+    """Draw `count` rows in ascending order, each label in proportion (largest remainders), at least one of each.
 
     Parameters
     ----------
@@ -150,48 +109,61 @@ def stratified_queries(labels: Codes, count: int, rng: np.random.Generator) -> N
     if count >= n:
         return np.arange(n, dtype=np.int64)
     sizes = np.bincount(labels)
-    exact = sizes * (count / n)
-    quota = np.maximum(np.floor(exact).astype(np.int64), np.minimum(sizes, 1))
-    short = count - int(quota.sum())
-    if short > 0:
-        order = np.argsort(-(exact - np.floor(exact)), kind="stable")
-        for label in order[:short]:
-            quota[label] += 1
+    shares = sizes * (count / n)
+    quota = np.maximum(np.floor(shares).astype(np.int64), np.minimum(sizes, 1))
+    short = max(count - int(quota.sum()), 0)
+    quota[np.argsort(np.floor(shares) - shares, kind="stable")[:short]] += 1
     quota = np.minimum(quota, sizes)
-    by_label = np.argsort(labels, kind="stable")
-    ends = np.cumsum(sizes)
-    drawn = [
-        rng.choice(by_label[end - size : end], size=take, replace=False)
-        for size, end, take in zip(sizes, ends, quota, strict=True)
-        if take
-    ]
+    members = np.split(np.argsort(labels, kind="stable"), np.cumsum(sizes)[:-1])
+    drawn = [rng.choice(rows, size=take, replace=False) for rows, take in zip(members, quota, strict=True) if take]
     return np.sort(np.concatenate(drawn)).astype(np.int64)
 
 
-def _meta(graph: NeighbourGraph) -> dict[str, Any]:
-    return {"size": graph.size, "exact": graph.exact, "recall": graph.recall, "sampled": graph.queries is not None}
+def graph_key(embedding: str, depth: int, n: int, *, seed: int, labels: str | None = None) -> str:
+    """Store key of a graph; `labels` (their digest) tells a scoring graph, whose queries depend on them above LARGE."""
+    sampled = n > LARGE and labels is not None
+    return digest(
+        {
+            "format": FORMAT,
+            "vectors": embedding,
+            "graph": "exact" if sampled or n <= LARGE else "approximate",
+            "k": depth,
+            "seed": seed if n > LARGE else None,
+            "labels": labels if sampled else None,
+        }
+    )
 
 
-def _save(graph: NeighbourGraph, folder: Path) -> None:
-    np.save(folder / "indices.npy", graph.indices, allow_pickle=False)
-    np.save(folder / "similarities.npy", graph.similarities, allow_pickle=False)
+def kept_graph(store: Store, key: str, size: int, make: Callable[[], NeighbourGraph]) -> NeighbourGraph:
+    """Find the graph in the store, or make and keep it; one of more than `KEPT_BYTES` is made only.
+
+    Parameters
+    ----------
+    size
+        Neighbours in the whole graph.
+    """
+    if 8 * size > KEPT_BYTES:
+        return make()
+    return store.obtain(KIND, key, make=make, keep=lambda graph: _keep(store, key, graph), load=_load)
+
+
+def _keep(store: Store, key: str, graph: NeighbourGraph) -> Entry:
+    ties = {f"ties_{field.name}": getattr(graph.ties, field.name) for field in dataclasses.fields(Ties)}
+    arrays = {"indices": graph.indices, "similarities": graph.similarities, **ties}
     if graph.queries is not None:
-        np.save(folder / "queries.npy", graph.queries, allow_pickle=False)
-    for field in dataclasses.fields(Ties):
-        np.save(folder / f"ties_{field.name}.npy", getattr(graph.ties, field.name), allow_pickle=False)
+        arrays["queries"] = graph.queries
+    meta = {"size": graph.size, "exact": graph.exact, "recall": graph.recall}
+    return store.write(KIND, key, lambda folder: np.savez(folder / "arrays.npz", allow_pickle=False, **arrays), meta)
 
 
 def _load(entry: Entry) -> NeighbourGraph:
-    # Copies: the store's arrays are read-only maps, and some libraries (scipy's sparse matrices) write where they read.
-    def array(name: str) -> NDArray[Any]:
-        return np.array(entry.array(name))
-
+    arrays = entry.arrays()
     return NeighbourGraph(
-        indices=array("indices"),
-        similarities=array("similarities"),
+        indices=arrays["indices"],
+        similarities=arrays["similarities"],
         size=int(entry.meta["size"]),
-        queries=array("queries") if entry.meta["sampled"] else None,
-        ties=Ties(**{field.name: array(f"ties_{field.name}") for field in dataclasses.fields(Ties)}),
+        queries=arrays.get("queries"),
+        ties=Ties(**{field.name: arrays[f"ties_{field.name}"] for field in dataclasses.fields(Ties)}),
         exact=bool(entry.meta["exact"]),
         recall=entry.meta["recall"],
     )

@@ -1,6 +1,7 @@
-"""What one evaluation is asked to do: plain values and bound callables, no configuration library.
+"""One evaluation as plain values and bound callables, without a configuration library.
 
-settings.py builds a `Request` from the composed configuration; the pipeline reads nothing else.
+config/build.py makes a `Request` of the composed configuration; `prepare` resolves it to a `Prepared`; the pipeline
+reads nothing else.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any, Literal
 from evalkit.encoders import Encoder
 from evalkit.types import Corpus, EncoderIdentity, Evaluation, Projection, Space
 
-__all__ = ["EvaluatorChoice", "Prepared", "ProjectionChoice", "Request", "TrackerChoice"]
+__all__ = ["EvaluatorChoice", "Keys", "Prepared", "ProjectionChoice", "Request", "TrackerChoice"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class EvaluatorChoice:
     name
         The family's name, which its scores begin with.
     space
-        ``embedding``: does not look at the map, so all projections share its result. ``map``: does.
+        ``embedding``: independent of the map, so all projections share its result. ``map``: scores the map.
     evaluate
         Called as ``evaluate(sample, rng)``.
     described
@@ -36,10 +37,15 @@ class EvaluatorChoice:
     evaluate: Callable[..., Evaluation]
     described: Mapping[str, Any]
 
+    @property
+    def takes_k(self) -> bool:
+        """Whether the evaluator has a parameter `k` that follows the run's."""
+        return "k" in self.described and self.described["k"] is None
+
 
 @dataclass(frozen=True, slots=True)
 class ProjectionChoice:
-    """A projection with its parameters bound; ``chosen`` is False for the default nobody asked for."""
+    """A projection with its parameters bound; ``chosen`` is False for the default."""
 
     name: str
     project: Callable[..., Projection]
@@ -49,7 +55,7 @@ class ProjectionChoice:
 
 @dataclass(frozen=True, slots=True)
 class TrackerChoice:
-    """Where finished runs are logged: ``create`` makes the tracker (and imports its library)."""
+    """Where finished runs are logged: ``create`` makes the tracker."""
 
     name: str
     create: Callable[..., Any]
@@ -58,7 +64,7 @@ class TrackerChoice:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One evaluation.
+    """One evaluation as asked for.
 
     Attributes
     ----------
@@ -67,13 +73,13 @@ class Request:
     encoder
         Makes vectors.
     model
-        Short name of the model (``bge``), as runs and leaderboards call it.
+        Short name of the model (``bge``) in runs and leaderboards.
     pooling
         As asked for (``native`` not yet resolved).
     described
         All settings as JSON values, secrets masked: the record's ``settings``.
     identifying
-        Those of them that determine the result, as JSON values.
+        Those of them that determine the result.
     """
 
     load: Callable[[], Corpus]
@@ -93,14 +99,54 @@ class Request:
     identifying: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Keys of the store, all known before a vector is.
+
+    Attributes
+    ----------
+    texts, queries
+        Fingerprints of what is encoded; with an encoder's identity they give the key of its vectors
+        (`evalkit.pipeline.identity.vectors_key`).
+    embedding
+        Vectors of the N scored texts.
+    scoring_graph, projection_graph
+        Their neighbours, as deep as the scores and as the projection need them.
+    projection
+        The map.
+    evaluations
+        Evaluator's name → its result.
+    """
+
+    texts: str
+    queries: str
+    embedding: str
+    scoring_graph: str
+    projection_graph: str
+    projection: str
+    evaluations: Mapping[str, str]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Prepared:
-    """A request whose every question is answered, short of the vectors."""
+    """A request with everything resolved that can be known without a weight in memory.
+
+    Attributes
+    ----------
+    evaluators
+        Those asked for, and the neighbourhood of the topics, which every run has.
+    scoring_depth, projection_depth
+        Neighbours of a text that the scores and the projection need.
+    """
 
     request: Request
     corpus: Corpus
     encoder: EncoderIdentity
     projection: ProjectionChoice
+    evaluators: tuple[EvaluatorChoice, ...]
     k: tuple[int, ...]
+    scoring_depth: int
+    projection_depth: int
     identity: str
+    keys: Keys
     warnings: tuple[str, ...]

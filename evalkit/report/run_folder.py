@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import shutil
-import uuid
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evalkit.errors import EvaluationError
 from evalkit.records import read_record, write_json, write_record, write_whole
+from evalkit.runtime.atomic_write import temporary_folder
 from evalkit.types import Record
 
 if TYPE_CHECKING:
@@ -24,7 +23,6 @@ __all__ = [
     "copy_run",
     "harmless",
     "neighbour_table",
-    "remove_pending",
     "write_csv",
     "write_failure",
     "write_run",
@@ -36,9 +34,6 @@ UNTRACKED = ".untracked"
 
 DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
 """First characters that spreadsheets take for a formula."""
-
-PENDING = re.compile(r"\.(.+\.)?[0-9a-f]{32}(\..+)?")
-"""Names of files and folders that are being written and not yet renamed (here and by `records.write_whole`)."""
 
 FIGURES = "%.9g"
 """Figures in CSV files have nine significant digits; the parquet and JSON files hold all."""
@@ -62,33 +57,18 @@ def write_text(text: str, path: Path) -> None:
     write_whole(path, lambda file: file.write_text(text, encoding="utf-8", newline="\n"))
 
 
-def remove_pending(folder: Path) -> None:
-    """Remove the unfinished files in `folder` that a killed process has left."""
-    for left in folder.iterdir():
-        if PENDING.fullmatch(left.name) is None:
-            continue
-        if left.is_dir():
-            shutil.rmtree(left, ignore_errors=True)
-        else:
-            left.unlink(missing_ok=True)
-
-
 def write_run(result: Result, folder: Path, *, theme: Theme) -> None:
     """Write all files of a finished run; where one cannot be made, none of them remains."""
-    folder.mkdir(parents=True, exist_ok=True)
-    pending = folder / f".{uuid.uuid4().hex}"
-    pending.mkdir()
     try:
-        _fill(result, pending, theme=theme)
-        for file in sorted(pending.iterdir()):
-            file.replace(folder / file.name)
-        write_record(result.record, folder)
+        with temporary_folder(folder) as pending:
+            _fill(result, pending, theme=theme)
+            for file in sorted(pending.iterdir()):
+                file.replace(folder / file.name)
+            write_record(result.record, folder)
     except OSError as error:
         raise EvaluationError(
             f"{folder} cannot be written ({error.strerror or error}): free some space or choose another folder."
         ) from error
-    finally:
-        shutil.rmtree(pending, ignore_errors=True)
 
 
 def _fill(result: Result, folder: Path, *, theme: Theme) -> None:

@@ -1,9 +1,10 @@
-"""The store's folder: who may look, who may write, and what happens to faulty and abandoned entries."""
+"""The store's folder: finding, writing and locking entries, and what happens to faulty and abandoned ones."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
 import re
 import shutil
@@ -15,7 +16,8 @@ from typing import Any, TypeVar
 from filelock import FileLock, Timeout
 
 from evalkit.errors import EvaluationError, RequestError
-from evalkit.store.entry import FORMAT, Entry, FaultyEntryError, adopt, flush, forget, open_entry, seal
+from evalkit.runtime.atomic_write import flush
+from evalkit.store.entry import FORMAT, Entry, FaultyEntryError, open_entry, seal
 from evalkit.store.hashing import canonical
 
 __all__ = ["Store"]
@@ -26,7 +28,7 @@ KEY = re.compile(r"[0-9a-f]{16,128}\Z")
 NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 NO_PERMISSION = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
-
+Made = TypeVar("Made")
 Value = TypeVar("Value")
 
 
@@ -36,14 +38,14 @@ class Store:
     Parameters
     ----------
     folder
-        Made at the first write. A relative one counts from the current folder at the time of this call.
+        Created at the first write. A relative one counts from the current folder at the time of this call.
 
     Attributes
     ----------
     folder
         The absolute path.
     warnings
-        Sentences about faulty entries that were set aside, for the record; whoever reads them may empty it.
+        Sentences about faulty entries that were set aside, for the record.
 
     Raises
     ------
@@ -60,10 +62,10 @@ class Store:
         self._remove_abandoned()
 
     def find(self, kind: str, key: str) -> Entry | None:
-        """The entry, verified against its checksums; None where there is none.
+        """Return the entry, verified against its checksums; None where there is none.
 
-        A faulty one (flipped bit, truncated, foreign or missing file) is set aside, said in `warnings`, and
-        answered with None, so that the caller makes it anew.
+        A faulty one (flipped bit, truncated, foreign or missing file) is set aside, named in `warnings`, and counts as
+        absent, so that the caller makes it anew.
 
         Raises
         ------
@@ -75,10 +77,19 @@ class Store:
             try:
                 return open_entry(folder, kind, key)
             except FaultyEntryError:
-                return self._set_aside(folder, kind, key)
+                pass
+            try:
+                with self._publishing(kind, key):
+                    return self._open_or_set_aside(folder, kind, key)
+            except OSError as error:  # a store that may only be read
+                self.warnings.append(
+                    f"the store's {kind} entry {folder} is faulty and could not be set aside ({error.strerror}), "
+                    "so it is not used: delete it."
+                )
+                return None
 
-    def write(self, kind: str, key: str, fill: Callable[[Path], None], meta: Mapping[str, Any]) -> Entry:
-        """Store an entry, whole or not at all. Where a valid one is there already, that one is kept.
+    def write(self, kind: str, key: str, fill: Callable[[Path], object], meta: Mapping[str, Any]) -> Entry:
+        """Store an entry, completely or not at all. Where a valid one is there already, that one is kept.
 
         Parameters
         ----------
@@ -92,50 +103,54 @@ class Store:
         EvaluationError
             Where the folder cannot be written (no space, no permission); nothing of the entry remains.
         """
-        text = canonical(meta)
+        stored_meta = json.loads(canonical(meta))
         present = self.find(kind, key)
         if present is not None:
             return present
         with self._explained("written"), self._pending() as pending:
             fill(pending)
-            flushed = seal(pending, kind, key, text)
-            return self._publish(pending, kind, key, text, flushed=flushed)
+            large = seal(pending, kind, key, stored_meta)
+            entry = self._publish(pending, kind, key, stored_meta)
+            if large:
+                flush(entry.folder.parent)
+            return entry
 
     def obtain(
         self,
         kind: str,
         key: str,
         *,
+        make: Callable[[], Made],
+        keep: Callable[[Made], Entry],
         load: Callable[[Entry], Value],
-        make: Callable[[], Value],
-        keep: Callable[[Value], object],
+        lock: str | None = None,
     ) -> Value:
-        """What is in the entry, or made and kept; processes that want the same wait for each other.
+        """Return the value of an entry, made and kept where there is none; processes that want it wait for each other.
 
         Parameters
         ----------
-        load
-            Reads it from its entry.
         make
-            Makes it.
+            Computes the value.
         keep
-            Writes what was made to the store.
+            Writes what was made to the store, and returns the entry.
+        load
+            Reads the value from its entry: what is returned is always read, so it does not matter who computed it.
+        lock
+            Key of the lock, where several entries are made together; default `key`.
         """
         entry = self.find(kind, key)
         if entry is None:
-            with self.lock(kind, key):
+            with self.lock(kind, lock or key):
                 entry = self.find(kind, key)  # another process may have made it while this one waited
                 if entry is None:
-                    made = make()
-                    keep(made)
-                    return made
+                    entry = keep(make())
         return load(entry)
 
     @contextlib.contextmanager
     def lock(self, kind: str, key: str) -> Iterator[None]:
-        """Hold the work on one entry across threads and processes: find, else compute and write, then let go.
+        """Hold the work on one entry across threads and processes: find, else compute and write, then release.
 
-        Others who want the same entry wait here, and then find it. The holder's death lets go too.
+        Others who want the same entry wait here, and then find it. The lock ends with the holder's process.
         """
         self._place(kind, key)
         with self._explained("written"):
@@ -157,63 +172,40 @@ class Store:
         return FileLock(self._root / "locks" / kind / f"{name}.lock")  # which makes the folders
 
     def _publishing(self, kind: str, key: str) -> FileLock:
-        """Held for an instant by whoever moves entries; 256 a kind, so that lock files do not pile up."""
+        """Held while entries are moved; 256 a kind, so that lock files do not pile up."""
         return self._file_lock(kind, f"publish-{key[:2]}")
 
-    def _publish(self, pending: Path, kind: str, key: str, meta: str, *, flushed: bool) -> Entry:
-        target, present = self._place(kind, key), None
-        try:
-            pending.rename(target)  # fails where anything is there but an empty folder
-        except OSError:
-            target.parent.mkdir(parents=True, exist_ok=True)  # mostly it is there
-            present = self._make_way(pending, target, kind, key)
-        if present is not None:  # another writer was faster, and its entry is as good
-            return present
-        if flushed:
-            flush(target.parent)
-        return adopt(target, meta)
-
-    def _make_way(self, pending: Path, target: Path, kind: str, key: str) -> Entry | None:
-        """Move the new entry to where something is already: to the valid one that is there, else in its place."""
+    def _publish(self, pending: Path, kind: str, key: str, meta: Mapping[str, Any]) -> Entry:
+        """Move the new entry into place, unless another writer was faster."""
+        target = self._place(kind, key)
         with self._publishing(kind, key):
-            try:
-                present = open_entry(target, kind, key)
-            except FaultyEntryError as fault:
-                self._move_aside(target, kind, key, fault)
-                present = None
-            if present is None:
-                pending.rename(target)
-            return present
+            present = self._open_or_set_aside(target, kind, key)
+            if present is not None:
+                return present
+            target.parent.mkdir(parents=True, exist_ok=True)
+            pending.rename(target)
+        return Entry(target, meta)
 
-    def _set_aside(self, folder: Path, kind: str, key: str) -> Entry | None:
-        """Under the publishers' lock look again (another process may have re-made it), then move it away."""
+    def _open_or_set_aside(self, folder: Path, kind: str, key: str) -> Entry | None:
+        """Under the publishers' lock: the entry, or None after a faulty one was moved away."""
         try:
-            with self._publishing(kind, key):
-                try:
-                    return open_entry(folder, kind, key)
-                except FaultyEntryError as fault:
-                    self._move_aside(folder, kind, key, fault)
-        except OSError as error:  # a store that may only be read: the entry is not used, and that is said
+            return open_entry(folder, kind, key)
+        except FaultyEntryError as fault:
+            away = self._root / "faulty" / f"{kind}-{key}"
+            away.parent.mkdir(parents=True, exist_ok=True)
+            if away.is_dir():
+                shutil.rmtree(away)
+            away.unlink(missing_ok=True)
+            folder.replace(away)
             self.warnings.append(
-                f"the store's {kind} entry {folder} is faulty and could not be set aside ({error.strerror}), "
-                "so it is not used: delete it."
+                f"the store's {kind} entry {key[:12]} was faulty ({fault}), so it was set aside as {away} "
+                "and is made anew."
             )
-        return None
-
-    def _move_aside(self, folder: Path, kind: str, key: str, fault: Exception) -> None:
-        away = self._root / "faulty" / f"{kind}-{key}"
-        away.parent.mkdir(parents=True, exist_ok=True)
-        if away.is_dir():
-            shutil.rmtree(away)
-        folder.replace(away)
-        forget(folder)
-        self.warnings.append(
-            f"the store's {kind} entry {key[:12]} was faulty ({fault}), so it was set aside as {away} and is made anew."
-        )
+            return None
 
     @contextlib.contextmanager
     def _pending(self) -> Iterator[Path]:
-        """A new folder to fill. Its lock says that the writer lives, and ends with the writer's process."""
+        """Yield a new folder to fill. Its lock shows that the writer is alive, and ends with the writer's process."""
         folder = self._root / "pending" / uuid.uuid4().hex
         guard = folder.with_suffix(".lock")
         with FileLock(guard):
@@ -231,27 +223,25 @@ class Store:
             return
         for name in sorted({path.stem for path in pending.iterdir()}):
             guard = pending / f"{name}.lock"
-            # Held: its writer lives. Not writable: somebody else's store, who will clean it.
+            # Held: its writer is alive. Not writable: another user's store, who will clean it.
             with contextlib.suppress(Timeout, OSError), FileLock(guard, timeout=0):
                 shutil.rmtree(pending / name, ignore_errors=True)
                 guard.unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def _explained(self, done: str) -> Iterator[None]:
-        """Turn the system's refusals into sentences that name the folder and the cure."""
+        """Turn the system's refusals into sentences that name the folder and the remedy."""
         try:
             yield
         except OSError as error:
-            cause, cure = _cause_and_cure(error)
+            # numpy reports a full disk without an error number: "1000 requested and 12 written".
+            if error.errno in NO_SPACE or (error.errno is None and "requested and" in str(error)):
+                cause, remedy = "no space is left there", "free some"
+            elif error.errno in NO_PERMISSION:
+                cause, remedy = f"no permission, {error.strerror}", "change its permissions"
+            else:
+                cause, remedy = str(error), "see to that"
             raise EvaluationError(
-                f"the store {self.folder} cannot be {done} ({cause}): {cure}, or name another folder with store=FOLDER."
+                f"the store {self.folder} cannot be {done} ({cause}): {remedy}, or name another folder with "
+                "store=FOLDER."
             ) from error
-
-
-def _cause_and_cure(error: OSError) -> tuple[str, str]:
-    # numpy reports a full disk without an error number: "1000 requested and 12 written".
-    if error.errno in NO_SPACE or (error.errno is None and "requested and" in str(error)):
-        return "no space is left there", "free some"
-    if error.errno in NO_PERMISSION:
-        return f"no permission, {error.strerror}", "change its permissions"
-    return str(error), "see to that"

@@ -1,7 +1,7 @@
-"""Where finished runs are shown: what a tracker does, and what it is told besides the record.
+"""The tracker protocol, and what a tracker receives besides the record.
 
-A tracker reads a `Record` and the files of its folder, and nothing else. The record on disk is the truth;
-a tracker that is out of reach costs a warning and a later `python -m evalkit.sync`, never a result.
+A tracker reads a `Record` and the files of its folder, and nothing else. A tracker that is out of reach costs a
+warning and a later `python -m evalkit.sync`, never a result.
 """
 
 from __future__ import annotations
@@ -15,38 +15,31 @@ from typing import Any, Protocol
 from evalkit.errors import EvaluationError
 from evalkit.types import Record
 
-__all__ = [
-    "LoggedRun",
-    "RunContext",
-    "Tracker",
-    "TrackerTrouble",
-    "TrackerUnavailable",
-    "sweep_identity",
-]
+__all__ = ["LoggedRun", "RunContext", "Tracker", "TrackerTrouble", "TrackerUnavailable", "sweep_identity"]
 
 
 class TrackerUnavailable(EvaluationError):
-    """The tracker is out of reach, or refused; the record on disk is whole."""
+    """The tracker is out of reach or refused the request; the record on disk is complete."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """What a tracker wants to know of a run that does not determine its result.
+    """Properties of a run that do not determine its result.
 
     Attributes
     ----------
     sweep
-        The sweep's id (`sweep_identity`), None outside a sweep.
+        The sweep's id (`sweep_identity`); None outside a sweep.
     sweep_name
-        What the sweep is called for people (the study's name, or its folder's).
+        Name of the sweep for people (the study's name, or its folder's).
     dvc_experiment
         DVC_EXP_NAME, where DVC runs the evaluation.
     git_commit, git_dirty
-        Of the code and configuration around the run; None keeps what the record's environment says.
+        State of the repository around the run; None keeps the values of the record's environment.
     log_texts
         False keeps texts out of the tracker (see `evalkit.tracking.artifacts`).
     sync_folder
-        Folder that the advice to run `python -m evalkit.sync` names; None means the run's own.
+        Folder named in the advice to run `python -m evalkit.sync`; None means the run's own.
     """
 
     sweep: str | None = None
@@ -60,7 +53,7 @@ class RunContext:
 
 @dataclass(frozen=True, slots=True)
 class LoggedRun:
-    """A run that stands FINISHED in the tracker; ``new`` is False where it stood there before."""
+    """A run that is FINISHED in the tracker; ``new`` is False where it was there before."""
 
     run_id: str
     link: str
@@ -69,10 +62,9 @@ class LoggedRun:
 
 @dataclass(frozen=True, slots=True)
 class TrackerTrouble:
-    """Why nothing was logged: one sentence for the terminal, with the command that makes up for it.
+    """Why nothing was logged: one sentence for the terminal, with the command that logs it later.
 
-    ``repeated`` is True where the same trouble was reported less than a minute ago, so that the terminal
-    can say it once.
+    ``repeated`` is True where the same trouble was reported less than a minute ago.
     """
 
     sentence: str
@@ -80,13 +72,13 @@ class TrackerTrouble:
 
 
 class Tracker(Protocol):
-    """Where finished runs are logged."""
+    """Logs finished runs."""
 
     def log_run(self, record: Record, folder: Path, context: RunContext) -> LoggedRun | TrackerTrouble | None:
-        """Log a finished run once: an identity that is FINISHED there is not logged again.
+        """Log a finished run, unless its identity is FINISHED in the tracker.
 
-        Returns None where nothing is tracked, and `TrackerTrouble` (never an exception) where the
-        tracker is out of reach.
+        Returns None where nothing is tracked, and `TrackerTrouble` (never an exception) where the tracker is out of
+        reach.
         """
 
     def log_sweep(
@@ -95,7 +87,7 @@ class Tracker(Protocol):
         """Log or update the run `sweep` with the files of the sweep's folder."""
 
     def find_finished(self, identities: Iterable[str]) -> dict[str, str]:
-        """Run ids of those identities that stand FINISHED.
+        """Run ids of those identities that are FINISHED.
 
         Raises
         ------
@@ -114,6 +106,5 @@ class Tracker(Protocol):
 
 
 def sweep_identity(identities: Iterable[str]) -> str:
-    """A sweep's id: the hash of its identities, whatever their order (16 hex digits)."""
-    listed = "\n".join(sorted(set(identities)))
-    return hashlib.sha256(listed.encode()).hexdigest()[:16]
+    """Hash of a sweep's distinct identities in any order (16 hex digits)."""
+    return hashlib.sha256("\n".join(sorted(set(identities))).encode()).hexdigest()[:16]

@@ -1,8 +1,8 @@
-"""One run an identity in MLflow, whoever logs at once and whatever breaks off.
+"""Create, fill and find runs in MLflow: one FINISHED run an identity, however many processes log it at once.
 
-A run is created RUNNING, filled, and set FINISHED last: only whole runs are FINISHED. MLflow has no
-"create unless it exists", so two machines may both finish the same identity: whoever finishes looks again, and
-all but the oldest are deleted. The last to look sees every one, and the oldest is never deleted by anybody.
+A run is created RUNNING, filled, and set FINISHED last, so only complete runs are FINISHED. MLflow cannot create a run
+on the condition that there is none yet, so two machines may both finish one identity. Each therefore searches again
+after finishing and deletes all but the oldest: the last one to search sees them all, and nobody deletes the oldest.
 """
 
 from __future__ import annotations
@@ -17,25 +17,24 @@ from typing import Any
 from evalkit.errors import RequestError
 from evalkit.tracking import TrackerUnavailable
 from evalkit.tracking.mlflow_fields import IDENTITY, KIND, SWEEP
-from evalkit.tracking.mlflow_rows import none_tagged, write_rows
 from evalkit.tracking.process_liveness import HOST, known_dead, process_tags
 
 __all__ = [
     "Draft",
     "Session",
     "close_dead",
-    "delete_duplicates",
     "discard",
     "fill",
+    "finished_run",
     "put",
     "runs_of",
     "search",
-    "settle",
     "sweeps_of",
 ]
 
-METRICS_A_BATCH = 900
-OTHERS_A_BATCH = 90
+METRICS_PER_CALL, OTHERS_PER_CALL = 900, 90
+"""MLflow takes 1,000 metrics, params and tags in one call, and of these 100 params and 100 tags."""
+
 DATASET_ATTEMPTS = 5
 
 _IDENTITY = re.compile(r"[\w.\-]{1,250}", re.ASCII)
@@ -43,34 +42,27 @@ _IDENTITY = re.compile(r"[\w.\-]{1,250}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """An open client on one experiment, and the runs of this process that could not be closed there.
-
-    Attributes
-    ----------
-    alone
-        Whether no other process of evalkit logs to the store meanwhile.
-    """
+    """A client, the experiment it is open on, and the runs that this process could not close there."""
 
     client: Any
     experiment_id: str
     left_open: set[str]
-    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """All that a run will be.
+    """Content of a run.
 
     Attributes
     ----------
     files, folder
-        Logged as they stand, at their place relative to the folder.
+        Files to log unchanged, at their place relative to the folder.
     written
-        File name → content, for what is not logged as it stands.
+        File name → content, for files that differ from those in the folder.
     note
-        Makes the tags that need the run's id.
+        Returns the tags that need the run's id.
     seconds
-        How long the evaluation took: MLflow shows it as the run's duration.
+        Duration of the evaluation, which MLflow shows as that of the run.
     """
 
     name: str
@@ -94,43 +86,47 @@ def search(session: Session, condition: str) -> list[Any]:
         found.extend(page)
         token = page.token
         if not token:
-            return sorted(found, key=_age)
+            return sorted(found, key=lambda run: (run.info.start_time, run.info.run_id))
 
 
-def _age(run: Any) -> tuple[int, str]:
-    return (run.info.start_time, run.info.run_id)
-
-
-def runs_of(session: Session, identity: str, *, but: str | None = None) -> list[Any]:
-    """All runs of an identity, oldest first, but for the run of the given id.
+def runs_of(session: Session, identity: str) -> list[Any]:
+    """All runs of an identity, oldest first.
 
     Raises
     ------
     RequestError
-        Where the identity is none of ours: it would be read as part of the search.
+        Where the identity has characters that would change the search.
     """
     if not _IDENTITY.fullmatch(identity):
         raise RequestError(f"{identity[:80]!r} is no identity of evalkit: run the evaluation again.")
-    if session.alone and none_tagged(session.client, IDENTITY, identity):
-        return []
-    return search(session, f"tags.`{IDENTITY}` = '{identity}'{_but(but)}")
+    return search(session, f"tags.`{IDENTITY}` = '{identity}'")
 
 
-def sweeps_of(session: Session, sweep: str, *, but: str | None = None) -> list[Any]:
-    """Runs `sweep` of a sweep's id, oldest first, but for the run of the given id."""
+def sweeps_of(session: Session, sweep: str) -> list[Any]:
+    """Runs `sweep` of a sweep's id, oldest first.
+
+    Raises
+    ------
+    RequestError
+        Where the id has characters that would change the search.
+    """
     if not _IDENTITY.fullmatch(sweep):
         raise RequestError(f"{sweep[:80]!r} is no sweep's id: remove sweep.json and sync the folder again.")
-    return search(session, f"tags.`{SWEEP}` = '{sweep}' and tags.`{KIND}` = 'sweep'{_but(but)}")
+    return search(session, f"tags.`{SWEEP}` = '{sweep}' and tags.`{KIND}` = 'sweep'")
 
 
-def _but(run_id: str | None) -> str:
-    return "" if run_id is None else f" and attributes.run_id != '{run_id}'"
+def finished_run(session: Session, runs: Sequence[Any]) -> str | None:
+    """Id of the oldest FINISHED one of `runs` (oldest first), or None; the other FINISHED ones are deleted."""
+    finished = [run.info.run_id for run in runs if run.info.status == "FINISHED"]
+    for duplicate in finished[1:]:
+        session.client.delete_run(duplicate)
+    return finished[0] if finished else None
 
 
 def close_dead(session: Session, runs: Sequence[Any] | None = None) -> int:
-    """Mark RUNNING runs as KILLED whose process is known dead; returns how many.
+    """Mark RUNNING runs as KILLED whose process is known to be dead; returns how many.
 
-    Without `runs`, all that this host left in the experiment are looked at.
+    Without `runs`, all that this host left in the experiment are examined.
     """
     if runs is None:
         host = process_tags()[HOST].replace("'", "")
@@ -141,62 +137,36 @@ def close_dead(session: Session, runs: Sequence[Any] | None = None) -> int:
     return len(dead)
 
 
-def settle(session: Session, own: str, look: Callable[[], Sequence[Any]]) -> str:
-    """Which of a run just finished and others of its kind remains: the oldest that is FINISHED; its id.
-
-    Parameters
-    ----------
-    look
-        Finds the others.
-    """
-    if session.alone:  # since before it was looked whether there is one
-        return own
-    others = look()
-    if not any(run.info.status == "FINISHED" for run in others):
-        return own
-    return delete_duplicates(session, sorted([*others, session.client.get_run(own)], key=_age)) or own
-
-
-def delete_duplicates(session: Session, runs: Sequence[Any]) -> str | None:
-    """Delete all FINISHED runs but the oldest (`runs` come oldest first); its id, or None where none is FINISHED."""
-    finished = [run for run in runs if run.info.status == "FINISHED"]
-    for run in finished[1:]:
-        session.client.delete_run(run.info.run_id)
-    return finished[0].info.run_id if finished else None
-
-
 def put(session: Session, draft: Draft) -> str:
-    """Create the run, fill it, finish it; its id.
+    """Create the run, fill it and finish it; returns its id.
 
-    What goes wrong meanwhile leaves a run that is FAILED (KILLED where somebody stopped the process) and
-    deleted; where not even that can be said to the server, its id stays in `left_open`.
+    After an error the run is FAILED (KILLED where the process was stopped) and deleted. Where the server cannot be told
+    even that, its id stays in `left_open`.
     """
     now = int(time.time() * 1000)
-    start = now - int(draft.seconds * 1000)
     run = session.client.create_run(
-        session.experiment_id, start_time=start, tags={**draft.tags, **process_tags()}, run_name=draft.name
+        session.experiment_id,
+        start_time=now - int(draft.seconds * 1000),
+        tags={**draft.tags, **process_tags()},
+        run_name=draft.name,
     )
     run_id: str = run.info.run_id
     session.left_open.add(run_id)
     try:
-        fill(session, run_id, draft, new=True)
+        fill(session, run_id, draft)
         # The duration shown is the evaluation's, not the logging's.
         session.client.set_terminated(run_id, "FINISHED", now if draft.seconds else None)
     except BaseException as error:
-        if not _is_waiting(error):
+        # After these another call would only wait, or fail, again.
+        if re.search(r"timed out|Timeout|Max retries exceeded|is locked|disk", str(error)) is None:
             discard(session, run_id, "FAILED" if isinstance(error, Exception) else "KILLED")
         raise
     session.left_open.discard(run_id)
     return run_id
 
 
-def _is_waiting(error: BaseException) -> bool:
-    """Whether another call would only wait, or fail, again."""
-    return re.search(r"timed out|Timeout|Max retries exceeded|is locked|disk", str(error)) is not None
-
-
 def discard(session: Session, run_id: str, status: str) -> None:
-    """End a run that is not whole and take it out of sight; it leaves `left_open` where that succeeded."""
+    """End and delete an incomplete run; where that succeeds, it leaves `left_open`."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -204,40 +174,30 @@ def discard(session: Session, run_id: str, status: str) -> None:
         session.client.delete_run(run_id)
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-            return  # the caller's own error is what matters; the run stays in `left_open`, to be closed later
+            return  # the caller's own error is what matters; the run is closed later
     session.left_open.discard(run_id)
 
 
-def fill(session: Session, run_id: str, draft: Draft, *, new: bool = False) -> None:
-    """Files; metrics, params and tags in as few calls as MLflow takes; the data set.
-
-    Parameters
-    ----------
-    new
-        Nothing is in the run yet.
-    """
+def fill(session: Session, run_id: str, draft: Draft) -> None:
+    """Log files; metrics, params and tags in as few calls as MLflow takes; the data set."""
     from mlflow.entities import Metric, Param, RunTag
 
-    # Before the metrics: MLflow reads the whole run back to learn where its files go.
     _log_files(session, run_id, draft)
-    now, noted = int(time.time() * 1000), draft.note(run_id)
-    if not (new and write_rows(session.client, run_id, draft.metrics, draft.params, noted, now)):
-        metrics = [Metric(name, value, now, 0) for name, value in draft.metrics.items()]
-        params = [Param(name, value) for name, value in draft.params.items()]
-        tags = [RunTag(name, value) for name, value in noted.items()]
-        while metrics or params or tags:
-            batch = metrics[:METRICS_A_BATCH], params[:OTHERS_A_BATCH], tags[:OTHERS_A_BATCH]
-            session.client.log_batch(run_id, *batch)
-            metrics, params, tags = metrics[METRICS_A_BATCH:], params[OTHERS_A_BATCH:], tags[OTHERS_A_BATCH:]
+    now = int(time.time() * 1000)
+    metrics = [Metric(name, value, now, 0) for name, value in draft.metrics.items()]
+    params = [Param(name, value) for name, value in draft.params.items()]
+    tags = [RunTag(name, value) for name, value in draft.note(run_id).items()]
+    while metrics or params or tags:
+        session.client.log_batch(run_id, metrics[:METRICS_PER_CALL], params[:OTHERS_PER_CALL], tags[:OTHERS_PER_CALL])
+        metrics, params, tags = metrics[METRICS_PER_CALL:], params[OTHERS_PER_CALL:], tags[OTHERS_PER_CALL:]
     if draft.dataset is not None:
         _log_dataset(session, run_id, draft.dataset)
 
 
 def _log_dataset(session: Session, run_id: str, fields: Mapping[str, str]) -> None:
-    """Log the corpus as an input, again where another process got it in between.
+    """Log the corpus as an input; try again where another run logged the same new data set at once.
 
-    MLflow looks for the data set and inserts it in two steps: of two runs that log a new one at once, the
-    second fails on the unique key, and finds it there when it asks again.
+    MLflow looks for the data set and inserts it in two steps, so the second of two runs fails on the unique key.
     """
     from mlflow.entities import Dataset, DatasetInput, InputTag
     from mlflow.exceptions import MlflowException
@@ -261,6 +221,6 @@ def _log_files(session: Session, run_id: str, draft: Draft) -> None:
         for name, content in draft.written.items():
             session.client.log_text(run_id, content, name)
     except Exception as error:
-        # Each kind of artifact store has a client of its own, with exceptions of its own, some of many lines.
+        # Each kind of artifact store has its own client with its own exceptions, some of many lines.
         first = next(iter(str(error).splitlines()), "")
         raise TrackerUnavailable(f"the files could not be logged ({type(error).__name__}: {first})") from error

@@ -1,7 +1,7 @@
-"""Where MLflow keeps runs: which address is meant, and a local sqlite store made so that nobody can break it.
+"""Which tracking address is meant, and how a local sqlite store is created and locked.
 
-MLflow makes a fresh sqlite store by a migration of some seconds; processes that do so at once break each
-other, and one killed meanwhile leaves a ruin. Here it is made under a lock, in a file of its own, and renamed.
+MLflow creates a fresh sqlite store by migrations of some seconds. Processes that do so at once break each other, and
+one killed meanwhile leaves a broken file. So the store is created under a lock, in a temporary file, and renamed.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from evalkit.errors import RequestError
+from evalkit.runtime.atomic_write import atomic_write, remove_pending
 from evalkit.runtime.redaction import mask
 from evalkit.tracking import TrackerUnavailable
+from evalkit.tracking.reachability import DATABASES
 
 __all__ = [
-    "DEFAULT_EXPERIMENT",
     "artifact_location",
     "ensure_sqlite",
     "exclusive",
@@ -31,38 +32,34 @@ __all__ = [
     "sqlite_path",
 ]
 
-DEFAULT_EXPERIMENT = "evalkit"
-DEFAULT_DATABASE = "mlflow.db"
 LOCK_SECONDS = 60.0
 BUSY_SECONDS = 5.0
 
-_DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
-_SCHEMES = (*_DATABASES, "http", "https", "databricks")
-
-QUIET = {
+ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    # `TrackerTrouble` says in one line what MLflow logs in many.
+    "MLFLOW_LOGGING_LEVEL": "CRITICAL",
     # The defaults (7 tries of 120 s, growing pauses) make one call to a dead server last four minutes.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    # Pooled connections would outlive a sqlite file that is deleted or replaced, and write into nothing.
+    "MLFLOW_SQLALCHEMYSTORE_POOLCLASS": "NullPool",
     "GIT_PYTHON_REFRESH": "quiet",
 }
 
 
 def prepare_environment() -> None:
-    """Set what MLflow reads while it is imported and called; what the user has set stays."""
-    for name, value in QUIET.items():
+    """Set the environment variables that MLflow reads when imported and called, except those the user has set."""
+    for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    # Each of these says in many lines what `TrackerTrouble` says in one.
-    for name, level in {"mlflow": logging.ERROR, "mlflow.store.db.utils": logging.CRITICAL + 1}.items():
-        logging.getLogger(name).setLevel(level)
     for name in ("alembic", "urllib3.connectionpool"):
         logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def resolve_uri(uri: str | None) -> str:
-    """The tracking address meant: the given one, else MLFLOW_TRACKING_URI, else sqlite in the current folder.
+    """Return the tracking address: `uri`, else MLFLOW_TRACKING_URI, else sqlite in the current folder.
 
     A relative sqlite path becomes absolute, so that a later change of folder does not move the store.
 
@@ -71,10 +68,10 @@ def resolve_uri(uri: str | None) -> str:
     RequestError
         For an address that MLflow has no store for.
     """
-    given = (uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{DEFAULT_DATABASE}").strip()
+    given = (uri or os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db").strip()
     scheme, separator, rest = given.partition("://")
     dialect = scheme.partition("+")[0].lower()
-    if given != "databricks" and (not separator or dialect not in _SCHEMES):
+    if given != "databricks" and (not separator or dialect not in (*DATABASES, "http", "https", "databricks")):
         raise RequestError(
             f"tracker.uri={mask(given)} is no tracking address: give sqlite:///mlflow.db, http://host:port, "
             "or a database such as postgresql://host/name."
@@ -95,8 +92,8 @@ def resolve_uri(uri: str | None) -> str:
 
 
 def resolve_experiment(experiment: str | None) -> str:
-    """The experiment's name: the given one, else MLFLOW_EXPERIMENT_NAME, else evalkit."""
-    return (experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME") or DEFAULT_EXPERIMENT).strip()
+    """Return the experiment's name: `experiment`, else MLFLOW_EXPERIMENT_NAME, else evalkit."""
+    return (experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME") or "evalkit").strip()
 
 
 def sqlite_path(uri: str) -> Path | None:
@@ -105,17 +102,17 @@ def sqlite_path(uri: str) -> Path | None:
 
 
 def is_local(uri: str) -> bool:
-    """Whether a server must be started to look at it."""
-    return uri.partition(":")[0].partition("+")[0] in _DATABASES
+    """Whether `mlflow ui` must be started to look at the store."""
+    return uri.partition(":")[0].partition("+")[0] in DATABASES
 
 
 def artifact_location(path: Path) -> str:
-    """Where the artifacts of a sqlite store go: beside the file, wherever one stands when logging."""
+    """Address of the artifacts of a sqlite store: beside the file, whatever the current folder."""
     return (path.parent / "mlruns").as_uri()
 
 
 def server_command(uri: str, port: int) -> str:
-    """What starts MLflow's pages for a local store, listening on this machine alone; empty for a server."""
+    """Command that serves a local store on this machine alone; empty for a server."""
     if not is_local(uri):
         return ""
     return f"mlflow ui --backend-store-uri {shlex.quote(mask(uri))} --host 127.0.0.1 --port {port}"
@@ -123,12 +120,12 @@ def server_command(uri: str, port: int) -> str:
 
 @contextlib.contextmanager
 def exclusive(path: Path) -> Iterator[None]:
-    """Hold the lock beside a sqlite store: creation, and logging one run, is done by one process at a time.
+    """Hold the lock beside a sqlite store: one process at a time creates it, or logs a run to it.
 
     Raises
     ------
     TrackerUnavailable
-        Where the folder cannot be written, or somebody holds the lock for a minute.
+        Where the folder cannot be written, or another process holds the lock for a minute.
     """
     from filelock import FileLock, Timeout
 
@@ -137,9 +134,7 @@ def exclusive(path: Path) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout:
-        raise TrackerUnavailable(
-            f"another process has held {path.parent}/.{path.name}.lock for {LOCK_SECONDS:.0f} seconds"
-        ) from None
+        raise TrackerUnavailable(f"another process has held {lock.lock_file} for {LOCK_SECONDS:.0f} seconds") from None
     except OSError as error:
         raise TrackerUnavailable(f"{path.parent} cannot be written ({error.strerror or error})") from error
     try:
@@ -149,12 +144,12 @@ def exclusive(path: Path) -> Iterator[None]:
 
 
 def ensure_sqlite(path: Path) -> None:
-    """Make the store where there is none, and make sure that it can be written; call under `exclusive`.
+    """Create the store where there is none, and check that it can be written; call under `exclusive`.
 
     Raises
     ------
     TrackerUnavailable
-        Where it can be neither made nor written (read-only, locked, full, no database).
+        Where it can be neither created nor written (read-only, locked, full, no database).
     """
     try:
         if not path.exists() or (path.is_file() and path.stat().st_size == 0):
@@ -167,17 +162,13 @@ def ensure_sqlite(path: Path) -> None:
 
 
 def _create(path: Path) -> None:
+    """Let a client create the tables in a temporary file, and rename it."""
+    from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
-    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    for ruin in path.parent.glob(f".{path.name}.*.new*"):
-        ruin.unlink(missing_ok=True)  # of a process that was killed: whoever holds the lock is alone here
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
+    remove_pending(path.parent, path.name)  # of a process that was killed: the holder of the lock is alone here
     try:
-        store = SqlAlchemyStore(f"sqlite:///{temporary}", artifact_location(path))
-        store.engine.dispose()
-        temporary.replace(path)
+        with atomic_write(path) as temporary:
+            MlflowClient(f"sqlite:///{temporary}")
     except MlflowException as error:
         raise OSError(str(error).splitlines()[0]) from error
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -1,11 +1,11 @@
-"""MLflow as a tracker: runs that read as a leaderboard, and no trouble of its own that stops an evaluation."""
+"""MLflow as a tracker: runs that read as a leaderboard, and failures that never stop an evaluation."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -18,12 +18,12 @@ from evalkit.tracking import (
     TrackerTrouble,
     TrackerUnavailable,
     artifacts,
+    mlflow_fields,
+    mlflow_note,
     mlflow_runs,
     mlflow_store,
+    mlflow_view,
 )
-from evalkit.tracking import mlflow_fields as content
-from evalkit.tracking import mlflow_note as note
-from evalkit.tracking import mlflow_view as view
 from evalkit.tracking.mlflow_runs import Draft, Session
 from evalkit.tracking.mlflow_session import KnownTrouble, open_session
 from evalkit.types import Record
@@ -58,58 +58,39 @@ class MlflowTracker:
         ]
         self._experiment_id: str | None = None
 
-    def load(self) -> None:
-        """Load MLflow and its database's library; touches no store."""
-        from importlib import import_module
-
-        mlflow_store.prepare_environment()
-        with contextlib.suppress(ImportError):  # said where a run is to be logged
-            import_module("mlflow")
-            if mlflow_store.sqlite_path(self._uri) is not None:
-                import_module("mlflow.store.tracking.sqlalchemy_store")
-
-    def open(self) -> None:
-        """Open the experiment, made where it is missing; trouble shows when a run is logged."""
-        with contextlib.suppress(TrackerUnavailable), self._open():
-            pass
-
     def log_run(self, record: Record, folder: Path, context: RunContext) -> LoggedRun | TrackerTrouble:
         """Log a finished run once; see `evalkit.tracking.Tracker`."""
-        draft = _run_draft(record, folder, context)
 
         def work(session: Session) -> LoggedRun:
             runs = mlflow_runs.runs_of(session, record.identity)
             mlflow_runs.close_dead(session, runs)
-            there = mlflow_runs.delete_duplicates(session, runs)
-            if there is not None:
-                return LoggedRun(there, self.link(there), new=False)
-            own = mlflow_runs.put(session, draft)
-            kept = mlflow_runs.settle(session, own, lambda: mlflow_runs.runs_of(session, record.identity, but=own))
-            return LoggedRun(kept, self.link(kept), new=kept == own)
+            present = mlflow_runs.finished_run(session, runs)
+            if present is not None:
+                return LoggedRun(present, self.link(present), new=False)
+            return self._put(session, draft, lambda: mlflow_runs.runs_of(session, record.identity))
 
+        draft = _run_draft(record, folder, context)
         return self._attempt(work, context.sync_folder or folder)
 
     def log_sweep(
         self, sweep: str, folder: Path, summary: Mapping[str, Any], context: RunContext
     ) -> LoggedRun | TrackerTrouble:
         """Log the run `sweep`, or bring the one that is there up to date."""
-        draft = _sweep_draft(sweep, folder, summary, context)
 
         def work(session: Session) -> LoggedRun:
             runs = mlflow_runs.sweeps_of(session, sweep)
             if not runs:
-                own = mlflow_runs.put(session, draft)
-                kept = mlflow_runs.settle(session, own, lambda: mlflow_runs.sweeps_of(session, sweep, but=own))
-                return LoggedRun(kept, self.link(kept), new=kept == own)
+                return self._put(session, draft, lambda: mlflow_runs.sweeps_of(session, sweep))
             run_id, ended = runs[0].info.run_id, runs[0].info.end_time
             mlflow_runs.fill(session, run_id, draft)
             session.client.set_terminated(run_id, "FINISHED", ended)
             return LoggedRun(run_id, self.link(run_id), new=False)
 
+        draft = _sweep_draft(sweep, folder, summary, context)
         return self._attempt(work, context.sync_folder or folder)
 
     def find_finished(self, identities: Iterable[str]) -> dict[str, str]:
-        """Run ids of those identities that stand FINISHED; see `evalkit.tracking.Tracker`."""
+        """Run ids of those identities that are FINISHED; see `evalkit.tracking.Tracker`."""
         path = mlflow_store.sqlite_path(self._uri)
         if path is not None and not path.exists():
             return {}
@@ -133,20 +114,20 @@ class MlflowTracker:
             return mlflow_runs.close_dead(session)
 
     def address(self) -> str:
-        """The experiment's runs, with the columns that matter where this MLflow knows prepared views."""
+        """Address of the experiment's runs, with the prepared columns."""
         base = self._base()
         if not base or self._experiment_id is None:
             return base
-        return f"{base}/#/experiments/{self._experiment_id}/runs?{view.query()}"
+        return f"{base}/#/experiments/{self._experiment_id}/runs?{mlflow_view.query()}"
 
     def command(self) -> str:
-        """The command that starts MLflow's pages for a local store, on loopback; empty for a server."""
+        """Command that serves a local store on loopback; empty for a server."""
         return mlflow_store.server_command(self._uri, PORT)
 
     def link(self, run_id: str) -> str:
         """Address of a run's page."""
         base = self._base()
-        return f"{base}/#/experiments/{self._experiment_id}/runs/{run_id}?{view.MODE}" if base else ""
+        return f"{base}/#/experiments/{self._experiment_id}/runs/{run_id}?{mlflow_view.MODE}" if base else ""
 
     def _base(self) -> str:
         if mlflow_store.is_local(self._uri):
@@ -162,48 +143,49 @@ class MlflowTracker:
             self._experiment_id = session.experiment_id
             yield session
 
+    def _put(self, session: Session, draft: Draft, find: Callable[[], Sequence[Any]]) -> LoggedRun:
+        """Log a run, and keep the oldest where another machine has finished the same meanwhile."""
+        own = mlflow_runs.put(session, draft)
+        kept = mlflow_runs.finished_run(session, find()) or own
+        return LoggedRun(kept, self.link(kept), new=kept == own)
+
     def _attempt(self, work: Callable[[Session], LoggedRun], folder: Path) -> LoggedRun | TrackerTrouble:
-        """Do the work; the tracker's trouble comes back as one sentence with the way out."""
+        """Do the work; a failure of the tracker comes back as one sentence with the remedy."""
         try:
             with self._open() as session:
                 return work(session)
         except TrackerUnavailable as error:
-            known = isinstance(error, KnownTrouble)
             command = shlex.join(["python", "-m", "evalkit.sync", str(folder), *self._options])
             return TrackerTrouble(
                 f"MLflow has not got these results: {mask(str(error))}; "
                 f"they are whole in {folder}, and `{command}` logs them when it is back.",
-                repeated=known,
+                repeated=isinstance(error, KnownTrouble),
             )
 
 
 def _run_draft(record: Record, folder: Path, context: RunContext) -> Draft:
     texts = context.log_texts
-    reduced = {} if texts else {artifacts.RECORD: _json(artifacts.without_texts(record))}
+    reduced = record_to_json(artifacts.without_texts(record))
     return Draft(
-        name=content.logged_name(record),
-        tags=content.run_tags(record, context),
-        params=content.run_params(record, log_texts=texts),
-        metrics=content.run_metrics(record),
+        name=mlflow_fields.logged_name(record),
+        tags=mlflow_fields.run_tags(record, context),
+        params=mlflow_fields.run_params(record, log_texts=texts),
+        metrics=mlflow_fields.run_metrics(record),
         files=artifacts.run_files(folder, record, log_texts=texts),
         folder=folder,
-        written=reduced,
-        dataset=content.dataset_description(record),
-        note=lambda run_id: {note.NOTE: note.run_note(record, folder, run_id, context)},
-        seconds=content.run_seconds(record),
+        written={} if texts else {artifacts.RECORD: json.dumps(reduced, ensure_ascii=False, indent=1)},
+        dataset=mlflow_fields.dataset_description(record),
+        note=lambda run_id: {mlflow_note.NOTE: mlflow_note.run_note(record, folder, run_id, context)},
+        seconds=mlflow_fields.run_seconds(record),
     )
-
-
-def _json(record: Record) -> str:
-    return json.dumps(record_to_json(record), ensure_ascii=False, indent=1)
 
 
 def _sweep_draft(sweep: str, folder: Path, summary: Mapping[str, Any], context: RunContext) -> Draft:
     return Draft(
         name="sweep",
-        tags={**content.sweep_tags(context), content.SWEEP: sweep, content.KIND: "sweep"},
-        metrics=content.finite_metrics({f"sweep/{key}": value for key, value in summary.items()}),
+        tags={**mlflow_fields.sweep_tags(context), mlflow_fields.SWEEP: sweep, mlflow_fields.KIND: "sweep"},
+        metrics=mlflow_fields.finite_metrics({f"sweep/{key}": value for key, value in summary.items()}),
         files=artifacts.sweep_files(folder, log_texts=context.log_texts),
         folder=folder,
-        note=lambda _: {note.NOTE: note.sweep_note(folder, summary)},
+        note=lambda _: {mlflow_note.NOTE: mlflow_note.sweep_note(folder, summary)},
     )

@@ -1,7 +1,7 @@
-"""The experiment page's prepared view: which columns MLflow shows when the printed address is opened.
+"""Columns of the experiment's page in MLflow when the printed address is opened.
 
-MLflow documents neither the tag nor its form (seen in 3.17: JSON of the page's state). Where a version does
-not know it, the plain list opens.
+MLflow documents neither the tag nor its form (in 3.17: JSON of the page's state). A version that does not know it shows
+its plain list.
 """
 
 from __future__ import annotations
@@ -14,58 +14,38 @@ KEY = "evalkit"
 VIEW_TAG = f"mlflow.sharedViewState.{KEY}"
 
 MODE = "workflowType=machine_learning"
-"""What follows the ? of any address: MLflow's classic pages (runs and metrics), not those for traces."""
+"""Query of any address: MLflow's pages of runs and metrics, not those of traces."""
 
 ORDER = "neighbours/map_at_r_macro"
 METRICS = (
-    ORDER,
-    f"{ORDER}.chance",
-    "neighbours/precision_at_1",
-    "separation/silhouette",
-    "map/silhouette",
-    "hulls/overlap",
-)
-RUN_NAME, CREATED = "attributes.`Run Name`", "runDateAndNestInfo"
+    ORDER, f"{ORDER}.chance", "neighbours/precision_at_1", "separation/silhouette", "map/silhouette", "hulls/overlap",
+)  # fmt: skip
 TAGS = ("evalkit.corpus", "evalkit.sweep_name")
+RUN_NAME, CREATED = "attributes.`Run Name`", "runDateAndNestInfo"
+
+OFF = ("orderByAsc", "viewMaximized", "runListHidden", "isAccordionReordered")
+ON = ("useGroupedValuesInCharts", "hideEmptyCharts", "autoRefreshEnabled")
 
 
 def query() -> str:
-    """What follows the ? of the experiment's address."""
+    """Query of the experiment's address."""
     return f"{MODE}&viewStateShareKey={KEY}"
 
 
 def view_state() -> str:
-    """The page's state: columns, best first."""
+    """State of the page: its columns, sorted by `ORDER`, best first."""
     shown = [*(f"metrics.`{name}`" for name in METRICS), *(f"tags.`{name}`" for name in TAGS)]
     widths = {RUN_NAME: 220, CREATED: 130, **{column: 30 + 6 * len(column.split("`")[1]) for column in shown}}
     state = {
-        "searchFilter": "",
-        "orderByKey": f"metrics.`{ORDER}`",
-        "orderByAsc": False,
-        "startTime": "ALL",
-        "lifecycleFilter": "Active",
-        "datasetsFilter": [],
-        "modelVersionFilter": "All Runs",
-        "selectedColumns": ["attributes.`Created`", *shown],
-        "columnOrder": [RUN_NAME, CREATED, "duration", *shown],
-        "columnWidths": widths,
-        "runsExpanded": {},
-        "runsPinned": [],
-        "runsHidden": [],
-        "runsVisibilityMap": {},
-        "runsHiddenMode": "SHOW_ALL",
-        "viewMaximized": False,
-        "runListHidden": False,
-        "isAccordionReordered": False,
-        "useGroupedValuesInCharts": True,
-        "hideEmptyCharts": True,
-        "groupBy": None,
-        "groupsExpanded": {},
-        "autoRefreshEnabled": True,
-    }
+        "searchFilter": "", "orderByKey": f"metrics.`{ORDER}`", "startTime": "ALL", "lifecycleFilter": "Active",
+        "datasetsFilter": [], "modelVersionFilter": "All Runs", "selectedColumns": ["attributes.`Created`", *shown],
+        "columnOrder": [RUN_NAME, CREATED, "duration", *shown], "columnWidths": widths, "runsExpanded": {},
+        "runsPinned": [], "runsHidden": [], "runsVisibilityMap": {}, "runsHiddenMode": "SHOW_ALL", "groupBy": None,
+        "groupsExpanded": {}, **dict.fromkeys(OFF, False), **dict.fromkeys(ON, True),
+    }  # fmt: skip
     return json.dumps(state)
 
 
 def experiment_tags() -> dict[str, str]:
-    """Tags of a new experiment: classic mode, and the view."""
+    """Tags of a new experiment: MLflow's classic mode, and the columns."""
     return {"mlflow.experimentKind": "custom_model_development", VIEW_TAG: view_state()}

@@ -1,40 +1,33 @@
-"""The tracker that tracks nothing: `tracker=none`."""
+"""The tracker that logs nothing: `tracker=none`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
-
-from evalkit.tracking import RunContext
-from evalkit.types import Record
 
 __all__ = ["NoTracker"]
 
 
 class NoTracker:
-    """Results stay in their folders; `python -m evalkit.sync` can log them later."""
+    """Leaves results in their folders; `python -m evalkit.sync` can log them later."""
 
-    def log_run(self, record: Record, folder: Path, context: RunContext) -> None:  # noqa: ARG002
+    def log_run(self, *_: Any, **__: Any) -> None:
         """Do nothing."""
-        return
 
-    def log_sweep(self, sweep: str, folder: Path, summary: Mapping[str, Any], context: RunContext) -> None:  # noqa: ARG002
+    def log_sweep(self, *_: Any, **__: Any) -> None:
         """Do nothing."""
-        return
 
-    def find_finished(self, identities: Iterable[str]) -> dict[str, str]:  # noqa: ARG002
-        """Nothing stands anywhere."""
+    def find_finished(self, *_: Any, **__: Any) -> dict[str, str]:
+        """Return no runs."""
         return {}
 
     def address(self) -> str:
-        """There is no page to open."""
+        """Return no address."""
         return ""
 
     def command(self) -> str:
-        """There is no server to start."""
+        """Return no command."""
         return ""
 
-    def link(self, run_id: str) -> str:  # noqa: ARG002
-        """There is no page of a run."""
+    def link(self, *_: Any, **__: Any) -> str:
+        """Return no address."""
         return ""

@@ -1,19 +1,23 @@
-"""Is a tracking server in reach? Asked briefly before MLflow is, whose own tries last minutes.
+"""Whether a tracking server is in reach, asked briefly before MLflow is, whose own retries last minutes.
 
-What went wrong is remembered for a minute in this process: the next runs of a sweep do not wait again.
+What this process knows of an address is kept: after a failure the next runs of a sweep do not wait again for a minute.
 """
 
 from __future__ import annotations
 
+import math
 import re
 import time
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from evalkit.runtime.redaction import mask
 from evalkit.tracking import TrackerUnavailable
-from evalkit.tracking.mlflow_store import is_local
 
-__all__ = ["MEMORY_SECONDS", "explain", "forget", "probe", "recent_trouble", "remember"]
+__all__ = ["DATABASES", "MEMORY_SECONDS", "Address", "explain", "known", "probe"]
+
+DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+"""Dialects of stores that MLflow opens itself, without a server."""
 
 CONNECT_SECONDS = 3.05
 ANSWER_SECONDS = 5.0
@@ -21,27 +25,68 @@ MEMORY_SECONDS = 60.0
 
 REASON_LENGTH = 200
 
-_troubles: dict[str, tuple[float, str]] = {}
-_answered: dict[str, float] = {}
+
+@dataclass(slots=True)
+class Address:
+    """What this process knows of a tracking address.
+
+    Attributes
+    ----------
+    reason, failed_at
+        Latest failure, and when it happened (on the monotonic clock).
+    answered_at
+        When the server or database was last known to answer.
+    left_open
+        Runs that this process could not close when the server went away; closed when it is back.
+    tidied
+        Experiments that were searched for runs of dead processes.
+    """
+
+    reason: str = ""
+    failed_at: float = -math.inf
+    answered_at: float = -math.inf
+    left_open: set[str] = field(default_factory=set)
+    tidied: set[str] = field(default_factory=set)
+
+    def fail(self, reason: str) -> None:
+        """Keep a failure for a minute."""
+        self.reason, self.failed_at, self.answered_at = reason, time.monotonic(), -math.inf
+
+    def recover(self) -> None:
+        """Forget the failure."""
+        self.failed_at = -math.inf
+
+    @property
+    def recent_trouble(self) -> str | None:
+        """Reason of a failure of the last minute, or None."""
+        return self.reason if time.monotonic() - self.failed_at < MEMORY_SECONDS else None
+
+
+_known: dict[str, Address] = {}
+
+
+def known(uri: str) -> Address:
+    """What this process knows of the address."""
+    return _known.setdefault(uri, Address())
 
 
 def probe(uri: str) -> None:
-    """Ask a server or database for a sign of life; any answer will do.
+    """Connect to a server or database once, unless it answered within the last minute; any answer will do.
 
     Raises
     ------
     TrackerUnavailable
         Where none comes within some seconds.
     """
-    if uri.startswith(("sqlite:", "databricks")):
+    address = known(uri)
+    if uri.startswith("databricks") or time.monotonic() - address.answered_at < MEMORY_SECONDS:
         return
-    if time.monotonic() - _answered.get(uri, -MEMORY_SECONDS) < MEMORY_SECONDS:
-        return
-    if is_local(uri):
-        _probe_database(uri)
+    dialect = urlsplit(uri).scheme.partition("+")[0]
+    if dialect in DATABASES:
+        _probe_database(uri, dialect)
     else:
         _probe_server(uri)
-    _answered[uri] = time.monotonic()
+    address.answered_at = time.monotonic()
 
 
 def _probe_server(uri: str) -> None:
@@ -49,7 +94,7 @@ def _probe_server(uri: str) -> None:
 
     where = mask(uri)
     try:
-        # Redirects and certificates are MLflow's to judge; here only silence counts.
+        # Redirects and certificates are left to MLflow; here only silence counts.
         requests.get(
             f"{uri}/health", timeout=(CONNECT_SECONDS, ANSWER_SECONDS), allow_redirects=False, stream=True
         ).close()
@@ -63,14 +108,13 @@ def _probe_server(uri: str) -> None:
         raise TrackerUnavailable(f"{where} cannot be asked ({_short(error)})") from None
 
 
-def _probe_database(uri: str) -> None:
-    """One attempt: MLflow makes ten with growing pauses, wrong password or not."""
+def _probe_database(uri: str, dialect: str) -> None:
+    """Connect once: MLflow makes ten attempts with growing pauses, whatever the reason of the failure."""
     import sqlalchemy
 
-    waits = {"postgresql": "connect_timeout", "mysql": "connect_timeout", "mssql": "timeout"}
-    dialect = urlsplit(uri).scheme.partition("+")[0]
+    option = "timeout" if dialect == "mssql" else "connect_timeout"
     try:
-        engine = sqlalchemy.create_engine(uri, connect_args={waits[dialect]: int(ANSWER_SECONDS)})
+        engine = sqlalchemy.create_engine(uri, connect_args={option: int(ANSWER_SECONDS)})
         engine.connect().close()
         engine.dispose()
     except (sqlalchemy.exc.SQLAlchemyError, ImportError, OSError, TypeError) as error:
@@ -78,18 +122,16 @@ def _probe_database(uri: str) -> None:
 
 
 def explain(error: BaseException, uri: str) -> str:
-    """What a failure of MLflow says, in a few words with the cure where one is known."""
-    text = str(error)
-    found = re.search(r"failed with error code (\d{3})", text)
-    code = found.group(1) if found else ""
-    where = mask(uri)
-    if code in {"401", "403"}:
+    """Reason of a failure of MLflow in a few words, with the cure where one is known."""
+    text, where = str(error), mask(uri)
+    status = re.search(r"failed with error code (\d{3})", text)
+    if status is not None and status[1] in {"401", "403"}:
         return (
-            f"{where} refused the credentials ({code}): set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, "
-            "or MLFLOW_TRACKING_TOKEN"
+            f"{where} refused the credentials ({status[1]}): set MLFLOW_TRACKING_USERNAME and "
+            "MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
         )
-    if code:
-        return f"{where} answered with error {code}"
+    if status is not None:
+        return f"{where} answered with error {status[1]}"
     if re.search(r"timed out|Timeout", text):
         return f"{where} did not answer in time"
     if re.search(r"Max retries exceeded|Connection (?:refused|aborted|reset)|RemoteDisconnected", text):
@@ -103,20 +145,3 @@ def _short(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = mask(lines[0] if lines else type(error).__name__)
     return text if len(text) <= REASON_LENGTH else text[: REASON_LENGTH - 1] + "…"
-
-
-def remember(uri: str, reason: str) -> None:
-    """Keep a trouble for a minute."""
-    _troubles[uri] = (time.monotonic(), reason)
-    _answered.pop(uri, None)
-
-
-def recent_trouble(uri: str) -> str | None:
-    """Trouble of the last minute, or None."""
-    when, reason = _troubles.get(uri, (-MEMORY_SECONDS, ""))
-    return reason if time.monotonic() - when < MEMORY_SECONDS else None
-
-
-def forget(uri: str) -> None:
-    """It works again."""
-    _troubles.pop(uri, None)

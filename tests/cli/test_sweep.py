@@ -123,10 +123,10 @@ def test_failures_are_listed_and_their_folders_hold_error_json_alone(evalkit, tm
 
     original = pipeline.embed
 
-    def broken(encoder, identity, *args, **kwargs):
-        if identity.kind == "tfidf":
+    def broken(prepared, *args, **kwargs):
+        if prepared.encoder.kind == "tfidf":
             raise RuntimeError("out of luck")
-        return original(encoder, identity, *args, **kwargs)
+        return original(prepared, *args, **kwargs)
 
     monkeypatch.setattr(pipeline, "embed", broken)
     done = evalkit("-m", *QUICK, "model=tfidf,random", "seed=7", "hydra.sweep.dir=sweep")

@@ -12,7 +12,6 @@ from tracker_fixtures import (
     fill_folder,
     free_port,
     make_record,
-    mlflow_imported,
     plain_tracking,
     store,
     template_store,
@@ -24,7 +23,7 @@ from evalkit.tracking.mlflow_store import sqlite_path
 from evalkit.tracking.mlflow_tracker import MlflowTracker
 from evalkit.tracking.none import NoTracker
 
-__all__ = ["mlflow_imported", "plain_tracking", "store", "template_store"]
+__all__ = ["plain_tracking", "store", "template_store"]
 
 pytestmark = pytest.mark.usefixtures("plain_tracking")
 

@@ -1,121 +1,75 @@
-"""An evaluator's result is kept in the store, and of few texts in memory too."""
+"""Evaluators' results and maps are kept in the store, and come back as they were."""
 
 from __future__ import annotations
-
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from evalkit.errors import EvaluationError
-from evalkit.pipeline import evaluators as evaluations
-from evalkit.pipeline import project as maps
-from evalkit.pipeline.evaluators import Bundle, bundled, evaluations_of
+from evalkit.pipeline.evaluators import evaluation_of, run_evaluator
+from evalkit.pipeline.project import project
 from evalkit.pipeline.request import EvaluatorChoice, ProjectionChoice
-from evalkit.store import FEW_TEXTS, Store, digest
+from evalkit.store import Store, digest
 from evalkit.types import Evaluation, Projection, Score
 
-OURS = {"_target_": "evalkit.metrics.separation.evaluate"}
-FOREIGN = {"_target_": "fractions.Fraction"}
 KEY = digest({"of": "a test"})
 
 
-def choice(described, name="one", space="embedding"):
-    return EvaluatorChoice(name=name, space=space, evaluate=lambda sample, rng: None, described=described)
+def choice(evaluate, described=()):
+    return EvaluatorChoice(name="one", space="embedding", evaluate=evaluate, described=dict(described))
 
 
-@pytest.mark.parametrize(
-    ("n", "described", "remembered"), [(FEW_TEXTS, OURS, True), (FEW_TEXTS + 1, OURS, False), (30, FOREIGN, False)]
-)
-def test_a_result_is_made_once(tmp_path, n, described, remembered):
-    store, made = Store(tmp_path), []
+def test_a_result_is_made_once_and_comes_back_as_it_was(tmp_path):
+    made = []
 
-    def make(asked):
-        made.append(asked.name)
-        return Evaluation(scores=(), per_text={"one/value": np.arange(3.0)})
+    def make():
+        made.append(1)
+        return Evaluation(
+            scores=(Score("first/score", "embedding", 0.5, chance=0.1, parameters={"k": (1, 5)}),),
+            per_text={"first/value": np.array([1.0, np.nan])},
+            per_label={"first/share: ä": np.array([0.25])},
+            pairs={"a": np.array([0, 1]), "b": np.array([1, 2])},
+            warnings=("careful",),
+        )
 
-    (bundle,) = bundled([(choice(described), KEY)], n)
-    for _ in range(2):
-        (found,) = evaluations_of(bundle, store, make)
-        np.testing.assert_array_equal(found.per_text["one/value"], np.arange(3.0))
+    for store in (Store(tmp_path), Store(tmp_path)):
+        found = evaluation_of(store, KEY, make)
+        assert found.scores == (Score("first/score", "embedding", 0.5, chance=0.1, parameters={"k": [1, 5]}),)
+        np.testing.assert_array_equal(found.per_text["first/value"], [1.0, np.nan])
+        np.testing.assert_array_equal(found.per_label["first/share: ä"], [0.25])
+        np.testing.assert_array_equal(found.pairs["b"], [1, 2])
+        assert found.warnings == ("careful",)
     assert len(made) == 1
-    assert store.find(evaluations.KIND, KEY) is not None
-    assert (evaluations._recent.find(store, KEY) is not None) == remembered
-    evaluations_of(bundle, Store(tmp_path / "other"), make)
+    evaluation_of(Store(tmp_path / "other"), KEY, make)
     assert len(made) == 2
 
 
-KEYED = [
-    (choice(OURS, "first"), digest({"of": 1})),
-    (choice(OURS, "plane", "map"), digest({"of": 2})),
-    (choice(FOREIGN, "foreign"), digest({"of": 3})),
-    (choice(OURS, "last"), digest({"of": 4})),
-]
+def test_k_goes_to_the_evaluators_that_leave_it_open():
+    def evaluate(sample, rng, k=None):
+        return Evaluation(scores=(Score("one/score", "embedding", 0.0, parameters={"k": k}),))
+
+    for described, expected in (({"k": None}, (1, 5)), ({"k": [3]}, None), ({}, None)):
+        found = run_evaluator(choice(evaluate, described), None, k=(1, 5), seed=0)
+        assert found.scores[0].parameters == {"k": expected}
 
 
-def test_our_own_results_on_few_texts_are_kept_together_by_space():
-    names = [[each.name for each in bundle.choices] for bundle in bundled(KEYED, FEW_TEXTS)]
-    assert sorted(names) == [["first", "last"], ["foreign"], ["plane"]]
-    assert [[each.name for each in bundle.choices] for bundle in bundled(KEYED, FEW_TEXTS + 1)] == [
-        ["first"],
-        ["plane"],
-        ["foreign"],
-        ["last"],
-    ]
-
-
-def test_a_bundle_is_another_where_one_of_its_members_is():
-    def whole(keyed):
-        return next(bundle.key for bundle in bundled(keyed, 30) if bundle.choices[0].name == "first")
-
-    assert whole(KEYED) == whole(list(KEYED))
-    assert whole(KEYED) != whole([*KEYED[:3], (choice(OURS, "last"), digest({"of": 5}))])
-    assert whole(KEYED) != whole(KEYED[:3])
-
-
-def test_what_is_kept_together_comes_back_as_it_was(tmp_path):
-    store = Store(tmp_path)
-    made = {
-        "first": Evaluation(
-            scores=(Score("first/score", "embedding", 0.5, chance=0.1, parameters={"k": (1, 5)}),),
-            per_text={"first/value": np.array([1.0, np.nan])},
-            per_label={"first/share": np.array([0.25])},
-            warnings=("told",),
-        ),
-        "last": Evaluation(scores=(), pairs={"a": np.array([0, 1]), "b": np.array([1, 2])}),
-    }
-    bundle = Bundle((choice(OURS, "first"), choice(OURS, "last")), KEY, remembered=False)
-    evaluations_of(bundle, store, lambda asked: made[asked.name])
-    first, last = evaluations_of(bundle, store, lambda _: pytest.fail("made again"))
-    assert first.scores[0].value == 0.5
-    assert first.scores[0].parameters == {"k": [1, 5]}
-    assert first.warnings == ("told",)
-    np.testing.assert_array_equal(first.per_text["first/value"], [1.0, np.nan])
-    np.testing.assert_array_equal(first.per_label["first/share"], [0.25])
-    np.testing.assert_array_equal(last.pairs["b"], [1, 2])
-    assert last.per_text == {}
-
-
-def test_what_is_no_evaluation_is_refused(tmp_path):
-    bundle = Bundle((choice(OURS),), KEY, remembered=True)
+def test_a_result_that_is_no_evaluation_is_refused():
     with pytest.raises(EvaluationError, match="returned int, not an Evaluation"):
-        evaluations_of(bundle, Store(tmp_path), lambda _: 3)
+        run_evaluator(choice(lambda sample, rng: 3), None, k=(1,), seed=0)
 
 
-@pytest.mark.parametrize(("n", "remembered"), [(FEW_TEXTS, True), (FEW_TEXTS + 1, False)])
-def test_a_map_is_drawn_once(tmp_path, n, remembered):
-    store, drawn = Store(tmp_path), []
+def test_a_map_is_made_once(tmp_path):
+    made = []
 
     def draw(unit, graph, *, seed):
-        drawn.append(seed)
-        return Projection("pca", np.zeros((len(unit), 2)), seed, {})
+        made.append(seed)
+        return Projection("pca", np.full((len(unit), 2), float(seed)), seed, {"a": (1,)}, ("careful",))
 
-    projection = ProjectionChoice("pca", draw, {"_target_": "evalkit.projections.pca.project"}, chosen=True)
-    embedding = SimpleNamespace(key=KEY, unit=np.zeros((n, 3), dtype=np.float32))
-    graphs = SimpleNamespace(want=lambda k: None, whole=lambda: None)
+    projection = ProjectionChoice("pca", draw, {}, chosen=True)
+    unit = np.zeros((30, 3), dtype=np.float32)
     for seed in (0, 0, 1):
-        assert maps.project(projection, embedding, graphs, store, seed=seed).seed == seed
-    assert drawn == [0, 1]
-    key = maps.projection_key(projection, embedding, 0)
-    assert store.find(maps.KIND, key) is not None
-    assert (maps._recent.find(store, key) is not None) == remembered
+        found = project(projection, unit, None, Store(tmp_path), key=digest({"seed": seed}), seed=seed)
+        assert (found.name, found.seed, found.parameters, found.warnings) == ("pca", seed, {"a": [1]}, ("careful",))
+        np.testing.assert_array_equal(found.points, np.full((30, 2), float(seed)))
+        found.points[0, 0] = 9  # the caller's own
+    assert made == [0, 1]

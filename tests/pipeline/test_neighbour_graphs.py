@@ -1,14 +1,22 @@
 from __future__ import annotations
 
+import importlib
+
 import numpy as np
 import pytest
 
 from evalkit.pipeline.embed import unit_rows
-from evalkit.pipeline.neighbour_graphs import Graphs, stratified_queries
+from evalkit.pipeline.neighbour_graphs import (
+    graph_key,
+    graph_warnings,
+    kept_graph,
+    map_graph,
+    projection_depth,
+    projection_graph,
+    scoring_graph,
+    stratified_queries,
+)
 from evalkit.store import Store
-from evalkit.types import Embedding, EncoderIdentity
-
-NOBODY = EncoderIdentity("random", "r", "", "none", "none", normalised=False)
 
 
 def test_unit_rows_keeps_zero_rows_and_survives_extreme_lengths():
@@ -29,48 +37,63 @@ def test_a_stratified_sample_keeps_shares_and_every_label():
     assert stratified_queries(labels, 2000, np.random.default_rng(0)).size == 1000
 
 
-@pytest.fixture
-def embedding():
-    vectors = np.random.default_rng(1).normal(size=(2100, 8)).astype(np.float32)
-    return Embedding(raw=vectors, unit=unit_rows(vectors), encoder=NOBODY, key="k" * 16)
+@pytest.fixture(scope="module")
+def unit():
+    return unit_rows(np.random.default_rng(1).normal(size=(2100, 8)).astype(np.float32))
 
 
-def test_one_exact_graph_serves_scores_and_maps(embedding, tmp_path, monkeypatch):
-    from evalkit.neighbours import exact as neighbours
-
-    built = []
-    original = neighbours.nearest
-    monkeypatch.setattr(neighbours, "nearest", lambda *a, **k: built.append(a[1]) or original(*a, **k))
-    labels = (np.arange(2100) % 30).astype(np.int32)
-    graphs = Graphs(embedding, labels, (1, 5), Store(tmp_path), seed=0, large=50_000)
-    graphs.want(90)
-    assert graphs.deep() is graphs.whole() is graphs.shallow()
-    assert built == [90]
-    again = Graphs(embedding, labels, (1, 5), Store(tmp_path), seed=1, large=50_000)
-    again.want(90)
-    assert np.array_equal(again.deep().indices, graphs.deep().indices)
-    assert built == [90], "another run finds it in the store"
+LABELS = (np.arange(2100) % 3).astype(np.int32)
 
 
-def test_a_large_corpus_gets_sampled_queries_and_an_approximate_graph(embedding, tmp_path):
-    labels = (np.arange(2100) % 3).astype(np.int32)
-    graphs = Graphs(embedding, labels, (1, 5), Store(tmp_path), seed=0, large=2_000)
-    assert graphs.deep().queries is not None
-    assert graphs.whole().queries is None
-    assert graphs.whole().indices.shape[0] == 2100
-    assert "approximate neighbour graph" in graphs.warnings[0]
+@pytest.mark.parametrize("large", [50_000, 2_000])
+def test_a_graph_comes_back_from_the_store_as_it_was(unit, tmp_path, large):
+    made = []
+
+    def make():
+        made.append(scoring_graph(unit, LABELS, 20, seed=0, large=large))
+        return made[-1]
+
+    key = graph_key("a" * 64, 20, 2100, seed=0, labels="b" * 64)
+    for store in (Store(tmp_path), Store(tmp_path)):
+        found = kept_graph(store, key, 20 * 2100, make)
+        for field in ("indices", "similarities", "queries"):
+            np.testing.assert_array_equal(getattr(found, field), getattr(made[0], field))
+        for field in ("rows", "starts", "members", "complement", "counts"):
+            np.testing.assert_array_equal(getattr(found.ties, field), getattr(made[0].ties, field))
+        assert (found.size, found.exact, found.recall) == (2100, True, None)
+    assert len(made) == 1
+    kept_graph(Store(tmp_path), key, 1 << 26, make)
+    assert len(made) == 2, "a graph of half a gigabyte is not kept"
+
+
+def test_keys_of_graphs_differ_where_the_graphs_do():
+    small = {graph_key("a", 20, 30, seed=seed, labels=labels) for seed in (0, 1) for labels in (None, "b", "c")}
+    assert len(small) == 1, "exact and of every text, whatever the seed and the labels"
+    large = [graph_key("a", 20, 60_000, seed=seed, labels=labels) for seed in (0, 1) for labels in (None, "b", "c")]
+    others = [graph_key("b", 20, 30, seed=0), graph_key("a", 21, 30, seed=0)]
+    assert len({*small, *large, *others}) == 9
+
+
+def test_a_large_corpus_gets_sampled_queries_and_an_approximate_graph(unit):
+    scoring = scoring_graph(unit, LABELS, 20, seed=0, large=2_000)
+    assert scoring.queries is not None
+    assert scoring.exact
+    whole = projection_graph(unit, 20, seed=0, large=2_000)
+    assert whole.queries is None
+    assert whole.indices.shape == (2100, 20)
+    assert graph_warnings(projection_graph(unit, 20, seed=0)) == []
+    assert bool(graph_warnings(whole)) != whole.exact
+    plane = map_graph(unit[:, :2].astype(np.float64), (1, 5), scoring)
+    np.testing.assert_array_equal(plane.queries, scoring.queries)
+    assert plane.indices.shape[1] == projection_depth((1, 5), 0, 2100) == 11
 
 
 @pytest.mark.parametrize("projection", ["tsne", "umap"])
-def test_a_map_is_drawn_from_a_graph_that_came_from_the_store(embedding, tmp_path, projection):
-    import importlib
-
+def test_a_map_of_a_graph_from_the_store_is_the_same(unit, tmp_path, projection):
     module = importlib.import_module(f"evalkit.projections.{projection}")
-    labels = (np.arange(2100) % 30).astype(np.int32)
     options = {"epochs": 5} if projection == "umap" else {"early_iterations": 5, "iterations": 5}
     drawn = []
     for _ in range(2):  # built, then found
-        graphs = Graphs(embedding, labels, (1, 5), Store(tmp_path), seed=0, large=50_000)
-        graphs.want(90)
-        drawn.append(module.project(embedding.unit, graphs.whole(), seed=0, **options).points)
+        graph = kept_graph(Store(tmp_path), "a" * 64, 90 * 2100, lambda: projection_graph(unit, 90, seed=0))
+        drawn.append(module.project(unit, graph, seed=0, **options).points)
     assert np.array_equal(*drawn)

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 from launcher_fixtures import Sweep, assert_nothing_is_left_over, needs_extra, runs_in, wait_for
-from tracker_fixtures import mlflow_imported, plain_tracking, serve, store, template_store
+from tracker_fixtures import plain_tracking, serve, store, template_store
 
 from evalkit.runtime.signals import KEPT, STOPPED, WAITING
 
-__all__ = ["mlflow_imported", "plain_tracking", "serve", "store", "template_store"]
+__all__ = ["plain_tracking", "serve", "store", "template_store"]
 
 SWEEP = ("-m", "model=random", "projection=pca", "seed=range(0,8)", "evaluators=[neighbours]", "hydra.sweep.dir=sweep")
 STOPS = {

@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.errors import EvaluationError, RequestError
-from evalkit.store import Entry, Recent, Store, digest
+from evalkit.store import Entry, Store, digest
 
 KEY = digest({"which": 1})
 OTHER = digest({"which": 2})
@@ -222,30 +222,14 @@ FAULTS: list[tuple[str, str, Callable[[Path], object], str]] = [
 ]
 
 
-@pytest.mark.parametrize("same_process", [True, False], ids=["known entry", "new process"])
 @pytest.mark.parametrize(("name", "make", "words"), [case[1:] for case in FAULTS], ids=[case[0] for case in FAULTS])
-@pytest.mark.fault(
-    "store",
-    "a faulty entry",
-    "15 kinds: flipped, cut, reshaped, missing, foreign",
-)
+@pytest.mark.fault("store", "a faulty entry", "15 kinds: flipped, cut, reshaped, missing, foreign")
 def test_a_faulty_entry_is_said_set_aside_and_made_anew(
-    tmp_path: Path, name: str, make: Callable[[Path], object], words: str, same_process: bool
+    tmp_path: Path, name: str, make: Callable[[Path], object], words: str
 ) -> None:
     store = Store(tmp_path)
-    if same_process:
-        folder = written(store).folder
-        assert store.find("embedding", KEY) is not None
-    else:
-        finished = run_script(
-            "import sys; from pathlib import Path; import numpy as np; from evalkit.store import Store\n"
-            "fill = lambda f: (np.save(f / 'vectors.npy', np.arange(40, dtype='f4').reshape(10, 4)), "
-            "(f / 'words.txt').write_text('ä', encoding='utf-8'))\n"
-            "print(Store(sys.argv[1]).write('embedding', sys.argv[2], fill, {'truncated': 3}).folder)",
-            tmp_path,
-            KEY,
-        )
-        folder = Path(finished.stdout.strip())
+    folder = written(store).folder
+    assert store.find("embedding", KEY) is not None
     make(folder / name)
     assert store.find("embedding", KEY) is None
     (warning,) = store.warnings
@@ -260,7 +244,7 @@ def test_a_faulty_entry_is_said_set_aside_and_made_anew(
 
 def test_a_second_fault_replaces_the_first_that_was_set_aside(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    for make in (flip, truncate, flip):
+    for make in (flip, replace_by_file, truncate):
         make(written(store).path("vectors.npy"))
         assert store.find("embedding", KEY) is None
     assert len(list((tmp_path / "v1" / "faulty").iterdir())) == 1
@@ -287,28 +271,6 @@ def test_what_took_long_is_forced_to_the_disk(
     Store(tmp_path / "store").write("embedding", KEY, fill_with, {})
     # The array, the manifest, their folder, and the folder that it was renamed into.
     assert len(flushed) == (4 if forced else 0)
-
-
-def test_an_unchanged_entry_is_hashed_once_a_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = written(Store(tmp_path)).folder
-    time.sleep(0.15)  # time stamps of files just written are not trusted
-    opened: list[str] = []
-    true_open = Path.open
-
-    def counting_open(self: Path, *arguments: object, **keywords: object) -> object:
-        if self.parent == folder:
-            opened.append(self.name)
-        return true_open(self, *arguments, **keywords)  # type: ignore[call-overload]
-
-    monkeypatch.setattr(Path, "open", counting_open)
-    assert Store(tmp_path).find("embedding", KEY) is not None
-    assert sorted(opened) == ["entry.json", "vectors.npy", "words.txt"]
-    opened.clear()
-    assert Store(tmp_path).find("embedding", KEY) is not None
-    assert opened == []
-    os.utime(folder / "words.txt")
-    assert Store(tmp_path).find("embedding", KEY) is not None
-    assert sorted(opened) == ["entry.json", "vectors.npy", "words.txt"]
 
 
 # Failing writes
@@ -450,6 +412,42 @@ def test_an_entry_that_may_not_be_read_is_an_error_not_a_miss(open_folder: Path)
 
 
 # Several writers
+
+
+def test_what_is_obtained_is_made_once_and_always_read(tmp_path: Path) -> None:
+    made: list[int] = []
+
+    def obtain(store: Store) -> list[int]:
+        return store.obtain(
+            "embedding",
+            KEY,
+            make=lambda: made.append(1) or (1, 2),
+            keep=lambda value: store.write("embedding", KEY, fill, {"value": value}),
+            load=lambda entry: entry.meta["value"],
+        )
+
+    for store in (Store(tmp_path), Store(tmp_path), Store(tmp_path / "other")):
+        assert obtain(store) == [1, 2]
+    assert len(made) == 2
+
+
+def test_a_lock_of_several_entries_is_held_while_one_is_made(tmp_path: Path) -> None:
+    store, order = Store(tmp_path), []
+
+    def late() -> None:
+        with Store(tmp_path).lock("embedding", OTHER):
+            order.append("other")
+
+    thread = threading.Thread(target=late)
+
+    def make() -> None:
+        thread.start()
+        time.sleep(0.2)
+        order.append("made")
+
+    store.obtain("embedding", KEY, make=make, keep=lambda _: written(store), load=lambda entry: entry, lock=OTHER)
+    thread.join()
+    assert order == ["made", "other"]
 
 
 def test_the_second_writer_keeps_the_first_ones_entry(tmp_path: Path) -> None:
@@ -619,12 +617,3 @@ EXPECTED = "a038e6e9a047debc3cd5c58c319020e0ebd0035d8934e70f4e18ce67ca6278a3"
 def test_what_is_no_json_has_no_digest(mapping: dict[str, object], error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words):
         digest(mapping)
-
-
-def test_recent_results_are_forgotten_in_the_order_they_were_kept(tmp_path: Path) -> None:
-    recent: Recent[int] = Recent()
-    here, there = Store(tmp_path / "here"), Store(tmp_path / "there")
-    for number in range(300):
-        recent.keep(here, str(number), number)
-    assert [recent.find(here, "299"), recent.find(here, "44"), recent.find(here, "43")] == [299, 44, None]
-    assert recent.find(there, "299") is None

@@ -21,8 +21,7 @@ from tracker_fixtures import (
     start_writers,
 )
 
-from evalkit.tracking import LoggedRun, RunContext, TrackerTrouble, TrackerUnavailable
-from evalkit.tracking import reachability as reach
+from evalkit.tracking import LoggedRun, RunContext, TrackerTrouble, TrackerUnavailable, reachability
 from evalkit.tracking.mlflow_store import sqlite_path
 from evalkit.tracking.mlflow_tracker import MlflowTracker
 
@@ -83,7 +82,7 @@ def test_the_next_runs_do_not_wait_again(run_folder):
 def test_after_a_minute_it_is_tried_again(run_folder, monkeypatch):
     uri = f"http://127.0.0.1:{free_port()}"
     trouble_of(MlflowTracker(uri), run_folder)
-    monkeypatch.setattr(reach, "MEMORY_SECONDS", 0.0)
+    monkeypatch.setattr(reachability, "MEMORY_SECONDS", 0.0)
     assert not trouble_of(MlflowTracker(uri), run_folder).repeated
 
 
@@ -146,7 +145,7 @@ def test_a_read_only_store(run_folder, template_store, small_disk):
     trouble = trouble_of(tracker, run_folder, make_record("cd" * 32))
     assert "cannot be written" in trouble.sentence or "readonly" in trouble.sentence
     subprocess.run(["mount", "-o", "remount,rw", str(small_disk)], check=True)
-    reach.forget(tracker._uri)
+    reachability.known(tracker._uri).recover()
     assert tracker.log_run(make_record("cd" * 32), run_folder, RunContext()).new
     assert len(finished_in(tracker._uri)) == 2
 
@@ -165,7 +164,7 @@ def test_a_full_disk(run_folder, template_store, small_disk, free):
     trouble = trouble_of(tracker, run_folder, make_record("cd" * 32))
     assert "No space left" in trouble.sentence or "full" in trouble.sentence or "disk" in trouble.sentence
     (small_disk / "ballast").unlink()
-    reach.forget(uri)
+    reachability.known(uri).recover()
     assert tracker.log_run(make_record("cd" * 32), run_folder, RunContext()).new
     assert sorted(run.data.tags["evalkit.identity"][:2] for run in finished_in(uri)) == ["ab", "cd"]
     from mlflow import MlflowClient
@@ -182,7 +181,7 @@ def test_files_that_cannot_be_copied_leave_no_finished_run(store, run_folder):
     assert "the files could not be logged" in trouble.sentence
     assert finished_in(store) == []
     (folder / "mlruns").unlink()
-    reach.forget(store)
+    reachability.known(store).recover()
     assert tracker.log_run(make_record(), run_folder, RunContext()).new
     assert len(finished_in(store)) == 1
 

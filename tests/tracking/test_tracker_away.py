@@ -18,7 +18,6 @@ from tracker_fixtures import (
     answering_server,
     free_port,
     hanging_server,
-    mlflow_imported,
     plain_tracking,
     serve,
     small_disk,
@@ -28,10 +27,10 @@ from tracker_fixtures import (
 
 from evalkit.cli import sync
 from evalkit.records import read_record
-from evalkit.tracking import reachability as reach
+from evalkit.tracking import reachability
 from evalkit.tracking.mlflow_store import sqlite_path
 
-__all__ = ["mlflow_imported", "plain_tracking", "serve", "small_disk", "store", "template_store"]
+__all__ = ["plain_tracking", "serve", "small_disk", "store", "template_store"]
 
 pytestmark = [pytest.mark.usefixtures("plain_tracking"), pytest.mark.slow]
 
@@ -84,7 +83,7 @@ def finished_in(uri: str) -> Counter[str]:
 def sync_twice(folder: Path, uri: str, store: str | None = None) -> None:
     """Sync, and again: afterwards every record stands once in the store (behind `uri`), and so does the sweep."""
     for _ in range(2):
-        reach.forget(uri)
+        reachability.known(uri).recover()
         with pytest.raises(SystemExit) as ended:
             sync.main([str(folder), "--tracking-uri", uri])
         assert ended.value.code == 0

@@ -1,0 +1,227 @@
+"""Request + corpus → `Prepared`: everything that can be known before a weight is loaded, all keys among it."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from evalkit.errors import RequestError
+from evalkit.pipeline.embed import scored_rows, texts_to_encode
+from evalkit.pipeline.identity import (
+    encoder_material,
+    foreign_digests,
+    labels_digest,
+    rows_digest,
+    source_digest,
+    texts_fingerprint,
+    vectors_key,
+)
+from evalkit.pipeline.neighbour_graphs import LARGE, graph_key, projection_depth
+from evalkit.pipeline.request import EvaluatorChoice, Keys, Prepared, ProjectionChoice, Request
+from evalkit.records import plain
+from evalkit.stats.ranking_depth import graph_depth
+from evalkit.store import digest
+from evalkit.types import Corpus, EncoderIdentity
+from evalkit.version import __version__
+
+__all__ = ["DEFAULT_K", "neighbours_needed", "prepare", "resolve_k", "vector_keys"]
+
+DEFAULT_K = (1, 5, 10)
+
+UNKNOWN_NEED = 15
+"""Neighbours given to a user's own projection that does not say how many it needs."""
+
+PROJECTION_FORMAT = 1
+
+DRAWING = ("projections", "neighbours", "runtime/compiled.py")
+"""Sources that a map depends on: after an upgrade that changes them it is computed again."""
+
+
+def resolve_k(k: tuple[int, ...] | None, n: int) -> tuple[int, ...]:
+    """K of precision at K: those of 1, 5, 10 below N by default.
+
+    Raises
+    ------
+    RequestError
+        Where an explicit K is N or more.
+    """
+    if k is None:
+        return tuple(entry for entry in DEFAULT_K if entry < n)
+    if max(k) >= n:
+        raise RequestError(
+            f"k={max(k)} asks for more neighbours than there are: the corpus has {n} texts, "
+            f"so K can be at most {n - 1}."
+        )
+    return k
+
+
+def prepare(request: Request, corpus: Corpus) -> Prepared:
+    """Resolve K, projection and encoder, and with them the identity and all keys; loads no weight.
+
+    Raises
+    ------
+    RequestError
+        Where the request does not fit the corpus or the model.
+    """
+    n = len(corpus.texts)
+    k = resolve_k(request.k, n)
+    projection, warnings = _projection_for(request.projection, n)
+    encoder = request.encoder.identify(request.pooling)
+    corpus, query_warnings = _with_answerable_queries(request, encoder, corpus)
+    evaluators = (*request.evaluators, _topics())
+    depths = graph_depth(corpus.labels, k), projection_depth(k, neighbours_needed(projection.project, n), n)
+    return Prepared(
+        request=request,
+        corpus=corpus,
+        encoder=encoder,
+        projection=projection,
+        evaluators=evaluators,
+        k=k,
+        scoring_depth=depths[0],
+        projection_depth=depths[1],
+        identity=_run_identity(request, encoder, corpus, k, projection),
+        keys=_keys(request, encoder, corpus, k, projection, evaluators, depths),
+        warnings=warnings + query_warnings,
+    )
+
+
+def _with_answerable_queries(
+    request: Request, encoder: EncoderIdentity, corpus: Corpus
+) -> tuple[Corpus, tuple[str, ...]]:
+    """For vectors from a file: refuse those that do not fit the data, and leave out the data's queries without any."""
+    if encoder.kind != "precomputed":
+        return corpus, ()
+    vectors: Any = request.encoder
+    vectors.encode_rows(corpus.rows, corpus.source_rows)
+    if not corpus.queries or vectors.can_encode_queries:
+        return corpus, ()
+    if request.described.get("queries"):
+        vectors.encode_queries(corpus.queries, ["native"], corpus.texts, lambda _: None)  # raises: says what is missing
+    count = len(corpus.queries)
+    left_out = f"the data's {count} queries are left out: {encoder.name} has no vectors of them (model.query_path)."
+    return replace(corpus, queries=()), (left_out,)
+
+
+def _projection_for(choice: ProjectionChoice, n: int) -> tuple[ProjectionChoice, tuple[str, ...]]:
+    """The chosen projection; UMAP in place of the default above 50,000 texts."""
+    if choice.chosen or choice.name != "tsne" or n <= LARGE:
+        return choice, ()
+    from evalkit.projections import umap
+
+    described = {"_target_": "evalkit.projections.umap.project", "name": "umap"}
+    swapped = ProjectionChoice(name="umap", project=umap.project, described=described, chosen=False)
+    return swapped, (f"UMAP draws the map: t-SNE of {n} texts takes long (projection=tsne asks for it all the same).",)
+
+
+def _topics() -> EvaluatorChoice:
+    """Which topics are neighbours: part of every run, and kept in the store like a score."""
+    from evalkit.metrics import label_neighbours
+
+    return EvaluatorChoice(name="topics", space="embedding", evaluate=label_neighbours.evaluate, described={})
+
+
+def neighbours_needed(project: Any, n: int) -> int:
+    """How many neighbours of each of `n` texts a projection needs: what ``needs`` in its module returns."""
+    keywords: dict[str, Any] = {}
+    while isinstance(project, functools.partial):
+        keywords = {**project.keywords, **keywords}
+        project = project.func
+    needs = getattr(sys.modules.get(project.__module__), "needs", None)
+    if needs is None:
+        return min(UNKNOWN_NEED, n - 1)
+    known = inspect.signature(needs).parameters
+    return min(int(needs(n, **{name: value for name, value in keywords.items() if name in known})), n - 1)
+
+
+def _run_identity(
+    request: Request, encoder: EncoderIdentity, corpus: Corpus, k: tuple[int, ...], projection: ProjectionChoice
+) -> str:
+    """Hash of all that determines the result (hex, 64 characters)."""
+    settings = {**request.identifying, "k": list(k), "projection": dict(projection.described)}
+    return digest(
+        {
+            "settings": settings,
+            "encoder": encoder_material(encoder),
+            "corpus": corpus.fingerprint,
+            "queries": list(corpus.queries),
+            "seed": request.seed,
+            "version": __version__,
+            "source": source_digest(),
+            "foreign": foreign_digests(settings),
+        }
+    )
+
+
+def vector_keys(encoder: EncoderIdentity, corpus: Corpus) -> tuple[str, str, str]:
+    """Fingerprints of the texts and of the queries to encode, and the key of the scored texts' embedding."""
+    if encoder.kind == "precomputed":
+        return "", "", vectors_key(encoder, rows_digest(corpus.rows))
+    texts = texts_to_encode(corpus)
+    fingerprint = texts_fingerprint(texts)
+    key = vectors_key(encoder, fingerprint)
+    queries = {
+        "queries": texts_fingerprint(corpus.queries),
+        "corpus": key if encoder.kind == "tfidf" else None,  # fitted on the corpus, and so are its queries
+    }
+    if corpus.split is None:
+        return fingerprint, digest(queries), key
+    return fingerprint, digest(queries), digest({"vectors": key, "rows": rows_digest(scored_rows(corpus, texts))})
+
+
+def _keys(
+    request: Request,
+    encoder: EncoderIdentity,
+    corpus: Corpus,
+    k: tuple[int, ...],
+    projection: ProjectionChoice,
+    evaluators: tuple[EvaluatorChoice, ...],
+    depths: tuple[int, int],
+) -> Keys:
+    seed, n = request.seed, len(corpus.texts)
+    texts, queries, embedding = vector_keys(encoder, corpus)
+    labels = labels_digest(corpus.labels, len(corpus.label_names))
+    described = plain(projection.described)
+    map_key = digest(
+        {
+            "format": PROJECTION_FORMAT,
+            "vectors": embedding,
+            "projection": described,
+            "seed": seed,
+            "source": source_digest(DRAWING),
+            "foreign": foreign_digests(described),
+        }
+    )
+    shared = {
+        "vectors": embedding,
+        "labels": labels,
+        # The probe reads the train and test rows as well, which the scored texts do not determine.
+        "split": None if corpus.split is None else corpus.fingerprint,
+        "seed": seed,
+        "source": source_digest(),
+    }
+    return Keys(
+        texts=texts,
+        queries=queries,
+        embedding=embedding,
+        scoring_graph=graph_key(embedding, depths[0], n, seed=seed, labels=labels),
+        projection_graph=graph_key(embedding, depths[1], n, seed=seed),
+        projection=map_key,
+        evaluations={choice.name: _evaluation_key(choice, shared, map_key, k) for choice in evaluators},
+    )
+
+
+def _evaluation_key(choice: EvaluatorChoice, shared: Mapping[str, Any], projection: str, k: tuple[int, ...]) -> str:
+    described = plain(choice.described)
+    return digest(
+        {
+            **shared,
+            "evaluator": {"name": choice.name, "space": choice.space, **described},
+            "projection": projection if choice.space == "map" else None,
+            "k": list(k) if choice.takes_k else None,
+            "foreign": foreign_digests(described),
+        }
+    )

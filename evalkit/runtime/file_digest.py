@@ -1,0 +1,14 @@
+"""Checksum of a file."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+__all__ = ["file_digest"]
+
+
+def file_digest(path: Path) -> str:
+    """Hex SHA-256 of a file's content, read in blocks."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
