@@ -173,7 +173,7 @@ def test_what_a_killed_sweep_had_begun_to_write_is_removed_by_the_next(evalkit):
     run = done.runs[0]
     (run / f".{'ab' * 16}").mkdir()
     (run / f".{'ab' * 16}" / "map.png").write_bytes(b"half")
-    for file in (run / f".record.json.{'cd' * 16}", run.parent / f".{'ef' * 16}.leaderboard.csv"):
+    for file in (run / f".{'cd' * 16}.record.json", run.parent / f".{'ef' * 16}.leaderboard.csv"):
         file.write_bytes(b"half")
     (run / ".mine").write_text("kept")
     assert evalkit("-m", *QUICK, "model=random", "hydra.sweep.dir=sweep").status == 0
