@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 from pathlib import Path
+
+from evalkit.runtime.file_digest import file_digest
 
 __all__ = ["sha256"]
 
@@ -19,5 +20,4 @@ def sha256(path: Path) -> str:
 def _sha256(path: Path, size: int, mtime: int) -> str:
     """Digest of `path`; size and time tell a changed file from the one that was read."""
     del size, mtime
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return file_digest(path)
