@@ -1,7 +1,7 @@
-"""What is written under a map, and when it is stamped.
+"""The caption of a map, and the stamp of a map that misleads.
 
 A map is no evidence by itself: t-SNE and UMAP draw clumps in noise. So every map bears its scores with
-their chance levels, and a stamp where it is known to mislead.
+their chance levels, and a stamp where its scores show that it misleads.
 """
 
 from __future__ import annotations
@@ -11,23 +11,18 @@ from collections.abc import Mapping, Sequence
 from evalkit.plots.style import PROJECTIONS, number, subject
 from evalkit.types import Record, Score
 
-__all__ = ["LEAST_CONTINUITY", "LEAST_TRUST", "by_name", "lines", "precision_name", "stamp"]
+__all__ = ["LEAST_CONTINUITY", "LEAST_TRUST", "lines", "precision_name", "stamp"]
 
 LEAST_CONTINUITY = 0.9
 """Below this label continuity a map is stamped: over pairs of topics, the map separates the two better than the
 vectors do by more than 0.1 of balanced accuracy on average. (Measured: 1.00 on the thirty words and on clinc150 in
-MiniLM's space; 0.81 … 0.92 for tf-idf, which has nothing to say on single words; 0.78 … 0.98 on noise of 30 × 768.)"""
+MiniLM's space; 0.81 … 0.92 for tf-idf, which cannot compare single words; 0.78 … 0.98 on noise of 30 × 768.)"""
 
 LEAST_TRUST = 0.5
 """Below this share of the way from chance to perfect, trustworthiness is called low: the map's neighbourhoods are
 then made up of non-neighbours to at least half the extent of a map with its rows shuffled. (Measured: 0.71 … 0.75 on
 the thirty words in MiniLM's space, 0.94 … 0.98 for UMAP and t-SNE of clinc150, 0.48 for its PCA, 0.2 … 0.4 on
 noise.)"""
-
-
-def by_name(record: Record) -> dict[str, Score]:
-    """Return the record's scores by name."""
-    return {score.name: score for score in record.scores}
 
 
 def precision_name(scores: Mapping[str, Score], prefix: str = "neighbours/precision_at_") -> str | None:
@@ -38,13 +33,13 @@ def precision_name(scores: Mapping[str, Score], prefix: str = "neighbours/precis
 
 def lines(record: Record) -> tuple[str, str, str]:
     """Return the caption: what was drawn, the scores of the vectors, the scores of this map."""
-    scores = by_name(record)
-    vectors = [_spoken(scores, "separation/silhouette", "silhouette")]
+    scores = {score.name: score for score in record.scores}
+    vectors = [_worded(scores, "separation/silhouette", "silhouette")]
     if (precision := precision_name(scores)) is not None:
-        vectors.append(_spoken(scores, precision, f"neighbour precision at {precision.rsplit('_', 1)[-1]}"))
+        vectors.append(_worded(scores, precision, f"neighbour precision at {precision.rsplit('_', 1)[-1]}"))
     plane = [
-        _spoken(scores, "map/silhouette", "silhouette"),
-        _spoken(scores, "hulls/overlap", "hull overlap", "; 0 is best"),
+        _worded(scores, "map/silhouette", "silhouette"),
+        _worded(scores, "hulls/overlap", "hull overlap", "; 0 is best"),
     ]
     return _subject(record), _sentence("In the vectors", vectors), _sentence("On this map", plane)
 
@@ -56,11 +51,11 @@ def stamp(record: Record) -> str | None:
     map has), or when trustworthiness, measured from its chance level (0) to 1, is below `LEAST_TRUST` (neighbours
     on the map that are none in the vectors).
     """
-    scores = by_name(record)
-    said: list[str] = []
+    scores = {score.name: score for score in record.scores}
+    warnings: list[str] = []
     continuity = scores.get("faithfulness/label_continuity")
     if continuity is not None and continuity.value is not None and continuity.value < LEAST_CONTINUITY:
-        said.append(
+        warnings.append(
             f"The map shows more separation than the vectors have (label continuity {number(continuity.value)})"
         )
     trust = next((s for name, s in scores.items() if name.startswith("faithfulness/trustworthiness_at_")), None)
@@ -68,16 +63,16 @@ def stamp(record: Record) -> str | None:
         chance = 0.5 if trust.chance is None else trust.chance
         if trust.value - chance < LEAST_TRUST * (1 - chance):
             beside = f"trustworthiness {number(trust.value)}, chance {number(chance)}"
-            said.append(f"Neighbours on the map are often none in the vectors ({beside})")
-    return "\n".join(said) or None
+            warnings.append(f"Neighbours on the map are often none in the vectors ({beside})")
+    return "\n".join(warnings) or None
 
 
 def _subject(record: Record) -> str:
     projection, corpus = record.projection, record.corpus
     name = str(projection["name"])
-    settings = projection.get("parameters", {})
-    spoken = {"perplexity": "perplexity {}", "n_neighbors": "{} neighbours"}
-    shown = [words.format(_short(settings[key])) for key, words in spoken.items() if key in settings]
+    parameters = projection.get("parameters", {})
+    wording = {"perplexity": "perplexity {:.3g}", "n_neighbors": "{} neighbours"}
+    shown = [words.format(parameters[key]) for key, words in wording.items() if key in parameters]
     parts = [
         subject(record.encoder),
         " ".join([PROJECTIONS.get(name, name), *(f"({text})" for text in shown)]),
@@ -87,20 +82,16 @@ def _subject(record: Record) -> str:
     return " · ".join(parts)
 
 
-def _short(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
-
-
-def _spoken(scores: Mapping[str, Score], name: str, spoken: str, remark: str = "") -> str:
+def _worded(scores: Mapping[str, Score], name: str, wording: str, remark: str = "") -> str:
     score = scores.get(name)
     if score is None:
         return ""
     if score.value is None:
-        return f"{spoken} undefined"
+        return f"{wording} undefined"
     beside = "" if score.chance is None else f" (chance {number(score.chance)}{remark})"
-    return f"{spoken} {number(score.value)}{beside}"
+    return f"{wording} {number(score.value)}{beside}"
 
 
 def _sentence(opening: str, parts: Sequence[str]) -> str:
-    said = [part for part in parts if part]
-    return f"{opening}: {', '.join(said)}" if said else ""
+    known = [part for part in parts if part]
+    return f"{opening}: {', '.join(known)}" if known else ""

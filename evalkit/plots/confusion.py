@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["NUMBERED", "SHOWN", "draw", "most_confused", "neighbour_votes"]
+__all__ = ["NUMBERED", "SHOWN", "draw", "most_confused"]
 
 NUMBERED = 14
 """Up to this many topics, each cell bears its share."""
@@ -26,30 +26,6 @@ SHOWN = 40
 
 _UPRIGHT = 6  # of more topics than this, the names above the matrix stand upright
 _LONGEST = 34
-
-
-def neighbour_votes(texts: pd.DataFrame, k: int = 5) -> pd.DataFrame:
-    """Return the shares in which each topic's texts have neighbours of each topic.
-
-    Parameters
-    ----------
-    texts
-        One row a text, with ``label`` and ``neighbours`` (row numbers of the nearest other texts, nearest first).
-    k
-        How many of the nearest count.
-
-    Returns
-    -------
-    pandas.DataFrame
-        (labels, labels) shares, names sorted on both axes; each row sums to 1.
-    """
-    import pandas as pd
-
-    names, codes = np.unique(texts["label"].astype(str).to_numpy(dtype=object), return_inverse=True)
-    nearest = np.stack([np.asarray(row)[:k] for row in texts["neighbours"]]).astype(np.int64)
-    counts = np.zeros((len(names), len(names)))
-    np.add.at(counts, (np.repeat(codes, nearest.shape[1]), codes[nearest].ravel()), 1.0)
-    return pd.DataFrame(counts / counts.sum(axis=1, keepdims=True), index=names, columns=names)
 
 
 def most_confused(shares: NDArray[np.float64], count: int) -> NDArray[np.int64]:
@@ -63,7 +39,6 @@ def draw(
     record: Record,
     shares: pd.DataFrame,
     *,
-    meaning: str = "share of the 5 nearest texts",
     theme: palette.Theme = "light",
     out_png: Path,
     out_svg: Path,
@@ -75,19 +50,18 @@ def draw(
     record
         The evaluation, for the caption.
     shares
-        (labels, labels), the same names in the same order on both axes; row = true topic, rows sum to 1.
-    meaning
-        What a cell is, for the caption.
+        (labels, labels) shares of the 10 nearest texts, the same names in the same order on both axes;
+        row = true topic, rows sum to 1.
     theme
         ``light`` or ``dark``.
     out_png, out_svg
         Where the two files are written.
     """
     with style.applied(theme):
-        style.save(_figure(record, shares, meaning, theme), out_png, out_svg, tight=True)
+        style.save(_figure(record, shares, theme), out_png, out_svg, tight=True)
 
 
-def _figure(record: Record, shares: pd.DataFrame, meaning: str, theme: palette.Theme) -> Figure:
+def _figure(record: Record, shares: pd.DataFrame, theme: palette.Theme) -> Figure:
     """The matrix of the most confused topics with its caption."""
     kept = most_confused(shares.to_numpy(dtype=np.float64), SHOWN)
     count = len(kept)
@@ -104,7 +78,7 @@ def _figure(record: Record, shares: pd.DataFrame, meaning: str, theme: palette.T
     inks = [palette.inks(len(shares), theme)[code] for code in kept]
     for label, ink in zip([*axes.get_xticklabels(), *axes.get_yticklabels()], [*inks, *inks], strict=True):
         label.set_color(ink)
-    _write_caption(axes, record, len(shares), count, meaning)
+    _write_caption(axes, record, len(shares), count)
     return drawn
 
 
@@ -128,9 +102,9 @@ def _draw_cells(axes: Axes, shares: NDArray[np.float64], theme: palette.Theme) -
             )
 
 
-def _write_caption(axes: Axes, record: Record, total: int, count: int, meaning: str) -> None:
+def _write_caption(axes: Axes, record: Record, total: int, count: int) -> None:
     """Write under the matrix, from its row names' left edge on, what was drawn and how to read it."""
-    reading = f"Row: the text's topic. Column: the topic it is taken for ({meaning}, in %)."
+    reading = "Row: the text's topic. Column: the topic it is taken for (share of the 10 nearest texts, in %)."
     if count < total:
         reading += f" The {count} most confused of {total} topics."
     left = min(label.get_window_extent().x0 for label in axes.get_yticklabels()) * 72 / style.DPI

@@ -1,20 +1,19 @@
-"""Where words and names stand on a map, so that none covers another."""
+"""Places for words and names on a map, so that none covers another."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["densest", "overlaps", "place"]
+__all__ = ["Boxes", "anchors", "overlaps", "place"]
 
 Boxes = NDArray[np.float64]
 """(n, 4) float64: left, bottom, right, top in pixels."""
 
 _CELLS = 40  # a side of the grid on which a topic's densest place is looked for
-
-_NEAREST = 32  # candidates, two rings
 
 _DIRECTIONS = np.array(
     # Right of the point reads best; then left, above, below, and the slants.
@@ -66,11 +65,8 @@ def place(
     wanted = _candidates(anchors, sizes, distances, centred)
     placed: list[NDArray[np.float64] | None] = []
     for tried, beyond in zip(wanted, _outside(wanted, bounds), strict=True):
-        for nearest in (_NEAREST, None):  # mostly one of the nearest is free, and the others need no looking at
-            cost = overlaps(tried[:nearest], taken[:count]).sum(axis=1) + 1e3 * beyond[:nearest]
-            best = int(np.argmin(cost))  # the first of equals: the order of the candidates is the preference
-            if cost[best] == 0:
-                break
+        cost = overlaps(tried, taken[:count]).sum(axis=1) + 1e3 * beyond
+        best = int(np.argmin(cost))  # the first of equals: the order of the candidates is the preference
         if cost[best] > 0 and not always:
             placed.append(None)
             continue
@@ -80,11 +76,25 @@ def place(
     return placed
 
 
-def densest(members: NDArray[np.float64], everything: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the (2,) middle of the place where a topic's (m, 2) texts are densest, on a grid over all (N, 2) texts.
+def anchors(points: NDArray[np.float64], labels: NDArray[np.integer[Any]], *, few: bool) -> NDArray[np.float64]:
+    """Return the (k, 2) places that the label names belong to.
 
-    A topic scattered over several islands has no mean or median worth a name: those fall between the islands.
+    With `few` texts that is the mean of a label's points. Else it is where they are densest: a topic that is scattered
+    over several islands has its mean and median between them.
+
+    Parameters
+    ----------
+    points
+        (N, 2).
+    labels
+        (N,) codes 0 … k − 1, each at least once.
     """
+    members = np.split(np.argsort(labels, kind="stable"), np.cumsum(np.bincount(labels))[:-1])
+    return np.array([points[rows].mean(axis=0) if few else _densest(points[rows], points) for rows in members])
+
+
+def _densest(members: NDArray[np.float64], everything: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The middle of the place where a topic's (m, 2) texts are densest, on a grid over all (N, 2) texts."""
     from scipy.ndimage import gaussian_filter
 
     low = everything.min(axis=0)
@@ -99,7 +109,7 @@ def densest(members: NDArray[np.float64], everything: NDArray[np.float64]) -> ND
 
 
 def _outside(boxes: NDArray[np.float64], bounds: tuple[float, float, float, float]) -> NDArray[np.float64]:
-    """How far each of (n, c, 4) boxes reaches out of bounds, in pixels: (n, c)."""
+    """Pixels by which each of (n, c, 4) boxes reaches out of bounds: (n, c)."""
     below = np.maximum(bounds[:2] - boxes[..., :2], 0).sum(axis=-1)
     return np.asarray(below + np.maximum(boxes[..., 2:] - bounds[2:], 0).sum(axis=-1))
 
@@ -107,7 +117,7 @@ def _outside(boxes: NDArray[np.float64], bounds: tuple[float, float, float, floa
 def _candidates(
     anchors: NDArray[np.float64], sizes: NDArray[np.float64], distances: Sequence[float], centred: bool
 ) -> NDArray[np.float64]:
-    """(n, c, 4) boxes, those of each anchor in the order in which they are wanted."""
+    """Boxes to try, (n, c, 4), those of each anchor in the order of preference."""
     half = sizes[:, None, :] / 2
     reaches = half[:, :, None, :] + np.asarray(distances)[:, None, None]
     centres = anchors[:, None, :] + (_DIRECTIONS * reaches).reshape(len(anchors), -1, 2)

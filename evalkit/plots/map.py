@@ -179,14 +179,10 @@ def _write_labels(
     """Write topic names (the largest first) and, on a small map, the words; return a remark on what found no room."""
     places = axes.transData.transform(points)
     taken = np.hstack([places - 8, places + 8]) if words else np.empty((0, 4))
-    sizes = np.bincount(labels)
-    members = np.split(np.argsort(labels, kind="stable"), np.cumsum(sizes)[:-1])
-    hearts = [places[rows].mean(axis=0) if words else placement.densest(places[rows], places) for rows in members]
-    order = np.argsort(-sizes, kind="stable")
+    order = np.argsort(-np.bincount(labels), kind="stable")
+    anchors = placement.anchors(places, labels, few=bool(words))[order]
     inks = palette.inks(len(names), theme)
-    taken = _write_names(
-        axes, [names[code] for code in order], np.array(hearts)[order], [inks[code] for code in order], taken, theme
-    )
+    taken = _write_names(axes, [names[code] for code in order], anchors, [inks[code] for code in order], taken, theme)
     named = len(axes.texts)
     if words:
         written = _write_words(axes, words, places, taken, theme)

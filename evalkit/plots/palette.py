@@ -24,30 +24,12 @@ Theme = Literal["light", "dark"]
 # Blue, vermillion, teal, pink, gold, sky, olive, ink, violet, wine: the same order on both grounds.
 _HUES: dict[Theme, tuple[str, ...]] = {
     "light": (
-        "#23508f",
-        "#ac4206",
-        "#0a8271",
-        "#f16dbb",
-        "#c6ac70",
-        "#2eaefc",
-        "#89940a",
-        "#31220f",
-        "#7c44d5",
-        "#6a3641",
+        "#23508f", "#ac4206", "#0a8271", "#f16dbb", "#c6ac70", "#2eaefc", "#89940a", "#31220f", "#7c44d5", "#6a3641",
     ),
     "dark": (
-        "#4469c4",
-        "#fc5814",
-        "#09a772",
-        "#c382ce",
-        "#edb444",
-        "#c0bef9",
-        "#ffec0c",
-        "#b9f3ef",
-        "#8e74fb",
-        "#8b6352",
+        "#4469c4", "#fc5814", "#09a772", "#c382ce", "#edb444", "#c0bef9", "#ffec0c", "#b9f3ef", "#8e74fb", "#8b6352",
     ),
-}
+}  # fmt: skip
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 """Matplotlib marker of the first ten labels, the next ten, and so on."""
@@ -60,7 +42,7 @@ _TEXT_CONTRAST = 4.5  # WCAG 2.2, level AA
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What a picture stands on: hex colours of the paper, its text, its fainter text and lines, and warnings."""
+    """Hex colours of the paper, the text, fainter text, lines, and warnings."""
 
     paper: str
     text: str

@@ -105,8 +105,7 @@ def _draw(result: Result, folder: Path, *, theme: Theme) -> None:
 
     record = result.record
     map_plot.draw(record, result.texts, theme=theme, **files("map"))
-    meaning = "share of the 10 nearest texts"
-    confusion.draw(record, result.confusion, meaning=meaning, theme=theme, **files("confusion"))
+    confusion.draw(record, result.confusion, theme=theme, **files("confusion"))
     if record.queries:
         neighbours.draw(record, list(result.confusion.columns), theme=theme, **files("neighbours"))
 

@@ -9,15 +9,6 @@ from evalkit.plots import confusion
 INTENTS = ["replacement_card_duration", "credit_limit_change", "what_are_your_hobbies", "measurement_conversion", "no"]
 
 
-def test_votes_of_the_neighbours_by_hand():
-    texts = pd.DataFrame({"label": ["b", "a", "a", "b"], "neighbours": [[1, 2], [2, 0], [1, 3], [0, 1]]})
-    shares = confusion.neighbour_votes(texts, k=2)
-    assert list(shares.index) == list(shares.columns) == ["a", "b"]
-    # a's texts (rows 1, 2) have neighbours a, b, a, b; b's (rows 0, 3) have a, a, b, a.
-    np.testing.assert_allclose(shares.to_numpy(), [[0.5, 0.5], [0.75, 0.25]])
-    np.testing.assert_allclose(confusion.neighbour_votes(texts, k=1).to_numpy(), [[1.0, 0.0], [0.5, 0.5]])
-
-
 def test_the_most_confused_topics_are_kept_in_order():
     shares = np.eye(5)
     shares[3, 3], shares[3, 1] = 0.4, 0.6

@@ -55,32 +55,8 @@ def test_without_room_a_box_is_left_out_or_covers_least():
     assert box is not None
 
 
-def test_the_densest_place_is_not_the_mean_of_two_islands():
-    small, large = np.zeros((10, 2)), np.full((30, 2), 10.0)
-    members = np.vstack([small, large])
-    np.testing.assert_allclose(placement.densest(members, members), [10.0, 10.0])
-    np.testing.assert_allclose(members.mean(axis=0), [7.5, 7.5])
-
-
-@pytest.mark.parametrize("always", [True, False])
-def test_the_choice_is_the_first_of_the_best_among_all_places(monkeypatch, always):
-    rng = np.random.default_rng(7)
-    points = rng.uniform(50, 450, (60, 2))
-    sizes = np.column_stack([rng.uniform(20, 130, 60), np.full(60, 18.0)])
-
-    def placed():
-        return placement.place(
-            points,
-            sizes,
-            np.hstack([points - 6, points + 6]),
-            (0, 0, 500, 500),
-            distances=(10, 20, 40, 80),
-            always=always,
-        )
-
-    asked_nearest_first = placed()
-    monkeypatch.setattr(placement, "_NEAREST", 10_000)
-    for one, other in zip(asked_nearest_first, placed(), strict=True):
-        assert (one is None) == (other is None)
-        if one is not None:
-            np.testing.assert_array_equal(one, other)
+def test_a_name_stands_where_its_topic_is_densest_or_among_few_texts_in_the_middle():
+    points = np.vstack([np.zeros((10, 2)), np.full((30, 2), 10.0), [[0.0, 10.0]]])
+    labels = np.array([0] * 40 + [1])
+    np.testing.assert_allclose(placement.anchors(points, labels, few=False), [[10.0, 10.0], [0.0, 10.0]])
+    np.testing.assert_allclose(placement.anchors(points, labels, few=True), [[7.5, 7.5], [0.0, 10.0]])

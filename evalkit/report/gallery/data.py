@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,16 +12,16 @@ from numpy.typing import NDArray
 from evalkit.errors import EvaluationError
 from evalkit.plots import caption, palette, style
 from evalkit.plots import label_placement as placement
+from evalkit.plots.map import WORDS
 from evalkit.records import plain
 from evalkit.report.gallery import grid as layout
-from evalkit.report.gallery.json_packing import json_rows, packed
 from evalkit.report.load_runs import LoadedRun
 from evalkit.types import Score
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["BUDGET", "payload"]
+__all__ = ["BUDGET", "json_rows", "packed", "payload"]
 
 BUDGET = 13_000_000
 """Bytes of embedded texts, coordinates and neighbours above which the gallery shows a stated sample of the texts."""
@@ -41,7 +42,7 @@ def payload(
     rank_by: str | None,
     budget: int = BUDGET,
 ) -> dict[str, Any]:
-    """Return all that the page shows, as JSON values.
+    """Return the content of the page as JSON values.
 
     Raises
     ------
@@ -72,7 +73,7 @@ def payload(
         "models": plan.models,
         "columns": plan.columns,
         "alignedTo": layout.title(runs[plan.order[0]]),
-        "runs": [_run(runs[i], codes, len(names), rows, reference, plan.columns[plan.column[i]]) for i in plan.order],
+        "runs": [_run(runs[i], codes, rows, reference, plan.columns[plan.column[i]]) for i in plan.order],
         "leaderboard": json_rows(leaderboard),
         "comparisons": json_rows(comparisons),
         "agreement": json_rows(agreement),
@@ -80,16 +81,26 @@ def payload(
     }
 
 
+def packed(values: NDArray[Any], kind: type[np.unsignedinteger[Any]]) -> str:
+    """Return integers as base64 of little-endian unsigned ones; the page reads them into a typed array."""
+    limits = np.iinfo(kind)
+    if values.size and (values.min() < limits.min or values.max() > limits.max):
+        raise ValueError(f"values {values.min()} … {values.max()} do not fit {np.dtype(kind).name}")
+    return base64.b64encode(values.astype(np.dtype(kind).newbyteorder("<")).tobytes()).decode("ascii")
+
+
+def json_rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return a table as a list of rows, missing and non-finite cells as None."""
+    rows: list[dict[str, Any]] = plain(frame.astype(object).where(frame.notna(), None).to_dict("records"))
+    return rows
+
+
 def _check(runs: Sequence[LoadedRun]) -> None:
     if not runs:
         raise EvaluationError("the gallery needs at least one finished run, but got none; evaluate one first")
     first = runs[0]
     for run in runs[1:]:
-        same = len(run.texts) == len(first.texts) and all(
-            bool((run.texts[key].to_numpy(dtype=object) == first.texts[key].to_numpy(dtype=object)).all())
-            for key in ("text", "label")
-        )
-        if not same:
+        if not all(np.array_equal(run.texts[key].to_numpy(), first.texts[key].to_numpy()) for key in ("text", "label")):
             raise EvaluationError(
                 f"the gallery compares maps of the same texts, but {run.folder} ({len(run.texts)} texts) and "
                 f"{first.folder} ({len(first.texts)}) hold different ones; report them separately"
@@ -120,24 +131,13 @@ def _sample(
 
 
 def _run(
-    run: LoadedRun,
-    codes: NDArray[np.int64],
-    count: int,
-    rows: NDArray[np.int64],
-    reference: NDArray[np.float64],
-    column: str,
+    run: LoadedRun, codes: NDArray[np.int64], rows: NDArray[np.int64], reference: NDArray[np.float64], column: str
 ) -> dict[str, Any]:
+    """A run's map, scores and neighbour lists."""
     record = run.record
     points = run.texts[["x", "y"]].to_numpy(dtype=np.float64)
     plane = layout.quantised(layout.aligned(points, reference), _GRID)
-    order = np.argsort(codes, kind="stable")
-    members = np.split(order, np.cumsum(np.bincount(codes, minlength=count))[:-1])
-    small = len(points) <= 60
-    everywhere = plane.astype(np.float64)
-    hearts = [
-        everywhere[member].mean(axis=0) if small else placement.densest(everywhere[member], everywhere)
-        for member in members
-    ]
+    hearts = placement.anchors(plane.astype(np.float64), codes, few=len(points) <= WORDS)
     return {
         "folder": "/".join(run.folder.parts[-2:]),  # a page that is passed on must not show this machine's folders
         "model": run.model,
@@ -149,8 +149,8 @@ def _run(
         "stamp": caption.stamp(record),
         "warnings": list(record.warnings),
         "xy": packed(plane[rows].ravel(), np.uint16),
-        "hulls": [layout.hull(plane[member]) for member in members],
-        "hearts": [[round(float(v)) for v in heart] for heart in hearts],
+        "hulls": [layout.hull(plane[codes == code]) for code in range(len(hearts))],
+        "hearts": np.rint(hearts).astype(int).tolist(),
         "near": _near(run.texts, rows),
         "scores": {score.name: _score(score) for score in record.scores},
         "queries": plain(list(record.queries)),

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from evalkit.report.gallery.data import payload
-from evalkit.report.gallery.json_packing import embedded
 from evalkit.report.load_runs import LoadedRun
 from evalkit.report.run_folder import write_text
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["write"]
+__all__ = ["embedded", "write"]
+
+_ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})
 
 _SCRIPTS = ("state.js", "maps.js", "tables.js", "lists.js", "controls.js")
 
@@ -61,6 +63,11 @@ def write(
     filled = {"POLICY": _policy(script, style), "STYLE": style, "SCRIPT": script, "DATA": embedded(data)}
     # The template is split before anything is filled in: the data are never searched for place holders.
     write_text("".join(filled.get(piece, piece) for piece in template.split("%%")), out)
+
+
+def embedded(value: Any) -> str:
+    r"""Return JSON for the inside of a script element: ``<`` stands as ``\u003c``, so nothing in it is markup."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).translate(_ESCAPES)
 
 
 def _policy(script: str, style: str) -> str:

@@ -10,7 +10,7 @@ import pytest
 from evalkit.errors import EvaluationError
 from evalkit.report.gallery import data
 from evalkit.report.gallery import grid as layout
-from evalkit.report.gallery import json_packing as packing
+from evalkit.report.gallery.page import embedded
 from evalkit.report.load_runs import LoadedRun
 
 EMPTY = pd.DataFrame()
@@ -26,25 +26,25 @@ def unpacked(text, kind="<u2"):
 
 def test_text_that_looks_like_markup_is_data():
     hostile = ["<img src=x onerror=alert(1)>", "</script>", "<!--", "a\u2028b\u2029c", "&amp;", 'quote"', "\\u003c"]
-    written = packing.embedded(hostile)
+    written = embedded(hostile)
     assert not set("<>&\u2028\u2029") & set(written)
     assert json.loads(written) == hostile
 
 
 def test_rows_are_finite_json():
-    rows = packing.json_rows(
+    rows = data.json_rows(
         pd.DataFrame(
             {"n": pd.array([1, None], dtype="Int64"), "x": [0.5, np.nan], "s": ["a", None], "b": [True, False]}
         )
     )
     assert rows == [{"n": 1, "x": 0.5, "s": "a", "b": True}, {"n": None, "x": None, "s": None, "b": False}]
-    assert packing.json_rows(pd.DataFrame({"x": [np.inf]})) == [{"x": None}]
+    assert data.json_rows(pd.DataFrame({"x": [np.inf]})) == [{"x": None}]
 
 
 def test_integers_are_packed_little_endian_and_never_wrapped():
-    np.testing.assert_array_equal(unpacked(packing.packed(np.array([0, 1, 65_535]), np.uint16)), [0, 1, 65_535])
+    np.testing.assert_array_equal(unpacked(data.packed(np.array([0, 1, 65_535]), np.uint16)), [0, 1, 65_535])
     with pytest.raises(ValueError, match="do not fit uint16"):
-        packing.packed(np.array([65_536]), np.uint16)
+        data.packed(np.array([65_536]), np.uint16)
 
 
 @pytest.mark.parametrize("mirrored", [False, True])
