@@ -18,7 +18,7 @@ from evalkit.errors import RequestError
 from evalkit.metrics.hubness import hubness_score
 from evalkit.stats import graph_intervals as intervals
 from evalkit.stats.jackknife import Jackknife, jackknife
-from evalkit.stats.labelled_graph import SMALL, LabelledGraph, label_statistic
+from evalkit.stats.labelled_graph import LabelledGraph, label_statistic
 from evalkit.stats.macro_tests import without_macro_tests
 from evalkit.stats.permutation import build_score, permutation_count, permute_scores
 from evalkit.stats.ranking_depth import r_places
@@ -171,12 +171,11 @@ def _null(
 
     few, many = count(int(max(laid.places.max(), *laid.ks))), count(int(laid.ks[-1]))
     if few == many:
-        block = BLOCK if labels.size <= SMALL else 64
-        return permute_scores(label_statistic(laid, names), labels, count=many, rng=rng, block=block)
+        return permute_scores(label_statistic(laid, names), labels, count=many, rng=rng, block=BLOCK)
     shallow = replace(laid, places=np.zeros_like(laid.places))
     deep = replace(laid, ks=laid.ks[:0])
-    null = permute_scores(label_statistic(shallow, names[: laid.ks.size]), labels, count=many, rng=rng)
-    return null | permute_scores(label_statistic(deep, names[laid.ks.size :]), labels, count=few, rng=rng)
+    null = permute_scores(label_statistic(shallow, names[: laid.ks.size]), labels, count=many, rng=rng, block=BLOCK)
+    return null | permute_scores(label_statistic(deep, names[laid.ks.size :]), labels, count=few, rng=rng, block=BLOCK)
 
 
 def _described(name: str, k: int | None, kind: int, laid: LabelledGraph) -> tuple[float, float, dict[str, Any]]:

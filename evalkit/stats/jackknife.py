@@ -1,18 +1,16 @@
-"""Every text's part in a score that is a mean over texts through a neighbour graph.
+"""Delete-one jackknife of scores that are means over texts through a neighbour graph.
 
-Leaving text m out changes m's own value's weight, and the values of all texts that list it.
+Deleting text m removes m's own value and changes the values of all texts that list it.
 """
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.stats import labelled_graph as graph_scores
-from evalkit.stats.labelled_graph import THREADS, LabelledGraph
+from evalkit.stats.labelled_graph import LabelledGraph, map_rows
 from evalkit.types import Codes
 
 __all__ = ["Jackknife", "jackknife"]
@@ -22,12 +20,12 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Jackknife:
-    """The scores of a labelling, and each text's part in them.
+    """The scores of a labelling, and the contribution of each text.
 
     Attributes
     ----------
     values
-        (len(ks) + 2, Q) a row's scores.
+        (len(ks) + 2, Q) the scores of each row.
     means
         (2, len(ks) + 2) micro and macro scores.
     pseudo
@@ -58,68 +56,45 @@ def jackknife(graph: LabelledGraph, labels: Codes) -> Jackknife:
     A label of two texts keeps its survivor's R-score when one of them is deleted (it would have none).
     """
     labels = np.ascontiguousarray(labels, dtype=np.int32)
-    n = graph.size
-    drawn = np.bincount(labels[graph.queries], minlength=graph.sizes.size)
-    weights = graph.label_weights(drawn) / np.maximum(drawn, 1)  # of a row
-    others, own = _weights_after(graph, drawn, weights)
-    delete = _delete_plainly if n <= graph_scores.SMALL else _delete_compiled
-    values, totals, squares = delete(graph, labels, np.stack([others, own], axis=2))
-    bearer = labels[graph.queries]
-    sums = np.stack([np.bincount(bearer, weights=row, minlength=graph.sizes.size) for row in values])
-    by_label: Floats = sums / np.maximum(drawn, 1)
-    means = (graph.label_weights(drawn) * by_label).sum(axis=2)
-    centres = np.repeat(means[:, :, None], graph.sizes.size, axis=2)
+    n_labels, bearer = graph.sizes.size, labels[graph.queries]
+    drawn = np.bincount(bearer, minlength=n_labels)
+    by_label = graph.label_weights(drawn)
+    others, own = _weights_after(graph, drawn, by_label / np.maximum(drawn, 1))
+    values, totals, squares = _delete_each(graph, labels, np.stack([others, own], axis=2))
+    sums = np.stack([np.bincount(bearer, weights=row, minlength=n_labels) for row in values])
+    label_means: Floats = sums / np.maximum(drawn, 1)
+    means = (by_label * label_means).sum(axis=2)
+    centres = np.repeat(means[:, :, None], n_labels, axis=2)
     if not graph.sampled:
-        centres[1] = by_label
+        centres[1] = label_means
     gain = -totals
     gain[:, :, graph.queries] += own[:, :, bearer] * (values - centres[:, :, bearer])
-    return Jackknife(values, means, means[:, :, None] + (n - 1) * gain, squares)
+    return Jackknife(values, means, means[:, :, None] + (graph.size - 1) * gain, squares)
 
 
-def _delete_plainly(graph: LabelledGraph, labels: Codes, weights: Floats) -> tuple[Floats, Floats, Floats]:
-    """Row scores (S, Q), weighted changes (2, S, N) and squared changes (2, S), from a dense (S, Q, N)."""
-    from evalkit.stats.small_graphs import complete_lists, delete_each
-
-    order, groups = complete_lists(graph.arrays, graph.queries, graph.size)
-    values, changes = delete_each(order, groups, graph.queries, labels, graph.places, graph.after, graph.ks)
-    own = labels[graph.queries]
-    same = own[:, None] == labels
-    totals = np.einsum("wsq,sqn->wsn", weights[:, :, 1, own], changes * same)
-    totals += np.einsum("wsq,sqn->wsn", weights[:, :, 0, own], changes * ~same)
-    squares = np.zeros(changes.shape[:2])
-    other_than_self = np.arange(labels.size) != graph.queries[:, None]
-    for members in (same & other_than_self, ~same):
-        count = np.maximum(members.sum(axis=1), 1)
-        squares += ((changes**2) * members).sum(axis=2) - (changes * members).sum(axis=2) ** 2 / count
-    return values, totals, np.einsum("wsq,sq->ws", weights[:, :, 0, own] ** 2, squares)
-
-
-def _delete_compiled(graph: LabelledGraph, labels: Codes, weights: Floats) -> tuple[Floats, Floats, Floats]:
-    """The same in O(N·K), the rows shared by the threads."""
+def _delete_each(graph: LabelledGraph, labels: Codes, weights: Floats) -> tuple[Floats, Floats, Floats]:
+    """Row scores (S, Q), weighted changes by absent text (2, S, N) and squared changes (2, S)."""
     from evalkit.stats.jackknife_loops import delete_each
 
     by_score = np.ascontiguousarray(weights.swapaxes(0, 1))
-    cuts = np.linspace(0, graph.queries.size, THREADS + 1).astype(np.int64)
+    n_scores = len(by_score)
 
-    def delete(thread: int) -> tuple[Floats, Floats, Floats]:
-        rows = slice(cuts[thread], cuts[thread + 1])
-        queries, scores = graph.queries[rows], graph.ks.size + 2
-        values = np.zeros((scores, queries.size))
-        totals, squares = np.zeros((scores, 2, graph.size)), np.zeros((scores, 2))
+    def delete(rows: slice) -> tuple[Floats, Floats, Floats]:
+        queries = graph.queries[rows]
+        values, totals = np.zeros((n_scores, queries.size)), np.zeros((graph.size, n_scores, 2))
+        squares = np.zeros((n_scores, 2))
         delete_each(
-            graph.part(rows), queries, labels, graph.sizes, graph.places, graph.after, graph.ks,
-            by_score, values, totals, squares,
+            graph.part(rows), queries, labels, graph.sizes, graph.places, graph.after, graph.ks, by_score,
+            values, totals, squares,
         )  # fmt: skip
         return values, totals, squares
 
-    with ThreadPoolExecutor(THREADS) as pool:
-        parts = list(pool.map(delete, range(THREADS)))
-    values, totals, squares = (list(each) for each in zip(*parts, strict=True))
-    return np.concatenate(values, axis=1), np.ascontiguousarray(sum(totals).swapaxes(0, 1)), sum(squares).T
+    values, totals, squares = zip(*map_rows(graph, delete), strict=True)
+    return np.concatenate(values, axis=1), np.ascontiguousarray(sum(totals).T), sum(squares).T
 
 
 def _weights_after(graph: LabelledGraph, drawn: NDArray[np.int64], weights: Floats) -> tuple[Floats, Floats]:
-    """A row's weight once a text of another label, or of its own label, is deleted."""
+    """(2, S, n_labels) weight of a row once a text of another label, or of its own label, is deleted."""
     others, own = weights.copy(), weights.copy()
     if graph.sampled:
         return others, own

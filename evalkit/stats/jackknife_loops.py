@@ -1,7 +1,7 @@
-"""Compiled delete-one jackknife of the neighbour scores: what each text's absence does to every other's score.
+"""Compiled delete-one jackknife of the neighbour scores: the effect of each text's absence on every row's score.
 
-Without text m, a list that held it moves up by one place, and a label that loses m has an R less by one.
-Prefix sums over the places give every such re-count in constant time, tied texts in expectation.
+Without text m, the texts listed after it move up by one place, and the R of its label falls by one. Prefix sums
+over the places give the re-counted score of a row in constant time, tied texts in expectation.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["delete_each"]
 
 @compiled_exactly
 def _fill_groups(graph, row, label, labels, sizes, last, groups):  # type: ignore[no-untyped-def]
-    """Tied groups of a row up to place `last`: start, listed end, texts, relevant texts, relevant before."""
+    """List the row's tied groups up to place `last`: start, listed end, texts, relevant texts, relevant before."""
     indices, joined, tie_of, starts, members, complement, counts = graph
     start, number, before = 0, 0, 0
     while start < last:
@@ -40,18 +40,9 @@ def _fill_groups(graph, row, label, labels, sizes, last, groups):  # type: ignor
 
 
 @compiled_exactly
-def _fill_prefixes(groups, number, last, prefix):  # type: ignore[no-untyped-def]
-    """Running sums over the places: hits; rel·precision; the same moved up a place; rel / moved place."""
-    prefix[:, 0] = 0.0
-    for k in range(number):
-        start, end, size, found, before = groups[k]
-        if size == 1:
-            hit, moved = float(found), 1.0 / start if start > 0 else 0.0
-            prefix[0, start + 1] = prefix[0, start] + hit
-            prefix[1, start + 1] = prefix[1, start] + hit * (before + 1.0) / (start + 1)
-            prefix[2, start + 1] = prefix[2, start] + hit * (before + 1.0) * moved
-            prefix[3, start + 1] = prefix[3, start] + hit * moved
-            continue
+def _fill_prefixes(groups, last, prefix):  # type: ignore[no-untyped-def]
+    """Sum over the places: hits; rel·precision; rel·precision one place further up; rel / that place's number."""
+    for start, end, size, found, before in groups:
         rate = found / size
         slope = (found - 1.0) / (size - 1.0) if size > 1 else 0.0
         for place in range(start, min(end, last)):
@@ -64,181 +55,77 @@ def _fill_prefixes(groups, number, last, prefix):  # type: ignore[no-untyped-def
 
 
 @compiled_exactly
-def _hits_without(k, group, relevant, prefix, last):  # type: ignore[no-untyped-def]
-    """Expected hits among the first k places without one (relevant or other) member of the group."""
-    start, _, size, found, before = group
-    if start >= k:
-        return prefix[0, k]
+def _hits_without(k, own, start, size, found, before, prefix, last):  # type: ignore[no-untyped-def]
+    """Expected hits among the first k places without one text of the group, of the row's label (1) or not (0)."""
     if start + size > k + 1:
-        return before + (k - start) * (found - relevant) / (size - 1.0)
-    if k == last:  # no text is left to move up: the other places' mean stands in for it
-        return (prefix[0, k] - relevant) * k / max(1, k - 1)
-    return prefix[0, k + 1] - relevant
+        return before + (k - start) * (found - own) / (size - 1.0)
+    if k == last:  # no text is left to move up: the mean of the other places stands in for it
+        return (prefix[0, k] - own) * k / max(1, k - 1)
+    return prefix[0, k + 1] - own
 
 
 @compiled_exactly
-def _average_without(k, group, relevant, prefix):  # type: ignore[no-untyped-def]
-    """Sum of rel·precision over the first k places without one member of the group."""
-    start, _, size, found, before = group
-    if start >= k:
-        return prefix[1, k]
-    left, others = found - relevant, size - 1
+def _average_without(k, own, start, size, found, before, prefix):  # type: ignore[no-untyped-def]
+    """Sum of rel·precision over the first k places without one text of the group."""
+    left, others = found - own, size - 1
     slope = (left - 1.0) / (others - 1.0) if others > 1 else 0.0
     total = prefix[1, start]
     for t in range(min(others, k - start)):
         total += left / others * (before + t * slope + 1.0) / (start + t + 1)
     if start + size < k + 1:
-        total += prefix[2, k + 1] - prefix[2, start + size]
-        total -= relevant * (prefix[3, k + 1] - prefix[3, start + size])
+        total += prefix[2, k + 1] - prefix[2, start + size] - own * (prefix[3, k + 1] - prefix[3, start + size])
     return total
 
 
 @compiled_exactly
-def _change(kind, places, group, relevant, prefix, last):  # type: ignore[no-untyped-def]
-    """Change of the row's score where a member of the group is absent, beyond what any absence changes."""
-    if places == 0:
+def _change(average, k, own, start, size, found, before, prefix, last):  # type: ignore[no-untyped-def]
+    """Change of a row's score by the absence of a text of the group, beyond what R less by one changes."""
+    if start >= k or (found if own else size - found) == 0:
         return 0.0
-    if kind == 2:
-        return (_average_without(places, group, relevant, prefix) - prefix[1, places]) / places
-    return (_hits_without(places, group, relevant, prefix, last) - prefix[0, places]) / places
+    if average:
+        return (_average_without(k, own, start, size, found, before, prefix) - prefix[1, k]) / k
+    return (_hits_without(k, own, start, size, found, before, prefix, last) - prefix[0, k]) / k
 
 
 @compiled_exactly
-def _book_group(graph, row, text, group, change, weight, labels, label, total, by_label, overall):  # type: ignore[no-untyped-def]
-    """Book the group's changes with its members: the unlisted ones, too, directly or by exclusion."""
+def _add_to_group(graph, row, text, start, end, s, w, changes, labels, totals, by_label, overall):  # type: ignore[no-untyped-def]
+    """Add the weighted changes of score s to a group's members, the unlisted ones directly or by exclusion."""
     indices, _, tie_of, starts, members, complement, _ = graph
-    start, end = group[0], group[1]
+    label, (other, own) = labels[text], changes
     for place in range(start, end):
         m = indices[row, place]
-        same = 1 if labels[m] == label else 0
-        total[m] += weight[same] * change[same]
+        totals[m, s, w] += own if labels[m] == label else other
     tie = tie_of[row] if end == indices.shape[1] else -1
     if tie < 0:
         return
     sign = -1.0 if complement[tie] else 1.0
     for t in range(starts[tie], starts[tie + 1]):
-        same = 1 if labels[members[t]] == label else 0
-        total[members[t]] += sign * weight[same] * change[same]
-    if complement[tie]:
-        overall[0] += weight[0] * change[0]
-        by_label[label] += weight[1] * change[1] - weight[0] * change[0]
-        total[text] -= weight[1] * change[1]
+        totals[members[t], s, w] += sign * (own if labels[members[t]] == label else other)
+    if complement[tie]:  # the unlisted ties are all texts but the row's own, the listed and the farther ones
+        overall[s, w] += other
+        by_label[s, w, label] += own - other
+        totals[text, s, w] -= own
         for place in range(indices.shape[1]):
             m = indices[row, place]
-            same = 1 if labels[m] == label else 0
-            total[m] -= weight[same] * change[same]
+            totals[m, s, w] -= own if labels[m] == label else other
 
 
 @compiled_exactly
-def _delete_group(  # type: ignore[no-untyped-def]
-    graph, row, text, kind, places, group, prefix, last, weight, labels, moments, totals, by_label, overall
-):
-    """One score of one row without each member of a group; adds (other, own) changes and their squares to `moments`."""
-    label = labels[text]
-    change = np.zeros(2)
-    for same in range(2):
-        change[same] = _change(kind, places[same], group, same, prefix, last)
-        members = group[3] if same else group[2] - group[3]
-        moments[0, same] += members * change[same]
-        moments[1, same] += members * change[same] ** 2
-    for w in range(totals.shape[0]):
-        _book_group(
-            graph, row, text, group, change, weight[w, :, label], labels, label, totals[w], by_label[w], overall[w]
-        )
-
-
-@compiled_exactly
-def _add_squares(label, size, n, moments, weight, squares):  # type: ignore[no-untyped-def]
-    """Squared changes of one row, less its mean change over other texts and over its own label's."""
-    square = moments[1, 0] - moments[0, 0] ** 2 / max(1, n - size)
-    square += moments[1, 1] - moments[0, 1] ** 2 / max(1, size - 1)
-    for w in range(squares.size):
-        squares[w] += weight[w, 0, label] ** 2 * square
-
-
-@compiled_exactly
-def _delete_within_k(graph, row, text, k, groups, prefix, last, weight, labels, moments, totals, by_label, overall):  # type: ignore[no-untyped-def]
-    """Precision at K of one row without each text of its first K places."""
-    label, indices = labels[text], graph[0]
-    places, alone = (k, k), (0, 1, 1, 0, 0)
-    other, own = _change(0, k, alone, 0, prefix, last), _change(0, k, alone, 1, prefix, last)
-    for group in groups:
-        if group[0] >= k:
-            break
-        if group[2] > 1:
-            _delete_group(
-                graph, row, text, 0, places, group, prefix, last, weight, labels, moments, totals, by_label, overall
-            )
-            continue
-        same = group[3]
-        change = own if same else other
-        moments[0, same] += change
-        moments[1, same] += change * change
-        for w in range(totals.shape[0]):
-            totals[w, indices[row, group[0]]] += weight[w, same, label] * change
-
-
-@compiled_exactly
-def _delete_within_r(  # type: ignore[no-untyped-def]
-    graph, row, text, r, r_after, groups, prefix, last, weights, labels, moments, moved, totals, by_label, overall
-):
-    """R-precision and MAP@R of one row without each text of its first R places, both in one pass.
-
-    Nearly every text stands alone at its place: then the absence of another label's text, or of an own one, changes
-    R-precision by the same wherever it stood, and MAP@R by differences of the prefix sums.
-    """
-    label, indices = labels[text], graph[0]
-    n_weights = totals.shape[1]
-    places, alone = (r, r_after), (0, 1, 1, 0, 0)
-    level = (_change(1, r, alone, 0, prefix, last), _change(1, r_after, alone, 1, prefix, last))
-    rest = np.zeros(2)  # of MAP@R, what does not depend on the place
-    for same in range(2):
-        if places[same] > 0:
-            rest[same] = prefix[2, places[same] + 1] - same * prefix[3, places[same] + 1] - prefix[1, places[same]]
-    count = np.zeros(2)
-    for group in groups:
-        start = group[0]
-        if start >= r:
-            break
-        if group[2] > 1:
-            for kind in (1, 2):
-                _delete_group(
-                    graph, row, text, kind, places, group, prefix, last, weights[kind - 1], labels, moments[kind - 1],
-                    totals[kind - 1], by_label[kind - 1], overall[kind - 1],
-                )  # fmt: skip
-            continue
-        same = group[3]
-        if start >= places[same]:
-            continue
-        change = prefix[1, start] - prefix[2, start + 1] + same * prefix[3, start + 1] + rest[same]
-        change /= places[same]
-        count[same] += 1.0
-        moments[1, 0, same] += change
-        moments[1, 1, same] += change * change
-        m = indices[row, start]
-        for w in range(n_weights):
-            moved[m, w] += weights[0, w, same, label] * level[same]
-            moved[m, n_weights + w] += weights[1, w, same, label] * change
-    for same in range(2):
-        moments[0, 0, same] += count[same] * level[same]
-        moments[0, 1, same] += count[same] * level[same] ** 2
-
-
-@compiled_exactly
-def _shift_places(text, label, line, r, r_after, prefix, weight, totals, by_label):  # type: ignore[no-untyped-def]
-    """A text of the label takes a place of R along, wherever it stands: what that changes; returns the row's score."""
-    value = prefix[line, r] / r
-    if r_after > 0:
-        base = prefix[line, r_after] / r_after - value
-        for w in range(totals.shape[0]):
-            by_label[w, label] += weight[w, 1, label] * base
-            totals[w, text] -= weight[w, 1, label] * base
+def _score_row(s, average, text, label, depth, prefix, weights, totals, by_label):  # type: ignore[no-untyped-def]
+    """Score of the row; adds what the absence of any other text of the label changes, wherever it stands."""
+    line = 1 if average else 0
+    value = prefix[line, depth[0]] / depth[0]
+    if 0 < depth[1] < depth[0]:
+        base = prefix[line, depth[1]] / depth[1] - value
+        for w in range(totals.shape[2]):
+            by_label[s, w, label] += weights[s, w, 1, label] * base
+            totals[text, s, w] -= weights[s, w, 1, label] * base
     return value
 
 
 @compiled_exactly
 def delete_each(graph, queries, labels, sizes, places, after, ks, weights, values, totals, squares):  # type: ignore[no-untyped-def]
-    """Scores of every row, and what deleting each text changes in their weighted sum.
+    """Scores of every row, and the change of their weighted sum by the absence of each text.
 
     Parameters
     ----------
@@ -247,57 +134,64 @@ def delete_each(graph, queries, labels, sizes, places, after, ks, weights, value
     labels
         (N,) int32.
     after
-        (n_labels,) R once the label has lost a text.
+        (n_labels,) R of each label once it has lost a text.
     weights
-        (len(ks) + 2, W, 2, n_labels) of a row in the sum, for absent texts of another (0) and of its own
-        label (1).
+        (len(ks) + 2, W, 2, n_labels) weight of a row in the sum when a text of another (0) or of its own
+        label (1) is absent.
     values
-        (len(ks) + 2, Q) float64, filled: precision at each K, R-precision, MAP@R.
+        (len(ks) + 2, Q) float64, zero; filled: precision at each K, R-precision, MAP@R.
     totals
-        (len(ks) + 2, W, N) float64, zero; filled: change of the weighted sum by each text's absence from
-        the other rows.
+        (N, len(ks) + 2, W) float64, zero; filled: change of the weighted sum over the other rows by the
+        absence of each text.
     squares
         (len(ks) + 2, W) float64, zero; filled: sum over rows and absent texts of the squared change, less
-        the row's mean change over its own label's and over the other texts.
+        the row's mean change over its own label's texts and over the other texts.
     """
     indices = graph[0]
-    n_scores, n_weights, n = totals.shape
+    n, n_scores, n_weights = totals.shape
     groups = np.empty((indices.shape[1], 5), np.int64)
     prefix = np.zeros((4, indices.shape[1] + 1))
-    by_label = np.zeros((n_scores, n_weights, sizes.size))
-    overall = np.zeros((n_scores, n_weights, 1))
-    moved = np.zeros((n, 2 * n_weights))  # of R-scores, a text's entries side by side: they are met in any order
-    deep, moments = ks.size, np.empty((2, 2, 2))
+    by_label, overall = np.zeros((n_scores, n_weights, sizes.size)), np.zeros((n_scores, n_weights))
+    depth = np.empty((n_scores, 2), np.int64)  # places that a score reads without a text of another or of its own label
+    weight, sums = np.empty((n_weights, 2)), np.empty(2)
+    depth[: ks.size, 0] = depth[: ks.size, 1] = ks
     for i in range(indices.shape[0]):
-        text = queries[i]
-        label = labels[text]
-        r, r_after = places[label], after[label]
-        last = min(indices.shape[1], max(r, ks[-1] if ks.size else 0) + 1)
+        text, label = queries[i], labels[queries[i]]
+        depth[ks.size :, 0], depth[ks.size :, 1] = places[label], after[label]
+        last = min(indices.shape[1], depth[:, 0].max() + 1)
         number = _fill_groups(graph, i, label, labels, sizes, last, groups)
-        _fill_prefixes(groups, number, last, prefix)
-        for s in range(deep):
-            moments[0] = 0.0
-            values[s, i] = prefix[0, ks[s]] / ks[s]
-            _delete_within_k(
-                graph, i, text, ks[s], groups[:number], prefix, last, weights[s], labels, moments[0],
-                totals[s], by_label[s], overall[s],
-            )  # fmt: skip
-            _add_squares(label, sizes[label], n, moments[0], weights[s], squares[s])
-        if r == 0:
-            continue
-        for line in range(2):
-            s = deep + line
-            values[s, i] = _shift_places(text, label, line, r, r_after, prefix, weights[s], totals[s], by_label[s])
-        moments[:] = 0.0
-        _delete_within_r(
-            graph, i, text, r, r_after, groups[:number], prefix, last, weights[deep:], labels, moments, moved,
-            totals[deep:], by_label[deep:], overall[deep:],
-        )  # fmt: skip
-        for line in range(2):
-            _add_squares(label, sizes[label], n, moments[line], weights[deep + line], squares[deep + line])
-    for s in range(n_scores):
-        for w in range(n_weights):
-            for m in range(n):
-                totals[s, w, m] += overall[s, w, 0] + by_label[s, w, labels[m]]
-                if s >= deep:
-                    totals[s, w, m] += moved[m, (s - deep) * n_weights + w]
+        _fill_prefixes(groups[:number], last, prefix)
+        for s in range(n_scores):
+            if depth[s, 0] == 0:
+                continue
+            average, k_other, k_own = s == ks.size + 1, depth[s, 0], depth[s, 1]
+            weight[:] = weights[s, :, :, label]
+            values[s, i] = _score_row(s, average, text, label, depth[s], prefix, weights, totals, by_label)
+            sums[:] = 0.0
+            square = 0.0
+            for g in range(number):
+                start, end, size, found, before = groups[g, 0], groups[g, 1], groups[g, 2], groups[g, 3], groups[g, 4]
+                if start >= k_other:
+                    break
+                if size == 1:  # nearly every text stands alone at its place
+                    k = k_own if found else k_other
+                    change = _change(average, k, found, start, 1, found, before, prefix, last)
+                    sums[found] += change
+                    square += change * change
+                    m = indices[i, start]
+                    for w in range(n_weights):
+                        totals[m, s, w] += weight[w, found] * change
+                    continue
+                other = _change(average, k_other, 0, start, size, found, before, prefix, last)
+                own = _change(average, k_own, 1, start, size, found, before, prefix, last)
+                sums[0] += (size - found) * other
+                sums[1] += found * own
+                square += (size - found) * other**2 + found * own**2
+                for w in range(n_weights):
+                    changes = weight[w, 0] * other, weight[w, 1] * own
+                    _add_to_group(graph, i, text, start, end, s, w, changes, labels, totals, by_label, overall)
+            square -= sums[0] ** 2 / max(1, n - sizes[label]) + sums[1] ** 2 / max(1, sizes[label] - 1)
+            for w in range(n_weights):
+                squares[s, w] += weight[w, 0] ** 2 * square
+    for m in range(n):
+        totals[m] += overall + by_label[:, :, labels[m]]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,30 +18,31 @@ from evalkit.stats.permutation import Statistic
 from evalkit.stats.ranking_depth import r_places
 from evalkit.types import NeighbourGraph
 
-__all__ = ["SMALL", "LabelledGraph", "label_statistic"]
+__all__ = ["LabelledGraph", "label_statistic", "map_rows"]
 
 Floats = NDArray[np.float64]
+Result = TypeVar("Result")
 THREADS = 2
-SMALL = 128  # up to so many texts plain arrays beat loading the compiled loops
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelledGraph:
-    """A neighbour graph laid out for the compiled loops, and what the label sizes fix.
+    """A neighbour graph in the form that the compiled loops read, and what the label sizes determine.
 
     Attributes
     ----------
     arrays
-        (indices, joined, tie_of, starts, members, complement, counts).
+        (indices, joined, tie_of, starts, members, complement, counts), as in
+        `evalkit.stats.ranking_loops.sum_labellings`.
     queries
         (Q,) text numbers of the rows.
     size, sampled
         N, and whether the rows are a sample of the texts.
     sizes, places
-        (n_labels,) texts and R of each label; R is 0 for a label of one text, and everywhere where
-        R-scores are not asked for.
+        (n_labels,) texts and R of each label; R is 0 for a label of one text, and for all labels where no
+        R-scores are computed.
     after
-        (n_labels,) R once the label has lost a text.
+        (n_labels,) R of each label once it has lost a text.
     ks
         K of precision at K, ascending.
     """
@@ -57,12 +58,12 @@ class LabelledGraph:
 
     @staticmethod
     def of(graph: NeighbourGraph, sizes: NDArray[np.int64], ks: Sequence[int], *, r_scores: bool) -> LabelledGraph:
-        """Lay the graph out.
+        """Convert a graph.
 
         Raises
         ------
         EvaluationError
-            The graph is not as deep as the scores need.
+            The graph lists fewer neighbours than the scores need.
         """
         places = r_places(sizes)[0] if r_scores else np.zeros_like(sizes)
         after = np.minimum(np.maximum(sizes - 2, 0), places)
@@ -73,11 +74,11 @@ class LabelledGraph:
         joined = np.zeros(graph.indices.shape, dtype=np.bool_)
         joined[:, 1:] = graph.similarities[:, 1:] == graph.similarities[:, :-1]
         rows = graph.indices.shape[0]
-        tie_of = np.full(rows, -1, dtype=np.int64)
-        tie_of[graph.ties.rows] = np.arange(graph.ties.rows.size)
         ties = graph.ties
+        tie_of = np.full(rows, -1, dtype=np.int64)
+        tie_of[ties.rows] = np.arange(ties.rows.size)
         lists = (ties.starts, ties.members, ties.complement, ties.counts)
-        # A copy of what the store maps read-only would cost memory: the loops only read.
+        # asarray turns a memory map of the store into a plain array without a copy: the loops only read.
         arrays = tuple(np.asarray(array) for array in (graph.indices, joined, tie_of, *lists))
         queries = np.arange(rows, dtype=np.int64) if graph.queries is None else np.asarray(graph.queries)
         return LabelledGraph(
@@ -94,21 +95,24 @@ class LabelledGraph:
         Parameters
         ----------
         drawn
-            (n_labels, …) rows that bear each label; labels without a row (or, in R-scores, without an R)
-            have no weight.
+            (n_labels, …) number of rows of each label; a label without a row (for R-scores, without an R) has
+            weight 0.
         """
         shape = (2, self.ks.size + 2, *drawn.shape)
-        weights = np.zeros(shape)
-        broad = self.sizes.reshape(-1, *[1] * (drawn.ndim - 1))
-        for score in range(shape[1]):
-            used = drawn > 0
-            if score >= self.ks.size:
-                used = used & (self.places > 0).reshape(broad.shape)
-            weights[0, score] = broad * used
-            weights[1, score] = used
+        sizes, places = (each.reshape(-1, *[1] * (drawn.ndim - 1)) for each in (self.sizes, self.places))
+        used = np.broadcast_to(drawn > 0, shape).copy()
+        used[:, self.ks.size :] &= places > 0
+        weights = used * np.stack([np.broadcast_to(sizes, drawn.shape), np.ones_like(drawn)])[:, None]
         total = weights.sum(axis=2, keepdims=True)
         shares: Floats = np.divide(weights, total, out=np.zeros(shape), where=total > 0)
         return shares
+
+
+def map_rows(graph: LabelledGraph, function: Callable[[slice], Result]) -> list[Result]:
+    """Results of `function` on as many equal parts of the rows as there are threads, computed in parallel."""
+    cuts = np.linspace(0, graph.queries.size, THREADS + 1).astype(np.int64)
+    with ThreadPoolExecutor(THREADS) as pool:
+        return list(pool.map(function, map(slice, cuts[:-1], cuts[1:])))
 
 
 def label_statistic(graph: LabelledGraph, names: Sequence[str]) -> Statistic:
@@ -117,66 +121,28 @@ def label_statistic(graph: LabelledGraph, names: Sequence[str]) -> Statistic:
     Parameters
     ----------
     names
-        One for each K, then R-precision's and MAP@R's (left out where there are no more names).
+        One for each K, then those of R-precision and MAP@R (only names that are given are returned).
     """
-    sum_by_label = _plain_sums(graph) if graph.size <= SMALL else _compiled_sums(graph)
+    from evalkit.stats.ranking_loops import sum_labellings
+
+    n_labels = graph.sizes.size
 
     def statistic(labellings: NDArray[np.int32]) -> dict[str, Floats]:
-        columns = np.ascontiguousarray(labellings.T)
-        codes = np.arange(graph.sizes.size)[:, None]
-        drawn = np.broadcast_to(graph.sizes[:, None], (graph.sizes.size, len(labellings)))
-        if graph.sampled:
-            drawn = np.stack([(columns[graph.queries] == code).sum(axis=0) for code in codes])
-        means = sum_by_label(columns) / np.maximum(drawn, 1)
-        found = (graph.label_weights(drawn) * means).sum(axis=2)
+        # The loops read a column for each neighbour: as bytes, the columns stay in the processor's cache.
+        columns = np.ascontiguousarray(labellings.T.astype(np.min_scalar_type(n_labels - 1)))
+
+        def sums_of(rows: slice) -> Floats:
+            sums = np.zeros((graph.ks.size + 2, n_labels, len(labellings)))
+            sum_labellings(graph.part(rows), graph.queries[rows], columns, graph.sizes, graph.places, graph.ks, sums)
+            return sums
+
+        drawn = np.stack([np.count_nonzero(columns[graph.queries] == label, axis=0) for label in range(n_labels)])
+        means = sum(map_rows(graph, sums_of)) / np.maximum(drawn, 1)
+        scores = (graph.label_weights(drawn) * means).sum(axis=2)
         return {
-            name + suffix: found[kind, score]
+            name + suffix: scores[kind, score]
             for kind, suffix in enumerate(("", "_macro"))
             for score, name in enumerate(names)
         }
 
     return statistic
-
-
-def _plain_sums(graph: LabelledGraph) -> Callable[[NDArray[np.int32]], Floats]:
-    """(N, P) labellings → (len(ks) + 2, n_labels, P) sums of the rows' scores by label."""
-    from evalkit.stats.small_graphs import complete_lists, score_places, score_rows, untied_depth
-
-    order, groups = complete_lists(graph.arrays, graph.queries, graph.size)
-    depth = untied_depth(groups, graph.ks, int(graph.places.max()))
-
-    def sums(columns: NDArray[np.int32]) -> Floats:
-        own = columns[graph.queries]
-        if depth is None:
-            relevant = columns.T[:, order] == own.T[:, :, None]
-            rows = score_rows(relevant, groups, graph.places[own.T], graph.ks).swapaxes(1, 2)
-        else:  # nothing is looked up that no score looks at
-            by_place = (columns[order[:, place]] == own for place in range(depth))
-            rows = score_places(by_place, graph.places[own], np.minimum(graph.ks, depth))
-        return np.stack([(rows * (own == label)).sum(axis=1) for label in range(graph.sizes.size)], axis=1)
-
-    return sums
-
-
-def _compiled_sums(graph: LabelledGraph) -> Callable[[NDArray[np.int32]], Floats]:
-    """The same by the compiled loop, the rows shared by the threads."""
-    from evalkit.stats.ranking_loops import sum_labellings
-
-    middle = graph.queries.size // THREADS
-    parts = [slice(t * middle, (t + 1) * middle if t + 1 < THREADS else None) for t in range(THREADS)]
-
-    def sums(columns: NDArray[np.int32]) -> Floats:
-        found = np.zeros((THREADS, graph.ks.size + 2, graph.sizes.size, columns.shape[1]))
-
-        def add(thread: int) -> None:
-            rows = parts[thread]
-            sum_labellings(
-                graph.part(rows), graph.queries[rows], columns, graph.sizes, graph.places, graph.ks, found[thread]
-            )
-
-        with ThreadPoolExecutor(THREADS) as pool:
-            list(pool.map(add, range(THREADS)))
-        total: Floats = found.sum(axis=0)
-        return total
-
-    return sums

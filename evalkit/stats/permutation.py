@@ -1,32 +1,25 @@
-"""Label permutation: what a score would be if the labels had nothing to do with the vectors.
+"""Label permutation: the distribution of a score where labels and vectors are unrelated.
 
-What does not depend on the labels (the neighbour graph, the class-sum products, the map) is prepared
-once; a *statistic* then maps a block of labellings to scores, and this module draws the labellings.
+What does not depend on the labels (the neighbour graph, the vectors about their mean, the map) is prepared once;
+a *statistic* maps a block of labellings to scores, and this module draws the labellings.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping
-from typing import Any, TypeVar, cast
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.types import Codes, Score, Space
 
-__all__ = ["Statistic", "adjust", "build_score", "draw_once", "p_value", "permutation_count", "permute_scores"]
+__all__ = ["Statistic", "adjust", "build_score", "p_value", "permutation_count", "permute_scores"]
 
 Statistic = Callable[[NDArray[np.int32]], Mapping[str, NDArray[np.float64]]]
 """(P, N) labellings → name → (P,) values."""
 
 TOLERANCE = 1e-12
-REMEMBERED = 128  # draws of a dozen seeds
-REMEMBERED_VALUES = 1 << 16
-
-Drawn = TypeVar("Drawn")
-
-_remembered: OrderedDict[Hashable, tuple[Any, Any]] = OrderedDict()
 
 
 def permutation_count(cost: float, *, few: int = 99, many: int = 999, budget: float = 2e9) -> int:
@@ -69,48 +62,12 @@ def permute_scores(
         name → (B,) float64.
     """
     collected: dict[str, list[NDArray[np.float64]]] = {}
-    few = _remembered_relabellings(labels, count, rng) if labels.size * count <= REMEMBERED_VALUES else None
     for start in range(0, count, block):
         rows = min(block, count - start)
-        drawn = _relabellings(labels, rows, rng) if few is None else few[start : start + rows]
+        drawn = rng.permuted(np.broadcast_to(labels, (rows, labels.size)), axis=1).astype(np.int32, copy=False)
         for name, values in statistic(drawn).items():
             collected.setdefault(name, []).append(np.asarray(values, dtype=np.float64))
     return {name: np.concatenate(parts) for name, parts in collected.items()}
-
-
-def _relabellings(labels: Codes, rows: int, rng: np.random.Generator) -> NDArray[np.int32]:
-    return rng.permuted(np.broadcast_to(labels, (rows, labels.size)), axis=1).astype(np.int32, copy=False)
-
-
-def _remembered_relabellings(labels: Codes, count: int, rng: np.random.Generator) -> NDArray[np.int32]:
-    what = "relabellings", count, labels.tobytes()
-    return draw_once(rng, what, lambda: _relabellings(labels, count, rng))
-
-
-def draw_once(rng: np.random.Generator, what: Hashable, draw: Callable[[], Drawn]) -> Drawn:
-    """What `draw` draws from `rng`, remembered: the models of a sweep draw the same from the same seed.
-
-    Parameters
-    ----------
-    rng
-        Stands afterwards where drawing leaves it.
-    what
-        All that the result depends on besides the generator's state.
-    draw
-        Draws; nobody changes its result.
-    """
-    state = rng.bit_generator.state
-    if state["bit_generator"] != "PCG64":
-        return draw()
-    key = (what, *state["state"].values(), state["has_uint32"], state["uinteger"])
-    if key in _remembered:
-        drawn, rng.bit_generator.state = _remembered[key]
-        return cast(Drawn, drawn)
-    found = draw()
-    _remembered[key] = found, rng.bit_generator.state
-    while len(_remembered) > REMEMBERED:
-        _remembered.popitem(last=False)
-    return found
 
 
 def p_value(value: float | None, null: NDArray[np.float64], *, higher_is_better: bool) -> float | None:
@@ -147,7 +104,7 @@ def build_score(
     ranks_models: bool = True,
     parameters: Mapping[str, Any] | None = None,
 ) -> Score:
-    """Put a score together: chance from the null where no closed form is given, adjusted, p-value.
+    """Build a Score: chance from the null where no closed form is given, adjusted value and p-value.
 
     Parameters
     ----------

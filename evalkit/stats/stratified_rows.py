@@ -1,4 +1,4 @@
-"""A stratified sample of texts for the nulls of a large corpus."""
+"""Stratified samples of texts: for ``dataset.limit``, and for the nulls of a large corpus."""
 
 from __future__ import annotations
 
@@ -7,33 +7,72 @@ from numpy.typing import NDArray
 
 from evalkit.types import Codes
 
-__all__ = ["LARGE", "stratified_rows"]
+__all__ = ["LARGE", "allot", "draw_rows", "stratified_rows"]
 
 LARGE = 50_000
-"""Above so many texts a null is taken on a stratified sample."""
+"""Above so many texts a null is computed on a stratified sample."""
 
 
 def stratified_rows(labels: Codes, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Draw about `count` texts, each label in proportion and with at least two (one where it has no more).
+    """Draw `count` texts, each label in proportion but with at least two (its only one where it has one).
 
     Parameters
     ----------
     labels
         (N,) label codes.
     count
-        How many; all where N is not larger.
+        Size of the sample; raised to what two texts of each label need. All texts where N is not larger.
 
     Returns
     -------
     ndarray
         Text numbers, ascending.
     """
-    n = labels.size
-    if n <= count:
-        return np.arange(n)
+    if labels.size <= count:
+        return np.arange(labels.size)
     sizes = np.bincount(labels)
-    wanted = np.maximum(np.floor(sizes * (count / n) + 0.5).astype(np.int64), np.minimum(sizes, 2))
-    order = rng.permutation(n)
-    order = order[np.argsort(labels[order], kind="stable")]
-    starts = np.repeat(np.cumsum(sizes) - sizes, sizes)
-    return np.sort(order[np.arange(n) - starts < np.repeat(wanted, sizes)])
+    return draw_rows(labels, allot(sizes, max(count, int(np.minimum(sizes, 2).sum()))), rng)
+
+
+def draw_rows(labels: Codes, shares: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Draw `shares` (n_labels,) texts of each label; returns their numbers, ascending."""
+    members = np.split(np.argsort(labels, kind="stable"), np.cumsum(np.bincount(labels, minlength=shares.size))[:-1])
+    drawn = [rng.permutation(texts)[:share] for texts, share in zip(members, shares, strict=True)]
+    return np.sort(np.concatenate(drawn))
+
+
+def allot(sizes: NDArray[np.int64], limit: int) -> NDArray[np.int64]:
+    """Number of texts to draw of each label, by largest remainders.
+
+    Parameters
+    ----------
+    sizes
+        (k,) texts of each label, together at least `limit`.
+    limit
+        At least 2.
+
+    Returns
+    -------
+    ndarray
+        (k,) int64 of sum `limit`: in proportion to `sizes`, but at least two of each label (or its only one).
+        Where `limit` is too small for that, two of each of the largest labels, and none of the others.
+    """
+    least = np.minimum(sizes, 2)
+    if least.sum() > limit:
+        largest = np.argsort(-sizes, kind="stable")
+        out = largest[np.cumsum(least[largest]) > limit]
+        least[out] = 0
+        if np.where(least > 0, sizes, 0).sum() < limit:
+            least[out[0]] = 1  # an odd limit, and no text left of the labels that are in
+    shares, is_open = least.copy(), least > 0
+    while True:
+        rest = limit - int(shares[~is_open].sum())
+        exact = np.where(is_open, sizes, 0) * (rest / int(sizes[is_open].sum()))
+        short = is_open & (exact < least)
+        if not short.any():
+            break
+        is_open &= ~short  # these keep their least; the others share what is left
+    whole = np.floor(exact).astype(np.int64)
+    largest_remainder = np.argsort(whole - exact, kind="stable")
+    whole[largest_remainder[: rest - int(whole.sum())]] += 1
+    return np.where(is_open, whole, shares)

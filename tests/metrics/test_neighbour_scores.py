@@ -17,14 +17,11 @@ from evalkit.metrics.neighbours import (
     precision_chance,
 )
 from evalkit.neighbours.exact import nearest, plane
-from evalkit.stats import labelled_graph as graph_scores
 from evalkit.stats import ranking_depth
 from evalkit.stats.jackknife import jackknife
 from evalkit.stats.labelled_graph import LabelledGraph, label_statistic
 from evalkit.stats.ranking_depth import graph_depth
 from evalkit.types import Sample
-
-PATHS = pytest.mark.parametrize("small", [10**6, 0], ids=["arrays", "compiled"])
 
 
 def unit(x: np.ndarray) -> np.ndarray:
@@ -74,9 +71,7 @@ def macro(values: np.ndarray, labels: np.ndarray) -> float:
     return float(np.mean([m.mean() for m in means if not np.isnan(m).any()]))
 
 
-@PATHS
-def test_two_orthogonal_labels_of_three_equal_texts(monkeypatch, small):
-    monkeypatch.setattr(graph_scores, "SMALL", small)
+def test_two_orthogonal_labels_of_three_equal_texts():
     x = np.repeat(np.eye(2, dtype=np.float32), 3, axis=0)
     found = scores_of(evaluate(sample_of(x, codes(3, 3)), np.random.default_rng(0)))
     one = found["precision_at_1"]
@@ -91,11 +86,9 @@ def test_two_orthogonal_labels_of_three_equal_texts(monkeypatch, small):
     assert one.p_value == pytest.approx(0.1, abs=0.03)
 
 
-@PATHS
 @pytest.mark.parametrize("depth", [3, 5])
 @pytest.mark.parametrize("seed", range(4))
-def test_ties_are_averaged_over_every_order(monkeypatch, small, depth, seed):
-    monkeypatch.setattr(graph_scores, "SMALL", small)
+def test_ties_are_averaged_over_every_order(depth, seed):
     rng = np.random.default_rng(seed)
     labels = rng.permutation(codes(1, 2, 3)) if depth == 3 else rng.permutation(codes(2, 4, 1))
     x = unit((rng.random((len(labels), 4)) < 0.5).astype(float))
@@ -113,28 +106,6 @@ def test_ties_are_averaged_over_every_order(monkeypatch, small, depth, seed):
     again = label_statistic(laid, ["a", "b", "r", "m"])(labels[None])
     np.testing.assert_allclose([again[n][0] for n in ("a", "b", "r", "m")], found.means[0], atol=1e-12)
     np.testing.assert_allclose([again[n + "_macro"][0] for n in ("a", "b", "r", "m")], found.means[1], atol=1e-12)
-
-
-@pytest.mark.parametrize("tied", ["all", "some", "none"])
-def test_both_paths_agree_on_ties_samples_and_unequal_labels(monkeypatch, tied):
-    rng = np.random.default_rng(5)
-    labels = codes(1, 2, 6, 9, 20)
-    x = unit(rng.normal(size=(38, 6)))  # a text alone at its place is counted another way
-    rough = {"all": 38, "some": 10, "none": 0}[tied]
-    x[:rough] = unit((rng.random((rough, 6)) < 0.35).astype(float))
-    labellings = rng.permuted(np.tile(labels, (7, 1)), axis=1)
-    for queries in (None, np.array([0, 1, 4, 9, 12, 20, 25, 37])):
-        graph = nearest(x, 20, queries=queries)
-        results = []
-        for small in (10**6, 0):
-            monkeypatch.setattr(graph_scores, "SMALL", small)
-            laid = LabelledGraph.of(graph, np.bincount(labels), [1, 4, 11], r_scores=True)
-            results.append((jackknife(laid, labels), label_statistic(laid, list("abcde"))(labellings)))
-        (plain, plain_null), (fast, fast_null) = results
-        for name in ("values", "means", "pseudo", "second_order"):
-            np.testing.assert_allclose(getattr(fast, name), getattr(plain, name), atol=1e-11)
-        for name, values in plain_null.items():
-            np.testing.assert_allclose(fast_null[name], values, atol=1e-12)
 
 
 def test_closed_form_chance_is_the_mean_over_permutations():
@@ -205,9 +176,7 @@ def test_a_label_of_one_text_counts_in_precision_and_is_left_out_of_r_scores():
     assert np.isnan(found.per_text["neighbours/map_at_r"]).tolist() == [False, False, True, False, False, False]
 
 
-@PATHS
-def test_r_is_capped_for_all_and_said_so(monkeypatch, small):
-    monkeypatch.setattr(graph_scores, "SMALL", small)
+def test_r_is_capped_for_all_and_said_so(monkeypatch):
     monkeypatch.setattr(ranking_depth, "LONGEST_R", 6)
     monkeypatch.setattr(ranking_depth, "CAPPED_R", 4)
     labels = codes(3, 6, 9)

@@ -8,12 +8,9 @@ from scipy import stats
 
 from evalkit.neighbours.exact import nearest
 from evalkit.stats import graph_intervals as intervals
-from evalkit.stats import labelled_graph as graph_scores
 from evalkit.stats.graph_intervals import calibrate, mean_interval
 from evalkit.stats.jackknife import jackknife
-from evalkit.stats.labelled_graph import LabelledGraph
-
-PATHS = pytest.mark.parametrize("small", [10**6, 0], ids=["arrays", "compiled"])
+from evalkit.stats.labelled_graph import LabelledGraph, label_statistic
 
 
 def unit(x: np.ndarray) -> np.ndarray:
@@ -37,10 +34,8 @@ def scores_from_scratch(x: np.ndarray, labels: np.ndarray, ks) -> np.ndarray:
     return np.array([np.nanmean(rows, axis=1), np.nanmean(means, axis=1)])
 
 
-@PATHS
 @pytest.mark.parametrize("sizes", [(8, 8, 8), (3, 5, 9, 6)])
-def test_pseudo_values_are_those_of_really_deleting_every_text(monkeypatch, small, sizes):
-    monkeypatch.setattr(graph_scores, "SMALL", small)
+def test_pseudo_values_are_those_of_really_deleting_every_text(sizes):
     labels = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
     n = len(labels)
     x = unit(np.random.default_rng(0).normal(size=(n, 5)) + np.eye(5)[labels])
@@ -54,9 +49,29 @@ def test_pseudo_values_are_those_of_really_deleting_every_text(monkeypatch, smal
         np.testing.assert_allclose(found.pseudo[:, :, m], n * whole - (n - 1) * without, atol=1e-10)
 
 
-@PATHS
-def test_the_pairs_part_is_the_sum_of_squared_effects(monkeypatch, small):
-    monkeypatch.setattr(graph_scores, "SMALL", small)
+@pytest.mark.parametrize(("depth", "listed"), [(2, 5), (3, 8), (3, 14)], ids=["complement", "few listed", "all listed"])
+def test_tied_texts_are_deleted_in_expectation(depth, listed):
+    """Against graphs of the corpora that really lack one text."""
+    labels = np.arange(15, dtype=np.int32) % 3
+    x = unit(np.random.default_rng(0).normal(size=(15, 6)))
+    x[:6] = unit((np.random.default_rng(depth).random((6, 6)) < 0.5).astype(float))
+    x[12:] = x[:3]
+    names, ks = ["k1", "k", "r", "m"], [1, depth]
+
+    def scores(keep):
+        laid = LabelledGraph.of(nearest(x[keep], keep.size - 1), np.bincount(labels[keep]), ks, r_scores=True)
+        found = label_statistic(laid, names)(labels[keep][None])
+        return np.array([[found[name + suffix][0] for name in names] for suffix in ("", "_macro")])
+
+    found = jackknife(LabelledGraph.of(nearest(x, listed), np.bincount(labels), ks, r_scores=True), labels)
+    whole = scores(np.arange(15))
+    np.testing.assert_allclose(found.means, whole, atol=1e-12)
+    for m in range(15):
+        without = scores(np.delete(np.arange(15), m))
+        np.testing.assert_allclose(found.pseudo[:, :, m], 15 * whole - 14 * without, atol=1e-10)
+
+
+def test_the_pairs_part_is_the_sum_of_squared_effects():
     labels = np.repeat(np.arange(3, dtype=np.int32), 8)
     x = unit(np.random.default_rng(1).normal(size=(24, 5)))
     found = jackknife(LabelledGraph.of(nearest(x, 8), np.bincount(labels), [3], r_scores=False), labels)

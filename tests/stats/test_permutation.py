@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evalkit.stats.permutation import adjust, build_score, draw_once, p_value, permutation_count, permute_scores
+from evalkit.stats.permutation import adjust, build_score, p_value, permutation_count, permute_scores
 
 
 def test_p_value_by_hand():
@@ -64,31 +64,7 @@ def test_a_score_takes_its_chance_from_the_null_unless_there_is_a_closed_form():
     assert (score.value, score.p_value, score.adjusted) == (None, None, None)
 
 
-def test_a_remembered_draw_leaves_result_and_generator_as_drawing_does():
-    drawn = []
-
-    def two(rng):
-        def draw():
-            drawn.append(1)
-            return rng.normal(size=3)
-
-        return draw_once(rng, "three", draw), rng.integers(100, size=2, dtype=np.int32)
-
-    generators = [np.random.default_rng(seed) for seed in (5, 5, 6)]
-    (first, after), (again, after_again), (other, _) = (two(rng) for rng in generators)
-    np.testing.assert_array_equal(first, np.random.default_rng(5).normal(size=3))
-    np.testing.assert_array_equal(first, again)
-    np.testing.assert_array_equal(after, after_again)
-    assert (first != other).all()
-    assert len(drawn) == 2
-    assert draw_once(generators[0], "three", lambda: 1) == 1  # where the generator stands elsewhere, it draws
-    philox = [np.random.Generator(np.random.Philox(1)) for _ in range(2)]
-    assert [draw_once(rng, "one", lambda rng=rng: rng.integers(9)) for rng in philox] == [
-        np.random.Generator(np.random.Philox(1)).integers(9)
-    ] * 2
-
-
-def test_remembered_relabellings_are_the_same_in_any_blocks():
+def test_permutations_are_the_same_in_any_blocks():
     labels = np.repeat(np.arange(3, dtype=np.int32), [2, 3, 5])
 
     def statistic(drawn):
