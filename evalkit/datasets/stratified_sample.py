@@ -15,7 +15,7 @@ def stratify(table: Table, rows: list[int], limit: int, seed: int) -> tuple[list
     labels, codes = np.unique([str(table.labels[row]) for row in rows], return_inverse=True)
     sizes = np.bincount(codes)
     shares = allot(sizes, limit)
-    drawn = [rows[place] for place in draw_rows(codes, shares, np.random.default_rng(seed))]
+    drawn = [rows[place] for place in draw_rows(codes.astype(np.int32), shares, np.random.default_rng(seed))]
     kept = int(np.count_nonzero(shares))
     if kept == len(labels):
         return drawn, []
