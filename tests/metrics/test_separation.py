@@ -16,7 +16,6 @@ from evalkit.metrics.separation import (
     evaluate,
     silhouette_samples,
 )
-from evalkit.stats import stratified_rows as null_sample
 from evalkit.types import NeighbourGraph, Sample, Ties
 
 NO_TIES = Ties(*(np.zeros(n, dtype=t) for n, t in ((0, "i8"), (1, "i8"), (0, "i4"), (0, "?"), (0, "i8"))))
@@ -215,13 +214,6 @@ def test_a_large_corpus_has_its_null_on_a_stated_sample(monkeypatch):
     assert scores["silhouette"].value == pytest.approx(silhouette_samples(unit, labels).mean())
     assert scores["silhouette"].parameters["null_texts"] == pytest.approx(80, abs=2)
     assert scores["silhouette"].p_value == 0.01
-
-
-def test_a_stratified_sample_keeps_proportions_and_small_labels():
-    labels = np.repeat([0, 1, 2], [700, 297, 3]).astype(np.int32)
-    rows = null_sample.stratified_rows(labels, 100, np.random.default_rng(0))
-    assert np.array_equal(np.bincount(labels[rows]), [70, 30, 2])
-    assert np.array_equal(rows, np.unique(rows))
 
 
 @pytest.mark.slow
