@@ -9,43 +9,72 @@ Rosenberg & Hirschberg 2007, "V-Measure", EMNLP-CoNLL.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 from scipy.special import xlogy
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from evalkit.metrics.kmeans import assign_clusters
 from evalkit.stats.permutation import build_score, permutation_count
 from evalkit.stats.stratified_rows import LARGE, stratified_rows
-from evalkit.types import Evaluation, Sample, Score
+from evalkit.types import Evaluation, Sample, Score, Vectors
 
-__all__ = ["ami", "ari", "evaluate", "mutual_information", "v_measure"]
+__all__ = ["ami", "ari", "assign_clusters", "evaluate", "mutual_information", "v_measure"]
 
-TABLE_VALUES = 1 << 22
-"""Entries of the permuted tables that are held at a time."""
+Floats = NDArray[np.float64]
+Tables = NDArray[np.int64]
+
+TABLE_VALUES = 1 << 22  # entries of permuted tables in memory
+SPARSE = 0.05  # share of non-zero values below which vectors (of word counts) are fitted as a sparse matrix
 
 
-def mutual_information(tables: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Mutual information in nats of contingency tables.
+def assign_clusters(
+    unit: Vectors, rows: NDArray[np.int64], n_clusters: int, seed: int, *, starts: int
+) -> NDArray[np.int32]:
+    """k-means clusters of all texts, fitted on some of them.
 
     Parameters
     ----------
-    tables
-        (…, R, C) int64 counts.
+    unit
+        (N, d) float32 vectors.
+    rows
+        (F,) int64 texts to fit on, F of at least `n_clusters`; the starts are drawn in this order.
+    n_clusters, seed, starts
+        k, the seed of the k-means++ starts and their number; the start of least inertia is kept.
 
     Returns
     -------
     ndarray
-        (…,) float64, at least 0.
+        (N,) int32 codes 0 … k − 1, of which some stay unused where fewer than k vectors differ.
+
+    References
+    ----------
+    Arthur & Vassilvitskii 2007, "k-means++: The advantages of careful seeding", SODA.
     """
-    return np.asarray(
-        np.maximum(_entropy(tables.sum(axis=-1)) + _entropy(tables.sum(axis=-2)) - _entropy(_flat(tables)), 0.0)
-    )
+    from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
+
+    fitted = unit[rows]
+    thin = np.count_nonzero(fitted) < SPARSE * fitted.size
+    model = KMeans(n_clusters, n_init=starts, random_state=seed, copy_x=False)
+    # One thread: two that wait for each other in a loop take ten times the processor time.
+    with warnings.catch_warnings(), threadpool_limits(1):
+        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct vectors than clusters: `evaluate` warns
+        model.fit(sparse.csr_matrix(fitted) if thin else fitted)
+        return np.asarray(model.predict(unit), dtype=np.int32)
 
 
-def ami(tables: NDArray[np.int64], expected: float) -> NDArray[np.float64]:
+def mutual_information(tables: Tables) -> Floats:
+    """(…,) mutual information in nats of (…, R, C) contingency tables."""
+    joint = _entropy(tables.reshape(*tables.shape[:-2], -1))
+    return np.asarray(np.maximum(_entropy(tables.sum(axis=-1)) + _entropy(tables.sum(axis=-2)) - joint, 0.0))
+
+
+def ami(tables: Tables, expected: float) -> Floats:
     """Adjusted mutual information (arithmetic mean of the entropies): at most 1, 0 expected by chance.
 
     Parameters
@@ -68,42 +97,21 @@ def ami(tables: NDArray[np.int64], expected: float) -> NDArray[np.float64]:
     return _ratio(mutual_information(tables) - expected, mean_entropy - expected)
 
 
-def ari(tables: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Adjusted Rand index: at most 1, 0 expected by chance.
-
-    Parameters
-    ----------
-    tables
-        (…, R, C) int64 contingency tables.
-
-    Returns
-    -------
-    ndarray
-        (…,) float64; NaN where all tables of these margins have the same index.
+def ari(tables: Tables) -> Floats:
+    """Adjusted Rand index of (…, R, C) contingency tables: at most 1, 0 expected by chance; NaN as in `ami`.
 
     References
     ----------
     Hubert & Arabie 1985, J. Classif. 2.
     """
-    together = _pairs(_flat(tables))
-    rows, columns = _pairs(tables.sum(axis=-1)), _pairs(tables.sum(axis=-2))
     n = tables.sum(axis=(-2, -1)).astype(np.float64)
+    rows, columns = _pairs(tables.sum(axis=-1)), _pairs(tables.sum(axis=-2))
     expected = rows * columns / (n * (n - 1) / 2)
-    return _ratio(together - expected, (rows + columns) / 2 - expected)
+    return _ratio(_pairs(tables.reshape(*tables.shape[:-2], -1)) - expected, (rows + columns) / 2 - expected)
 
 
-def v_measure(tables: NDArray[np.int64]) -> NDArray[np.float64]:
-    """V-measure: from 0 to 1, and well above 0 by chance where there are many labels.
-
-    Parameters
-    ----------
-    tables
-        (…, R, C) int64 contingency tables.
-
-    Returns
-    -------
-    ndarray
-        (…,) float64; NaN where labels and clusters are one group each.
+def v_measure(tables: Tables) -> Floats:
+    """V-measure of (…, R, C) contingency tables: from 0 to 1, and well above 0 by chance with many labels.
 
     References
     ----------
@@ -113,23 +121,19 @@ def v_measure(tables: NDArray[np.int64]) -> NDArray[np.float64]:
     return _ratio(2 * mutual_information(tables), both)
 
 
-def _flat(tables: NDArray[np.int64]) -> NDArray[np.int64]:
-    return tables.reshape(*tables.shape[:-2], -1)
-
-
-def _ratio(value: NDArray[np.float64], best: NDArray[np.float64]) -> NDArray[np.float64]:
+def _ratio(value: Floats, best: Floats) -> Floats:
     """Quotient; NaN where the best is 0."""
     undefined = np.full(np.broadcast_shapes(value.shape, best.shape), np.nan)
     return np.asarray(np.divide(value, best, out=undefined, where=np.abs(best) > 1e-12))
 
 
-def _pairs(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+def _pairs(counts: Tables) -> Floats:
     """Pairs within the groups of the last axis; in double precision, since a million texts have 5·10¹¹."""
     exact = counts.astype(np.float64)
     return np.asarray((exact * (exact - 1) / 2).sum(axis=-1))
 
 
-def _entropy(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+def _entropy(counts: Tables) -> Floats:
     """Entropy in nats of the groups of the last axis."""
     n = counts.sum(axis=-1)
     return np.asarray(np.log(n) - xlogy(counts, counts).sum(axis=-1) / n)
@@ -159,13 +163,13 @@ def evaluate(sample: Sample, rng: np.random.Generator, *, fit_sample: int = 20_0
     seed = int(rng.integers(2**31))
     clusters = assign_clusters(unit, order, sample.n_labels, seed, starts=parameters["starts"])
     table = contingency_matrix(labels, clusters).astype(np.int64)
-    warnings: tuple[str, ...] = ()
+    found: tuple[str, ...] = ()
     if table.shape[1] < sample.n_labels:
-        warnings = (f"k-means found {table.shape[1]} groups for {sample.n_labels} labels: too few vectors differ.",)
-    return Evaluation(scores=_scores(table, rng, parameters), warnings=warnings)
+        found = (f"k-means found {table.shape[1]} groups for {sample.n_labels} labels: too few vectors differ.",)
+    return Evaluation(scores=_scores(table, rng, parameters), warnings=found)
 
 
-def _scores(table: NDArray[np.int64], rng: np.random.Generator, parameters: Mapping[str, Any]) -> tuple[Score, ...]:
+def _scores(table: Tables, rng: np.random.Generator, parameters: Mapping[str, Any]) -> tuple[Score, ...]:
     """Scores with their nulls; permuting labels is drawing a table of the same margins, so no text is touched."""
     from scipy import stats
     from sklearn.metrics.cluster import expected_mutual_information

@@ -18,6 +18,7 @@ from scipy.spatial.distance import cdist
 
 from evalkit.errors import RequestError
 from evalkit.metrics.label_pairs import embedding_rates, map_rates, pair_accuracy
+from evalkit.stats.mean_intervals import mean_by_label
 from evalkit.stats.permutation import build_score
 from evalkit.stats.stratified_rows import stratified_rows
 from evalkit.types import Codes, Evaluation, Points, Sample, Score, Vectors
@@ -26,16 +27,10 @@ __all__ = ["chance", "continuity_samples", "evaluate", "label_faithfulness", "tr
 
 Floats = NDArray[np.float64]
 
-ALL_TEXTS = 5_000
-"""Up to this number every text is a query."""
-
+ALL_TEXTS = 5_000  # up to this number every text is a query
 MOST_QUERIES, FEWEST_QUERIES = 2_000, 300
-WORK = 2e11
-"""Multiplications that the queries' similarities may cost: some seconds."""
-
-BLOCK_VALUES = 1 << 22
-"""Similarities that are held at a time."""
-
+WORK = 2e11  # multiplications that the queries' similarities may cost: some seconds
+BLOCK_VALUES = 1 << 22  # similarities in memory
 INTERVAL = "none: conditional on the map, which is one draw"
 
 
@@ -60,10 +55,8 @@ def trustworthiness_samples(unit: Vectors, rows: NDArray[np.int64], near_on_map:
     ----------
     unit
         (N, d) float32 vectors of length 1; ranks are by cosine.
-    rows
-        (Q,) int64 texts to score.
-    near_on_map
-        (Q, K) int32 their nearest others on the map, K below N/2.
+    rows, near_on_map
+        (Q,) int64 texts to score, and (Q, K) int32 their nearest others on the map, K below N/2.
 
     Returns
     -------
@@ -84,10 +77,8 @@ def continuity_samples(points: Points, rows: NDArray[np.int64], near: NDArray[np
     ----------
     points
         (N, 2) float64 coordinates.
-    rows
-        (Q,) int64 texts to score.
-    near
-        (Q, K) int32 their nearest others in the embedding, K below N/2.
+    rows, near
+        (Q,) int64 texts to score, and (Q, K) int32 their nearest others in the embedding, K below N/2.
 
     Returns
     -------
@@ -120,15 +111,12 @@ def _unpenalised(
 
 def _ranks(nearness: NDArray[np.floating[Any]], rows: NDArray[np.int64], others: NDArray[np.int32]) -> Floats:
     """(Q, K) ranks of some texts among all others of each query, 1 the nearest; overwrites the query's own column."""
-    queries = np.arange(rows.size)
-    nearness[queries, rows] = -np.inf
     ranks = np.empty(others.shape)
-    for place, texts in enumerate(others.T):
-        level = nearness[queries, texts][:, None]
-        # The mean rank of the tied lies between the numbers of nearer texts and of texts at least as near.
-        ranks[:, place] = (
-            np.count_nonzero(nearness > level, axis=1) + np.count_nonzero(nearness >= level, axis=1) + 1
-        ) / 2
+    for query, (near, own, texts) in enumerate(zip(nearness, rows, others, strict=True)):
+        near[own] = -np.inf
+        for place, level in enumerate(near[texts]):
+            # The mean rank of the tied lies between the number of nearer texts and that of texts at least as near.
+            ranks[query, place] = (np.count_nonzero(near > level) + np.count_nonzero(near >= level) + 1) / 2
     return ranks
 
 
@@ -184,27 +172,24 @@ def evaluate(sample: Sample, rng: np.random.Generator, *, k: int = 10) -> Evalua
     k = min(k, (n - 1) // 2, sample.plane.indices.shape[1], sample.graph.indices.shape[1])
     places = _places(sample, rng)
     rows = places if sample.graph.queries is None else np.asarray(sample.graph.queries[places])
-    values = {
-        "trustworthiness": trustworthiness_samples(sample.unit, rows, sample.plane.indices[places, :k]),
-        "continuity": continuity_samples(sample.points, rows, sample.graph.indices[places, :k]),
-    }
+    trust = trustworthiness_samples(sample.unit, rows, sample.plane.indices[places, :k])
+    continuity = continuity_samples(sample.points, rows, sample.graph.indices[places, :k])
     parameters: dict[str, Any] = {"K": k, "interval": INTERVAL}
     if rows.size < n:
         parameters["queries"] = int(rows.size)
     scores, per_text = [], {}
-    for name, each in values.items():
+    for name, each in (("trustworthiness", trust), ("continuity", continuity)):
         column = f"faithfulness/{name}_at_{k}"
         per_text[column] = np.full(n, np.nan)
         per_text[column][rows] = each
+        macro = float(mean_by_label(each, sample.labels[rows], sample.n_labels).mean())
         scores += [
             _score(column, float(each.mean()), parameters, chance(n, k)),
-            _score(f"{column}_macro", _macro(each, sample.labels[rows]), parameters, chance(n, k)),
+            _score(f"{column}_macro", macro, parameters, chance(n, k)),
         ]
-    trust, continuity = label_faithfulness(sample.unit, sample.points, sample.labels, sample.n_labels)
-    scores += [
-        _score("faithfulness/label_trustworthiness", trust, {"interval": INTERVAL}),
-        _score("faithfulness/label_continuity", continuity, {"interval": INTERVAL}),
-    ]
+    of_labels = label_faithfulness(sample.unit, sample.points, sample.labels, sample.n_labels)
+    for name, value in zip(("label_trustworthiness", "label_continuity"), of_labels, strict=True):
+        scores.append(_score(f"faithfulness/{name}", value, {"interval": INTERVAL}))
     return Evaluation(scores=tuple(scores), per_text=per_text)
 
 
@@ -221,9 +206,3 @@ def _places(sample: Sample, rng: np.random.Generator) -> NDArray[np.int64]:
         return np.arange(n)
     count = int(np.clip(WORK / (n * d), FEWEST_QUERIES, MOST_QUERIES))
     return stratified_rows(labels, count, rng)
-
-
-def _macro(values: Floats, labels: Codes) -> float:
-    """Mean over the labels that occur of the label's mean."""
-    sizes, sums = np.bincount(labels), np.bincount(labels, weights=values)
-    return float((sums[sizes > 0] / sizes[sizes > 0]).mean())

@@ -24,10 +24,8 @@ from evalkit.types import Codes, Evaluation, Sample, Score, Vectors
 
 __all__ = ["alignment", "anisotropy", "evaluate", "uniform_uniformity", "uniformity"]
 
-EXACT_TEXTS = 1024
-"""Up to this number of texts uniformity takes all pairs."""
-
-BLOCK_PAIRS = 1 << 14
+EXACT_TEXTS = 1024  # up to this number of texts uniformity takes all pairs
+BLOCK_PAIRS = 1 << 10
 
 
 def anisotropy(unit: Vectors) -> float:
@@ -92,10 +90,8 @@ def uniformity(unit: Vectors, rng: np.random.Generator, *, pairs: int = 1_000_00
     ----------
     unit
         (N, d) float32 vectors of length 1.
-    rng
-        Draws the pairs.
-    pairs
-        Number of pairs drawn with replacement; up to 1,024 texts all pairs are taken instead.
+    rng, pairs
+        Source and number of the pairs drawn, with replacement; up to 1,024 texts all pairs are taken instead.
 
     References
     ----------
@@ -121,13 +117,7 @@ def uniformity(unit: Vectors, rng: np.random.Generator, *, pairs: int = 1_000_00
 
 
 def uniform_uniformity(dimension: int) -> float:
-    """Uniformity of the uniform distribution on the sphere: ‖x − y‖² = 2 − 2c, and E exp(4c) = ₀F₁(d/2; 4).
-
-    Parameters
-    ----------
-    dimension
-        d, at least 1.
-    """
+    """Uniformity of the uniform distribution on the sphere in d dimensions: E exp(4c) = ₀F₁(d/2; 4), c the cosine."""
     return float(-4 + np.log(hyp0f1(dimension / 2, 4.0)))
 
 
@@ -151,12 +141,10 @@ def evaluate(
     n, dimension = unit.shape
     distances = neighbour_distances(unit, graph) if graph.indices.shape[1] > 1 else np.zeros((0, 2))
     gaussian, queries = gaussian_intrinsic_dimension(n, dimension, rng) if n > 2 else (float("nan"), 0)
+    texts = int((distances[:, 0] > 1e-6).sum())
     searched = {
-        "exact_graph": graph.exact,
-        "graph_recall": graph.recall,
-        "chance_queries": queries,
-        "texts": int((distances[:, 0] > 1e-6).sum()),
-    }
+        "exact_graph": graph.exact, "graph_recall": graph.recall, "chance_queries": queries, "texts": texts,
+    }  # fmt: skip
     spread = {"pairs": n * (n - 1) // 2 if n <= EXACT_TEXTS else pairs}
     return Evaluation(
         scores=(

@@ -18,14 +18,9 @@ from evalkit.types import NeighbourGraph, Sample, Score, Vectors
 
 __all__ = ["hubness", "hubness_score"]
 
-OCCURRENCES = 10
-"""K of the occurrence counts."""
-
-GAUSSIAN_SAMPLE = 10_000
-"""Texts in a Gaussian draw, at most: an exact graph of more costs minutes."""
-
-GAUSSIAN_TEXTS = 2_000
-"""Texts in all Gaussian draws together, where one draw has fewer."""
+OCCURRENCES = 10  # K of the occurrence counts
+GAUSSIAN_SAMPLE = 10_000  # largest Gaussian draw: an exact graph of more texts costs minutes
+GAUSSIAN_TEXTS = 2_000  # texts in all Gaussian draws together, where one draw has fewer
 
 
 def hubness(graph: NeighbourGraph, k: int = OCCURRENCES) -> float | None:
@@ -79,15 +74,7 @@ def _occurrences(graph: NeighbourGraph, k: int) -> NDArray[np.float64]:
 
 
 def hubness_score(sample: Sample, rng: np.random.Generator) -> Score:
-    """Hubness, with that of Gaussian vectors of the same number and dimension as chance; a diagnostic.
-
-    Parameters
-    ----------
-    sample
-        Reads the whole neighbour graph and the shape of the vectors.
-    rng
-        Draws the Gaussian vectors.
-    """
+    """Hubness as a diagnostic, with that of Gaussian vectors of the same number and dimension as its chance level."""
     graph = sample.whole_graph
     n, d = sample.unit.shape
     k = min(OCCURRENCES, n - 1)

@@ -15,53 +15,39 @@ __all__ = ["convex_hulls", "foreign_points", "hull_areas", "shared_areas"]
 
 @compiled
 def convex_hulls(
-    points: NDArray[np.float64], order: NDArray[np.int64], labels: NDArray[np.int32], n_labels: int, flat: float
+    points: NDArray[np.float64], starts: NDArray[np.int64], flat: float
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Convex hull of each label's points, by monotone chain.
 
     Parameters
     ----------
     points
-        (N, 2) float64.
-    order
-        (N,) point numbers in ascending order of x, then y.
-    labels
-        (N,) int32 codes 0 … n_labels − 1.
-    n_labels
-        Number of labels k.
+        (N, 2) float64, label after label, each label's in ascending order of x, then y.
+    starts
+        (k + 1,) int64 first point of each label, and N.
     flat
         Twice the area up to which a triangle counts as collinear.
 
     Returns
     -------
     tuple
-        (V, 2) float64 corners, counter-clockwise, label after label; (k + 1,) int64 first corner of each label.
+        (V, 2) float64 corners, counter-clockwise, label after label; (k + 1,) int64 first corner of each label, and V.
 
     References
     ----------
     Andrew 1979, "Another efficient algorithm for convex hulls in two dimensions", Inf. Process. Lett. 9.
     """
-    n = order.size
-    starts = np.zeros(n_labels + 1, dtype=np.int64)
-    for i in range(n):
-        starts[labels[i] + 1] += 1
-    for label in range(n_labels):
-        starts[label + 1] += starts[label]
-    place = starts[:-1].copy()
-    grouped = np.empty(n, dtype=np.int64)
-    for i in range(n):
-        grouped[place[labels[order[i]]]] = order[i]
-        place[labels[order[i]]] += 1
-    corners = np.empty((2 * n + 2 * n_labels, 2))
-    begins = np.zeros(n_labels + 1, dtype=np.int64)
+    k = starts.size - 1
+    corners = np.empty((2 * points.shape[0] + 2 * k, 2))
+    begins = np.zeros(k + 1, dtype=np.int64)
     used = 0
-    for label in range(n_labels):
+    for label in range(k):
         first, last = starts[label], starts[label + 1]
         begin = used
         for turn in range(2):  # the lower chain from left to right, then the upper chain back
             anchor = used
             for step in range(first, last):
-                i = grouped[step] if turn == 0 else grouped[first + last - 1 - step]
+                i = step if turn == 0 else first + last - 1 - step
                 x, y = points[i, 0], points[i, 1]
                 if used > anchor and corners[used - 1, 0] == x and corners[used - 1, 1] == y:
                     continue
@@ -93,17 +79,7 @@ def hull_areas(corners: NDArray[np.float64], begins: NDArray[np.int64]) -> NDArr
 
 @compiled
 def shared_areas(corners: NDArray[np.float64], begins: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Intersection area of every two hulls, by Sutherland and Hodgman's clipping.
-
-    Parameters
-    ----------
-    corners, begins
-        From `convex_hulls`.
-
-    Returns
-    -------
-    ndarray
-        (k, k) float64, filled above the diagonal; 0 where one of the two hulls has no area.
+    """(k, k) intersection areas of the hulls that `convex_hulls` returns, filled above the diagonal.
 
     References
     ----------
@@ -139,7 +115,7 @@ def foreign_points(
     begins: NDArray[np.int64],
     tolerance: float,
 ) -> NDArray[np.bool_]:
-    """Whether a point lies inside, or on the boundary of, the hull of another label.
+    """(N,) whether a point lies inside, or on the boundary of, the hull of another label.
 
     Parameters
     ----------
@@ -149,11 +125,6 @@ def foreign_points(
         From `convex_hulls`.
     tolerance
         Distance up to which a point is on a boundary, a segment or another point.
-
-    Returns
-    -------
-    ndarray
-        (N,) bool.
     """
     low, high, _ = _bounds(corners, begins)
     foreign = np.zeros(labels.size, dtype=np.bool_)

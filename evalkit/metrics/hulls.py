@@ -23,20 +23,12 @@ from evalkit.types import Codes, Evaluation, Points, Sample, Vectors
 
 __all__ = ["HullScores", "evaluate", "score_hulls"]
 
-MANY_LABELS = 50
-"""From this number of labels on there are so many pairs that the null has 19 permutations."""
-
-NULL_TEXTS = 20_000
-BOUNDARY = 1e-9
-"""Points nearer than this share of the map's extent to a boundary are on it."""
-
-FLAT = 1e-12
-"""Areas up to this share of the extent's square are none."""
-
-PAIR_TEXTS = 250
-"""Texts of a label that a pair's chance level is permuted over."""
-
-MANY_PAIRS = 500
+MANY_LABELS = 50  # from here on the null has 19 permutations instead of 99
+NULL_TEXTS = 20_000  # of a large corpus
+BOUNDARY = 1e-9  # share of the map's extent within which a point is on a boundary
+FLAT = 1e-12  # share of the extent's square up to which an area counts as 0
+PAIR_TEXTS = 250  # texts of a label that a pair's chance level is permuted over
+MANY_PAIRS = 500  # above it a pair's chance level has 19 permutations instead of 99
 INTERVAL = "none: the map is one draw, and every hull hangs on its outermost texts"
 
 
@@ -81,7 +73,9 @@ def score_hulls(points: Points, labels: Codes, n_labels: int) -> HullScores:
     """
     extent = float(np.ptp(points, axis=0).max())
     flat = FLAT * extent**2
-    corners, begins = convex_hulls(points, np.lexsort((points[:, 1], points[:, 0])), labels, n_labels, flat)
+    order = np.lexsort((points[:, 1], points[:, 0], labels))
+    starts = np.concatenate([[0], np.cumsum(np.bincount(labels, minlength=n_labels))])
+    corners, begins = convex_hulls(points[order], starts, flat)
     areas, shared = hull_areas(corners, begins), shared_areas(corners, begins)
     a, b = (codes.astype(np.int32) for codes in np.nonzero(shared > flat))
     intersection = shared[a, b]

@@ -16,12 +16,8 @@ from evalkit.types import NeighbourGraph, Vectors
 __all__ = ["gaussian_intrinsic_dimension", "intrinsic_dimension", "neighbour_distances"]
 
 BLOCK_ROWS = 1024
-KEPT_SHARE = 0.9
-"""The largest tenth of the ratios is left out, as the authors do: outliers and boundaries bend the line."""
-
-GAUSSIAN_WORK = 1e11
-"""Multiplications that the Gaussian search may cost."""
-
+KEPT_SHARE = 0.9  # of the ratios; the authors leave out the largest, since outliers and boundaries bend the line
+GAUSSIAN_WORK = 1e11  # multiplications that the Gaussian search may cost
 FEWEST_QUERIES, MOST_QUERIES = 256, 2048
 
 
@@ -80,17 +76,8 @@ def intrinsic_dimension(distances: NDArray[np.float64]) -> float:
 def gaussian_intrinsic_dimension(n: int, dimension: int, rng: np.random.Generator) -> tuple[float, int]:
     """TwoNN estimate of `n` Gaussian vectors scaled to length 1, which depends on N and stays far below d.
 
-    Parameters
-    ----------
-    n, dimension
-        Number of vectors, and of their dimensions.
-    rng
-        Seeds the vectors, which are drawn block by block: they need not fit into memory.
-
-    Returns
-    -------
-    tuple
-        The estimate, and the number of vectors whose neighbours were searched among all n.
+    The vectors are drawn block by block, so that they need not fit into memory. Returns the estimate, and the number
+    of vectors whose neighbours were searched among all n.
     """
     queries = int(min(n, np.clip(GAUSSIAN_WORK // (n * dimension), FEWEST_QUERIES, MOST_QUERIES)))
     seed = int(rng.integers(2**63))

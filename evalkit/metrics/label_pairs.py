@@ -36,10 +36,8 @@ def embedding_rates(unit: Vectors, labels: Codes, n_labels: int) -> Floats:
     ----------
     unit
         (N, d) float32 vectors of length 1.
-    labels
-        (N,) int32 codes 0 … n_labels − 1.
-    n_labels
-        Number of labels k.
+    labels, n_labels
+        (N,) int32 codes 0 … k − 1, and their number k.
 
     Returns
     -------
@@ -72,15 +70,8 @@ def map_rates(points: Points, labels: Codes, n_labels: int) -> Floats:
 
     Parameters
     ----------
-    points
-        (N, 2) float64 coordinates.
-    labels, n_labels
-        As in `embedding_rates`.
-
-    Returns
-    -------
-    ndarray
-        (k, k) float64, as in `embedding_rates`.
+    points, labels, n_labels
+        (N, 2) float64 coordinates; the others, and what is returned, are as in `embedding_rates`.
     """
     centred = points - points.mean(axis=0)
     tolerance = 1e-12 * float(np.square(np.ptp(points, axis=0)).sum())
@@ -108,10 +99,8 @@ def accuracy_intervals(rates: Floats, sizes: NDArray[np.int64], a: Codes, b: Cod
 
     Parameters
     ----------
-    rates
-        (k, k) from `embedding_rates`.
-    sizes
-        (k,) int64 texts of each label.
+    rates, sizes
+        (k, k) from `embedding_rates`, and (k,) int64 texts of each label.
     a, b
         (P,) label codes of the pairs.
 
@@ -147,9 +136,9 @@ def chance_accuracies(
     *,
     permutations: int,
 ) -> Floats:
-    """Mean accuracy of each pair of labels when their texts are shuffled between the two.
+    """(P,) mean accuracies of pairs of labels when their texts are shuffled between the two.
 
-    It lies below one half: leaving a text out moves its own centroid away from it, the more so the smaller the labels
+    They lie below one half: leaving a text out moves its own centroid away from it, the more so the smaller the labels
     are and the closer all vectors lie to one direction.
 
     Parameters
@@ -160,15 +149,8 @@ def chance_accuracies(
         Text numbers of each label (or of a sample of them).
     a, b
         (P,) label codes of the pairs.
-    rng
-        Draws the permutations.
-    permutations
-        Number of permutations of each pair.
-
-    Returns
-    -------
-    ndarray
-        (P,) float64 from 0 to 1.
+    rng, permutations
+        Source of the permutations, and their number for each pair.
     """
 
     def shuffle(first: int, second: int, draws: np.random.Generator) -> float:

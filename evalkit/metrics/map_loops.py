@@ -9,8 +9,7 @@ from evalkit.runtime.compiled import compiled
 
 __all__ = ["centroid_hits", "silhouettes"]
 
-TEXTS, QUERIES = 128, 64
-"""Size of the block of distances that is held at a time."""
+TEXTS, QUERIES = 128, 64  # the block of distances in memory
 
 
 @compiled
@@ -21,28 +20,19 @@ def silhouettes(
     rows: NDArray[np.int64],
     tolerance: float,
 ) -> NDArray[np.float64]:
-    """Euclidean silhouettes of some texts under each of several labellings.
+    """(P, Q) Euclidean silhouettes of some texts under each of several labellings, as `map_separation` defines them.
 
     A distance is computed once for all labellings. The sums of 64 queries lie side by side, so that they are added
     with vector instructions.
 
     Parameters
     ----------
-    points
-        (N, 2) float64.
-    labellings
-        (P, N) int32 codes 0 … k − 1, with the same label sizes in every row.
-    sizes
-        (k,) int64 texts of each label.
+    points, labellings, sizes
+        (N, 2) float64; (P, N) int32 codes 0 … k − 1; (k,) int64 texts of each label, the same in every labelling.
     rows
         (Q,) int64 texts to score against all.
     tolerance
         Mean distances up to this count as 0; the silhouette is 0 where both are.
-
-    Returns
-    -------
-    ndarray
-        (P, Q) float64 in [−1, 1]; 0 for the only text of a label.
     """
     n = points.shape[0]
     values = np.zeros((labellings.shape[0], rows.size))
@@ -89,21 +79,14 @@ def _silhouette(sums: NDArray[np.float64], own: int, sizes: NDArray[np.int64], t
 def centroid_hits(
     points: NDArray[np.float64], labels: NDArray[np.int32], sizes: NDArray[np.int64], tolerance: float
 ) -> NDArray[np.float64]:
-    """Whether the nearest label mean is the text's own, the text left out of it.
+    """(N,) leave-one-out centroid hits, as `map_separation.centroid_accuracy_samples` defines them.
 
     Parameters
     ----------
-    points
-        (N, 2) float64.
-    labels, sizes
-        (N,) int32 codes 0 … k − 1 and (k,) int64 texts of each.
+    points, labels, sizes
+        (N, 2) float64; (N,) int32 codes 0 … k − 1; (k,) int64 texts of each label.
     tolerance
         Squared distances that differ by no more are equal.
-
-    Returns
-    -------
-    ndarray
-        (N,) float64: 1, 0, or 1/t where the own mean is one of t equally near; 0 for the only text of a label.
     """
     k = sizes.size
     sums = np.zeros((k, 2))

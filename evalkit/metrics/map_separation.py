@@ -28,19 +28,11 @@ from evalkit.types import Codes, Evaluation, Points, Sample
 
 __all__ = ["centroid_accuracy_samples", "evaluate", "silhouette_samples"]
 
-NULL_QUERIES = 1_000
-"""Texts whose silhouettes make a permuted score; each is scored against all texts."""
-
-QUERIES = 20_000
-"""Texts scored in a large corpus."""
-
-BLOCK = 64
-"""Labellings scored at a time, shared among the threads."""
-
+NULL_QUERIES = 1_000  # texts whose silhouettes, each against all texts, make a permuted score
+QUERIES = 20_000  # texts scored in a large corpus
+BLOCK = 64  # labellings scored at a time, shared among the threads
 THREADS = 2
-SAME = 1e-12
-"""Distances up to this share of the map's extent are none."""
-
+SAME = 1e-12  # share of the map's extent up to which a distance counts as 0
 NAMES = ("silhouette", "silhouette_macro", "centroid_accuracy", "centroid_accuracy_macro")
 INTERVALS = {
     "silhouette": "none: the map is one draw, and texts share their labels' mean distances",
@@ -190,11 +182,10 @@ def _null(
 
 
 def _means(
-    silhouette: NDArray[np.float64], silhouette_labels: Codes, hits: NDArray[np.float64], labels: Codes
+    apart: NDArray[np.float64], apart_labels: Codes, hits: NDArray[np.float64], labels: Codes
 ) -> tuple[float, ...]:
-    """Values of `NAMES`."""
-    macros = _macro(silhouette, silhouette_labels), _macro(hits, labels)
-    return float(silhouette.mean()), macros[0], float(hits.mean()), macros[1]
+    """Values of `NAMES`, from the silhouettes of some texts and the hits of all."""
+    return float(apart.mean()), _macro(apart, apart_labels), float(hits.mean()), _macro(hits, labels)
 
 
 def _macro(values: NDArray[np.float64], labels: Codes) -> float:

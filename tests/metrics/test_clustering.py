@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
 from scipy import stats
+from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score, v_measure_score
 from sklearn.metrics.cluster import contingency_matrix, expected_mutual_information, mutual_info_score
 
-from evalkit.metrics.clustering import ami, ari, evaluate, mutual_information, v_measure
+from evalkit.metrics import clustering
+from evalkit.metrics.clustering import ami, ari, assign_clusters, evaluate, mutual_information, v_measure
 from evalkit.types import Sample
 
 
@@ -119,3 +121,36 @@ def test_a_large_corpus_is_fitted_on_a_stated_sample(monkeypatch):
     assert score.parameters["starts"] == 3
     assert score.parameters["fitted_texts"] == 80
     assert score.value == pytest.approx(1)
+
+
+def test_clusters_of_two_clumps_by_hand():
+    clusters = assign_clusters(np.float32([[1], [1], [-1], [-1]]), np.arange(4), 2, 0, starts=10)
+    assert clusters.dtype == np.int32
+    assert clusters[0] == clusters[1] != clusters[2] == clusters[3]
+
+
+def test_all_texts_are_assigned_to_the_centres_fitted_on_some():
+    rng = np.random.default_rng(3)
+    centres = rng.normal(size=(12, 16))
+    unit = (centres[rng.integers(12, size=3_000)] + 0.5 * rng.normal(size=(3_000, 16))).astype(np.float32)
+    rows = np.arange(0, 3_000, 2)
+    clusters = assign_clusters(unit, rows, 12, 5, starts=3)
+    model = KMeans(12, n_init=3, random_state=5).fit(unit[rows])
+    np.testing.assert_array_equal(clusters, model.predict(unit))
+    np.testing.assert_array_equal(clusters[rows], model.labels_)
+
+
+def test_word_counts_get_the_clusters_of_dense_vectors(monkeypatch):
+    rng = np.random.default_rng(5)
+    labels = np.repeat(np.arange(4), 500)
+    counts = (rng.random((2000, 600)) < 0.002 + 0.05 * (np.arange(600) % 4 == labels[:, None])).astype(np.float32)
+    unit = counts / np.maximum(np.linalg.norm(counts, axis=1, keepdims=True), 1e-9)
+    thin = assign_clusters(unit, np.arange(2000), 4, 0, starts=3)
+    monkeypatch.setattr(clustering, "SPARSE", 0.0)
+    dense = assign_clusters(unit, np.arange(2000), 4, 0, starts=3)
+    # A text may lie midway between two centroids, and go to either by rounding.
+    assert adjusted_rand_score(thin, dense) > 0.995
+
+
+def test_fewer_distinct_vectors_than_clusters_leave_some_unused():
+    assert set(assign_clusters(np.ones((6, 3), dtype=np.float32), np.arange(6), 2, 0, starts=3)) == {0}

@@ -15,16 +15,7 @@ def sample_of(points, labels):
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     graph = neighbours.nearest(vectors, len(points) - 1)
     plane = neighbours.plane(points, len(points) - 1)
-    return Sample(
-        unit=vectors,
-        raw=vectors,
-        labels=labels,
-        n_labels=int(labels.max()) + 1,
-        graph=graph,
-        whole_graph=graph,
-        points=points,
-        plane=plane,
-    )
+    return Sample(vectors, vectors, labels, int(labels.max()) + 1, graph, graph, points, plane)
 
 
 def drawn(n=120, k=4, apart=2.0, seed=0):

@@ -135,8 +135,13 @@ def test_two_points_and_collinear_points_are_segments():
 
 @pytest.mark.parametrize(
     "points",
-    [np.zeros((6, 2)), np.stack([np.arange(6.0), np.zeros(6)], axis=1), np.stack([np.arange(6.0)] * 2, axis=1) / 3],
-    ids=["one point", "a line", "a slanted line"],
+    [
+        np.zeros((6, 2)),
+        np.stack([np.arange(6.0), np.zeros(6)], axis=1),
+        np.stack([np.arange(6.0)] * 2, axis=1) / 3,
+        np.array([[0.0, 0], [1, 1], [1, 1], [0, 1], [1, 0], [1, 0]]),  # two crossing segments
+    ],
+    ids=["one point", "a line", "a slanted line", "two labels of two points"],
 )
 def test_maps_without_area_have_no_overlap_to_speak_of(points):
     found = by_name(hulls.evaluate(sample_of(points, [0, 0, 0, 1, 1, 1]), np.random.default_rng(0)))
@@ -145,13 +150,6 @@ def test_maps_without_area_have_no_overlap_to_speak_of(points):
         assert found[f"hulls/{name}"].p_value is None
     assert found["hulls/overlapping_pairs"].value == 0
     assert found["hulls/foreign_share"].value in (0, 1)
-
-
-def test_two_labels_of_two_texts():
-    crossing = np.array([[0.0, 0], [1, 1], [0, 1], [1, 0]])
-    found = by_name(hulls.evaluate(sample_of(crossing, [0, 0, 1, 1]), np.random.default_rng(0)))
-    assert found["hulls/overlap"].value is None
-    assert found["hulls/foreign_share"].value == 0
 
 
 def test_many_labels_take_fewer_permutations():
