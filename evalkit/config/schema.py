@@ -57,6 +57,8 @@ class ModelSchema:
     max_features: int | None = None
     path: str | None = None
     query_path: str | None = None
+    column: str | None = None
+    columns: Any = None
 
 
 @dataclass

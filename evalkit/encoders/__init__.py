@@ -1,6 +1,6 @@
-"""What turns texts into vectors: transformers, and the yardsticks one measures them by.
+"""Encoders: transformers, given vectors, and the baselines tf-idf and random.
 
-Importing this package imports no library: each encoder does so when it has to compute.
+Importing this package imports no library: an encoder imports what it needs when it computes.
 """
 
 from __future__ import annotations
@@ -18,14 +18,13 @@ Advance = Callable[[int], None]
 
 @runtime_checkable
 class Encoder(Protocol):
-    """Something that makes one vector a text.
+    """Gives one vector a text.
 
-    An encoder is constructed from plain settings, cheaply; what is wrong with them and can be known
-    without reading a file is refused there.
+    The constructor takes plain settings, is cheap, and refuses what can be known to be wrong without reading a file.
     """
 
     def identify(self, pooling: str) -> EncoderIdentity:
-        """All that determines the vectors, before a weight is loaded.
+        """All that determines the vectors, known before weights are loaded.
 
         Parameters
         ----------
@@ -35,37 +34,37 @@ class Encoder(Protocol):
         Returns
         -------
         EncoderIdentity
-            With the pooling resolved, so that two poolings that come to the same give equal identities.
+            With the pooling resolved, so that poolings with equal vectors have equal identities.
 
         Raises
         ------
         RequestError
             The settings do not fit the model (a maximal length beyond its positions, …).
         HubUnreachableError
-            The model is not here and the hub does not answer.
+            The model is not in the cache and the hub does not answer.
         EvaluationError
             The hub does not know or does not give the model, or the model is broken.
         """
         ...
 
     def encode(self, texts: Sequence[str], poolings: Sequence[str], advance: Advance) -> dict[str, Encoding]:
-        """Vectors of `texts` for every one of `poolings`, in one pass over the texts.
+        """Vectors of `texts` for each of `poolings`, in one pass over the texts.
 
         Returns
         -------
         dict
-            Pooling as asked for → encoding with (len(texts), d) float32 vectors, not scaled by us.
+            Pooling as given → encoding with (len(texts), d) float32 vectors, as the model returns them.
         """
         ...
 
     def encode_queries(
         self, texts: Sequence[str], poolings: Sequence[str], corpus_texts: Sequence[str], advance: Advance
     ) -> dict[str, Encoding]:
-        """Vectors of queries in the space of the corpus: as `encode`, except where the encoder is fitted on it.
+        """Vectors of queries: as `encode`, except for encoders that are fitted on the corpus.
 
         Parameters
         ----------
         corpus_texts
-            The texts that `encode` was given.
+            The texts that `encode` received.
         """
         ...

@@ -81,9 +81,7 @@ def check_folder(folder: Path, name: str, revision: str | None) -> None:
         )
 
 
-def find(
-    name: str, revision: str | None, *, package: Mapping[str, Any] | None = None, plain: bool = False
-) -> Checkpoint:
+def find(name: str, revision: str | None, package: Mapping[str, Any] | None = None) -> Checkpoint:
     """Locate a model and its small files; weights may still be missing.
 
     Parameters
@@ -93,8 +91,6 @@ def find(
     package
         An installed package that holds one revision of one model: ``module``, ``folder``, ``name``,
         ``revision``, ``digest`` (of its content, so that other weights cannot pass as that revision).
-    plain
-        The checkpoint is known to have no modules.json, so a cache without one may be complete.
 
     Raises
     ------
@@ -106,7 +102,7 @@ def find(
         check_folder(folder, name, revision)
         folder = folder.resolve()
         return Checkpoint(folder.name, "sha256:" + digest(folder), folder, list_files(folder), "folder")
-    return _packaged(name, revision, package) or _find_on_hub(name, revision, plain)
+    return _packaged(name, revision, package) or _find_on_hub(name, revision)
 
 
 def fetch(checkpoint: Checkpoint) -> Path:
@@ -160,14 +156,14 @@ def _packaged(name: str, revision: str | None, package: Mapping[str, Any] | None
 
 
 @functools.cache
-def _find_on_hub(name: str, revision: str | None, plain: bool) -> Checkpoint:
+def _find_on_hub(name: str, revision: str | None) -> Checkpoint:
     """A hub model's small files; asked once a process, so that all runs of a sweep take the same commit of a branch."""
-    if hub_client.is_commit(revision) and (cached := _cached(name, revision, plain)) is not None:
-        return cached
+    if hub_client.is_commit(revision) and (copy := _cached(name, revision)) is not None:
+        return copy
     try:
         full_name, files = _describe(name, revision)
     except HubUnreachableError:
-        copies = (_cached(candidate, revision, plain=True) for candidate in _candidates(name))
+        copies = (_cached(candidate, revision, lenient=True) for candidate in _candidates(name))
         copy = next((copy for copy in copies if copy is not None), None)
         if copy is None:
             raise
@@ -196,8 +192,8 @@ def _describe(name: str, revision: str | None) -> tuple[str, frozenset[str]]:
     return hub_client.describe(last, revision)
 
 
-def _cached(name: str, revision: str | None, plain: bool) -> Checkpoint | None:
-    """The cache's copy of a revision, where its small files are certainly complete."""
+def _cached(name: str, revision: str | None, *, lenient: bool = False) -> Checkpoint | None:
+    """The cache's copy of a revision, where its small files are complete, or need not certainly be."""
     folder = hub_client.cached_folder(name, revision)
     if folder is None:
         return None
@@ -209,8 +205,7 @@ def _cached(name: str, revision: str | None, plain: bool) -> Checkpoint | None:
         poolings = [f"{path}/config.json" for kind, path in modules if kind.endswith((".Pooling", ".Dense"))]
         complete = not missing(folder, poolings)
     else:
-        # transformers alone caches no modules.json even where the model has one, and ignoring that file would
-        # change the model's pooling: its absence must be certain.
-        clone = len(missing(folder, (".gitattributes", "README.md"))) < 2
-        complete = plain or clone or hub_client.known_absent(name, folder.name, "modules.json")
+        # transformers alone caches no modules.json even where the model has one, and without it the pooling would
+        # be another: only a copy of all files can tell that there is none.
+        complete = lenient or len(missing(folder, (".gitattributes", "README.md"))) < 2
     return Checkpoint(name, folder.name, folder, files or list_files(folder), "hub") if complete else None

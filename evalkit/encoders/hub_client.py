@@ -13,7 +13,7 @@ from evalkit.encoders.silence import quiet
 from evalkit.errors import EvalkitError, EvaluationError, HubUnreachableError, RequestError
 from evalkit.runtime.deadline import call_within
 
-__all__ = ["cached_files", "cached_folder", "check_name", "describe", "download", "is_commit", "known_absent"]
+__all__ = ["cached_files", "cached_folder", "check_name", "describe", "download", "is_commit"]
 
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # huggingface_hub reads it when it is imported
 
@@ -63,13 +63,6 @@ def cached_files(name: str, commit: str) -> frozenset[str] | None:
         return frozenset(entry.path for entry in get_cached_repo_tree(name, revision=commit))
     except CachedRepoTreeNotFoundError:
         return None
-
-
-def known_absent(name: str, commit: str, file: str) -> bool:
-    """Whether the cache has noted that the commit has no such file."""
-    from huggingface_hub import try_to_load_from_cache
-
-    return not isinstance(try_to_load_from_cache(name, file, revision=commit), str | None)
 
 
 def describe(name: str, revision: str | None) -> tuple[str, frozenset[str]]:

@@ -1,12 +1,12 @@
-"""From token vectors to one vector a text: names, and sentence-transformers' own pooling modules.
+"""From token vectors to one vector a text: names of poolings, and sentence-transformers' modules for them.
 
-`native` is the model's own pooling; the other six replace it, and keep whatever stands behind it in the
-model's pipeline (a dense layer, the scaling to length 1).
+`native` is the model's own pooling; the other six replace it, and keep what follows it in the model's pipeline (a
+dense layer, the scaling to length 1).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 __all__ = ["MODES", "POOLINGS", "module", "native_name"]
@@ -19,29 +19,15 @@ MODES: Mapping[str, str] = {
     "weighted_mean": "weightedmean",
     "last_token": "lasttoken",
 }
-"""Our name → sentence-transformers' name, for the poolings that can be asked of any model with tokens."""
-
+"""Our name → sentence-transformers' name, for the poolings that any model with tokens can have."""
 POOLINGS: tuple[str, ...] = ("native", *MODES)
-"""All that `pooling=` takes."""
-
-# The order in which sentence-transformers concatenates several poolings of an older configuration.
-_LEGACY = {
-    "pooling_mode_cls_token": "cls",
-    "pooling_mode_max_tokens": "max",
-    "pooling_mode_mean_tokens": "mean",
-    "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len_tokens",
-    "pooling_mode_weightedmean_tokens": "weightedmean",
-    "pooling_mode_lasttoken": "lasttoken",
-}
+"""The choices of `pooling`."""
+LEGACY = ("cls_token", "max_tokens", "mean_tokens", "mean_sqrt_len_tokens", "weightedmean_tokens", "lasttoken")
+"""Keys of older configurations, in the order in which sentence-transformers concatenates them."""
 
 
 def native_name(config: Mapping[str, Any]) -> str:
-    """Our name of the pooling that a pooling module's config.json describes.
-
-    Parameters
-    ----------
-    config
-        Content of the module's config.json, of any sentence-transformers version.
+    """Our name of the pooling that the config.json of a pooling module describes, of any version.
 
     Returns
     -------
@@ -57,15 +43,14 @@ def native_name(config: Mapping[str, Any]) -> str:
     """
     modes = config.get("pooling_mode")
     if modes is None:
-        modes = [mode for key, mode in _LEGACY.items() if config.get(key, False)] or ["mean"]
-    if isinstance(modes, str):
-        modes = [modes]
-    ours = {theirs: name for name, theirs in MODES.items()}
-    return "+".join(ours.get(mode, mode) for mode in modes)
+        legacy = [key for key in LEGACY if config.get(f"pooling_mode_{key}", False)] or ["mean_tokens"]
+        modes = [key if key == "mean_sqrt_len_tokens" else key.partition("_")[0] for key in legacy]
+    names = {theirs: name for name, theirs in MODES.items()}
+    return "+".join(names.get(mode, mode) for mode in ([modes] if isinstance(modes, str) else modes))
 
 
 def module(pooling: str, dimension: int, *, include_prompt: bool = True) -> Any:
-    """sentence-transformers' pooling module for one of `MODES`, or several joined by ``+``.
+    """sentence-transformers' pooling module for one of `MODES`.
 
     Parameters
     ----------
@@ -73,17 +58,7 @@ def module(pooling: str, dimension: int, *, include_prompt: bool = True) -> Any:
         Length of a token vector.
     include_prompt
         False leaves the tokens of the prompt out of the pooled vector.
-
-    Raises
-    ------
-    ValueError
-        `pooling` is not one of `MODES`.
     """
     from sentence_transformers.sentence_transformer.modules import Pooling
 
-    names: Sequence[str] = pooling.split("+")
-    unknown = [name for name in names if name not in MODES]
-    if unknown:
-        raise ValueError(f"{unknown[0]!r} is no pooling: choose one of {', '.join(MODES)}")
-    modes = [MODES[name] for name in names]
-    return Pooling(dimension, modes[0] if len(modes) == 1 else tuple(modes), include_prompt)
+    return Pooling(dimension, MODES[pooling], include_prompt)

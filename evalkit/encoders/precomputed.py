@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.encoders import Advance
+from evalkit.encoders.file_digest import sha256
 from evalkit.errors import RequestError
 from evalkit.types import EncoderIdentity, Encoding, Vectors
 
@@ -20,28 +20,32 @@ __all__ = ["PrecomputedEncoder"]
 
 BLOCK = 65_536
 """Rows checked at once, so that a file larger than memory can be read."""
-
 UNREADABLE = (
     ValueError, TypeError, EOFError, OSError, OverflowError, MemoryError, SyntaxError, TokenError,
 )  # fmt: skip
 """What `numpy.load` raises: it reads the header as a Python literal, which may be none, or promise any shape."""
-
-_digests: dict[Path, tuple[tuple[int, int], str]] = {}
+NO_DIMENSION = frozenset({"text", "label", "labels", "id", "index", "split", "class", "target", "topic", "cluster"})
+"""Names of columns that are taken for a part of a vector only where model.columns says so."""
 
 
 class PrecomputedEncoder:
     """Vectors in a .npy file (memory-mapped, never unpickled) or a .parquet file.
 
-    A parquet file has either one column of lists, or numbers in all columns.
+    Of a parquet file, the only column of lists is taken; else all columns, where they are of one floating type and
+    none has a name like ``label``; else `column` or `columns` must say which. An index that pandas wrote is left out.
 
     Parameters
     ----------
     name
-        What records call the vectors; ``precomputed`` stands for the file's name.
+        Name in records; ``precomputed`` stands for the file's name.
     path
         (rows of the data, d) vectors of any float or integer type.
     query_path
         (queries, d) vectors of the queries, in their order.
+    column
+        The column of lists of a parquet file.
+    columns
+        Number columns of a parquet file: their names, or the beginning of their names.
 
     Raises
     ------
@@ -49,11 +53,24 @@ class PrecomputedEncoder:
         A file is missing or of another kind.
     """
 
-    def __init__(self, name: str = "precomputed", *, path: str, query_path: str | None = None) -> None:
+    def __init__(
+        self,
+        name: str = "precomputed",
+        *,
+        path: str,
+        query_path: str | None = None,
+        column: str | None = None,
+        columns: str | Sequence[str] | None = None,
+    ) -> None:
         self.path = _existing(path, "model.path")
         self.query_path = None if query_path is None else _existing(query_path, "model.query_path")
         self.name = self.path.name if name == "precomputed" else name
+        self.column, self.columns = column, columns if columns is None or isinstance(columns, str) else [*columns]
         self._checked: dict[Path, NDArray[Any]] = {}
+        if column is not None and columns is not None:
+            raise RequestError("model.column names lists and model.columns numbers: leave one of them out.")
+        if (column or columns) and self.path.suffix != ".parquet":
+            raise RequestError(f"{self.path.name} has no columns: leave model.column and model.columns out.")
 
     @property
     def can_encode_queries(self) -> bool:
@@ -63,17 +80,20 @@ class PrecomputedEncoder:
     def identify(self, pooling: str) -> EncoderIdentity:
         """See `evalkit.encoders.Encoder.identify`; the revision is the digest of the file."""
         del pooling  # there are no tokens to pool
-        vectors = self._vectors(self.path)
-        queries = None if self.query_path is None else "sha256:" + _digest(self.query_path)
+        details: dict[str, Any] = {}
+        if self.query_path is not None:
+            details["queries"] = "sha256:" + sha256(self.query_path)
+        if self.column or self.columns:
+            details["columns"] = self.column or self.columns
         return EncoderIdentity(
             kind="precomputed",
             name=self.name,
-            revision="sha256:" + _digest(self.path),
+            revision="sha256:" + sha256(self.path),
             pooling="none",
             native_pooling="none",
             normalised=False,
-            dimension=int(vectors.shape[1]),
-            details={} if queries is None else {"queries": queries},
+            dimension=int(self._vectors(self.path).shape[1]),
+            details=details,
         )
 
     def encode_rows(self, rows: NDArray[np.int64], source_rows: int) -> Encoding:
@@ -84,12 +104,12 @@ class PrecomputedEncoder:
         rows
             (n,) row numbers, counted from 0 before anything was dropped.
         source_rows
-            Rows that the data has; the file must have as many.
+            Rows of the data; the file must have as many.
 
         Returns
         -------
         Encoding
-            (n, d) float32 vectors; the memory-mapped file itself where all of its rows are asked for.
+            (n, d) float32 vectors; the memory-mapped file itself where `rows` are all of them.
 
         Raises
         ------
@@ -145,8 +165,10 @@ class PrecomputedEncoder:
         return dict.fromkeys(poolings, encoding)
 
     def _vectors(self, path: Path) -> NDArray[Any]:
+        """The file as a matrix of numbers, opened once."""
         if path not in self._checked:
-            vectors = _read_parquet(path) if path.suffix == ".parquet" else _read_npy(path)
+            parquet = path.suffix == ".parquet"
+            vectors = _read_parquet(path, self.column, self.columns) if parquet else _read_npy(path)
             if vectors.ndim != 2 or vectors.size == 0 or vectors.dtype.kind not in "fiu":
                 raise RequestError(
                     f"{path.name} holds an array of shape {vectors.shape} and type {vectors.dtype}: "
@@ -157,74 +179,104 @@ class PrecomputedEncoder:
 
 
 def _count(queries: int) -> str:
+    """``is 1 query``, ``are 2 queries``."""
     return "is 1 query" if queries == 1 else f"are {queries} queries"
 
 
 def _existing(path: str, option: str) -> Path:
-    found = Path(path).expanduser()
-    if not found.is_file():
+    """`path`, where it is a file of a known kind."""
+    file = Path(path).expanduser()
+    if not file.is_file():
         raise RequestError(f"{option}={path} is no file: name a .npy or .parquet file of vectors.")
-    if found.suffix not in {".npy", ".parquet"}:
+    if file.suffix not in {".npy", ".parquet"}:
         raise RequestError(f"{option}={path} is neither .npy nor .parquet: save the vectors as one of those.")
-    return found.resolve()
+    return file.resolve()
 
 
 def _read_npy(path: Path) -> NDArray[Any]:
+    """The array of a .npy file, memory-mapped."""
     try:
         with path.open("rb") as stream:
             if stream.read(2) == b"PK":  # numpy would open it as an archive, and leave it open where it is none
                 raise ValueError("it is a zip archive, as numpy.savez makes")
         return np.asanyarray(np.load(path, mmap_mode="r", allow_pickle=False))
     except UNREADABLE as error:
-        said = " ".join(str(error).split()) or type(error).__name__
+        reason = " ".join(str(error).split()) or type(error).__name__
         raise RequestError(
-            f"{path.name} cannot be read as an array of numbers ({said}): save it with numpy.save."
+            f"{path.name} cannot be read as an array of numbers ({reason}): save it with numpy.save."
         ) from None
 
 
-def _read_parquet(path: Path) -> NDArray[Any]:
+def _read_parquet(path: Path, column: str | None, columns: str | Sequence[str] | None) -> NDArray[Any]:
+    """The vectors of a parquet file."""
     import pyarrow
-    from pyarrow import parquet, types
+    from pyarrow import parquet
 
     try:
-        table = parquet.read_table(path)
+        table = parquet.ParquetFile(path).read()
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
         raise RequestError(
             f"{path.name} cannot be read as parquet ({str(error).splitlines()[0]}): write it anew."
         ) from None
-    lists = [name for name in table.column_names if _is_list(table.schema.field(name).type)]
-    numbers = [
-        name
-        for name in table.column_names
-        if types.is_integer(kind := table.schema.field(name).type) or types.is_floating(kind)
-    ]
-    if any(table.column(name).null_count for name in (*lists, *numbers)):
+    index = (table.schema.pandas_metadata or {}).get("index_columns", [])
+    chosen = _chosen(path, {f.name: f.type for f in table.schema if f.name not in index}, column, columns)
+    table = table.select(chosen)
+    if any(values.null_count for values in table.columns):
         raise RequestError(f"{path.name} has rows without a value: give every row a whole vector.")
-    if len(lists) == 1 and len(table.column_names) == 1:
-        column = table.column(lists[0]).combine_chunks()
-        lengths = np.unique(column.value_lengths().to_numpy(zero_copy_only=False))
-        if len(lengths) != 1:
-            raise RequestError(
-                f"the vectors in {path.name} have lengths from {lengths[0]} to {lengths[-1]}: give all the same."
-            )
-        flat = column.flatten()
-        if flat.null_count or not (types.is_integer(flat.type) or types.is_floating(flat.type)):
-            raise RequestError(
-                f"the lists in {path.name} do not hold numbers throughout ({flat.type}): give vectors of numbers."
-            )
-        return np.asarray(flat.to_numpy(zero_copy_only=False)).reshape(len(column), -1)
-    if numbers and len(numbers) == len(table.column_names):
-        return np.column_stack([table.column(name).to_numpy() for name in numbers])
-    raise RequestError(
-        f"{path.name} has the columns {', '.join(table.column_names[:8])}: "
-        "give either one column of lists or numbers in all columns."
-    )
+    values = table.column(0).combine_chunks()
+    if not _is_list(values.type):
+        return np.column_stack([column.to_numpy() for column in table.columns])
+    lengths = np.unique(values.value_lengths().to_numpy(zero_copy_only=False))
+    if len(lengths) != 1:
+        raise RequestError(
+            f"the vectors in {path.name} have lengths from {lengths[0]} to {lengths[-1]}: give all the same."
+        )
+    flat = values.flatten()
+    if flat.null_count or not _is_number(flat.type):
+        raise RequestError(
+            f"the lists in {path.name} do not hold numbers throughout ({flat.type}): give vectors of numbers."
+        )
+    return np.asarray(flat.to_numpy(zero_copy_only=False)).reshape(len(values), -1)
+
+
+def _chosen(path: Path, kinds: dict[str, Any], column: str | None, columns: str | Sequence[str] | None) -> list[str]:
+    """The columns that hold the vectors: one of lists, or some of numbers."""
+    from pyarrow import types
+
+    lists = [name for name, kind in kinds.items() if _is_list(kind)]
+    if column is not None:
+        chosen, fit = [column], column in lists
+    elif columns is not None:
+        prefix = isinstance(columns, str)
+        chosen = [name for name in kinds if name.startswith(str(columns))] if prefix else list(columns)
+        fit = bool(chosen) and all(name in kinds and _is_number(kinds[name]) for name in chosen)
+    elif len(lists) == 1:
+        chosen, fit = lists, True
+    else:
+        chosen = list(kinds)
+        one_type = len(set(kinds.values())) == 1 and all(map(types.is_floating, kinds.values()))
+        fit = one_type and not any(name.casefold() in NO_DIMENSION for name in kinds)
+    if not fit:
+        names = ", ".join(list(kinds)[:8]) + (", …" if len(kinds) > 8 else "")
+        raise RequestError(
+            f"{path.name} has the columns {names}, and which of them are vectors is not clear: name the column of "
+            "lists with model.column, or the columns of numbers with model.columns (their names, or how these begin)."
+        )
+    return chosen
 
 
 def _is_list(kind: Any) -> bool:
+    """Whether an arrow type is a list."""
     from pyarrow import types
 
     return bool(types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind))
+
+
+def _is_number(kind: Any) -> bool:
+    """Whether an arrow type is an integer or a float."""
+    from pyarrow import types
+
+    return bool(types.is_integer(kind) or types.is_floating(kind))
 
 
 def _finite(vectors: NDArray[Any], path: Path, rows: NDArray[np.int64] | None) -> Vectors:
@@ -247,16 +299,3 @@ def _finite(vectors: NDArray[Any], path: Path, rows: NDArray[np.int64] | None) -
         if not as_it_is:
             out[start : start + len(block)] = block
     return out
-
-
-def _digest(path: Path) -> str:
-    """Hex SHA-256 of a file, kept while its size and time stay the same."""
-    stat = path.stat()
-    stamp = (stat.st_size, stat.st_mtime_ns)
-    known = _digests.get(path)
-    if known is not None and known[0] == stamp:
-        return known[1]
-    with path.open("rb") as stream:
-        value = hashlib.file_digest(stream, "sha256").hexdigest()
-    _digests[path] = (stamp, value)
-    return value

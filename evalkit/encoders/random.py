@@ -1,4 +1,4 @@
-"""Vectors that know nothing: the floor that every model has to leave behind."""
+"""Random vectors: the lower bound of every comparison."""
 
 from __future__ import annotations
 
@@ -18,18 +18,16 @@ BLOCK = 1_024
 
 
 class RandomEncoder:
-    """One standard Gaussian vector a text, drawn from seed and text alone.
-
-    So a text has the same vector in every corpus and at every place, and equal texts are equal.
+    """One standard Gaussian vector a text, drawn from seed and text alone: the same in every corpus and order.
 
     Parameters
     ----------
     name
-        What records call it.
+        Name in records.
     dimension
         Length of a vector.
     seed
-        Draws other vectors.
+        Another seed draws other vectors.
     """
 
     def __init__(self, name: str = "random", *, dimension: int = 768, seed: int = 0) -> None:
@@ -70,6 +68,6 @@ class RandomEncoder:
     def encode_queries(
         self, texts: Sequence[str], poolings: Sequence[str], corpus_texts: Sequence[str], advance: Advance
     ) -> dict[str, Encoding]:
-        """As `encode`: a vector depends on seed and text alone."""
+        """As `encode`: a vector does not depend on the corpus."""
         del corpus_texts
         return self.encode(texts, poolings, advance)

@@ -16,10 +16,10 @@ from evalkit.types import EncoderIdentity, Encoding
 __all__ = ["TransformerEncoder"]
 
 CPU_BATCH_TOKENS = 1_000
-"""MiniLM on one core: 1,000 padded tokens take 8 to 25 % less time than 2,000, and half that of 8,000, whose
-activations leave the cache; 500 take as long. In bfloat16 the difference is within the noise."""
+"""MiniLM on one core: batches of 1,000 padded tokens take 8 to 25 % less time than of 2,000, and half that of 8,000,
+whose activations exceed the cache."""
 GPU_BATCH_TOKENS = 65_536
-"""Not measured: enough to fill a large card with a base-size model."""
+"""Not measured; enough to occupy a large card with a base-size model."""
 
 
 class TransformerEncoder:
@@ -32,26 +32,24 @@ class TransformerEncoder:
     revision
         Branch, tag or commit on the hub; a full commit that is in the cache needs no network.
     prompt
-        Name of one of the model's own prompts, or the text to put before every text. None is the model's
-        own default, ``""`` none at all.
+        Name of one of the model's prompts, or the text to put before every text. None is the model's default,
+        ``""`` none at all.
     max_length
         Longest input in tokens; None is the model's own.
     truncate_dim
         Dimensions kept of every vector; None is the model's own.
     trust_remote_code
-        Whether code that the checkpoint brings may run.
+        Whether code in the checkpoint may run.
     device
         ``auto`` (CUDA where there is one, else the CPU), or as PyTorch names it.
     dtype
-        ``auto`` and ``float32`` are exact, on every device; ``bfloat16`` computes in half precision where
-        PyTorch holds that safe (autocast): 1.7 to 2.5 times as fast on a processor with AVX512-BF16.
+        ``auto`` and ``float32`` are exact on every device; ``bfloat16`` computes in half precision where
+        PyTorch regards that as safe (autocast): 1.7 to 2.5 times as fast on a processor with AVX512-BF16.
     batch_tokens
         Padded tokens a batch; None is 1,000 on a CPU and 65,536 elsewhere.
     package
         An installed package that holds one revision of one model, used before the hub
         (see `evalkit.encoders.checkpoint_locator.find`).
-    plain
-        The checkpoint is known to have no modules.json.
 
     Raises
     ------
@@ -72,7 +70,6 @@ class TransformerEncoder:
         dtype: str = "auto",
         batch_tokens: int | None = None,
         package: Mapping[str, Any] | None = None,
-        plain: bool = False,
     ) -> None:
         folder = checkpoint_locator.folder_of(name, revision)
         if folder is None:
@@ -85,7 +82,7 @@ class TransformerEncoder:
         self.prompt, self.max_length, self.truncate_dim = prompt, max_length, truncate_dim
         self.trust_remote_code = trust_remote_code
         self.device, self.dtype, self.batch_tokens = device, dtype, batch_tokens
-        self.package, self.plain = package, plain
+        self.package = package
         self._checkpoint: Checkpoint | None = None
         self._config: CheckpointConfig | None = None
         self._pipeline: batching.Pipeline | None = None
@@ -136,7 +133,7 @@ class TransformerEncoder:
     def _read(self) -> tuple[Checkpoint, CheckpointConfig]:
         """The checkpoint and its small files, read once."""
         if self._checkpoint is None or self._config is None:
-            self._checkpoint = checkpoint_locator.find(self.name, self.revision, package=self.package, plain=self.plain)
+            self._checkpoint = checkpoint_locator.find(self.name, self.revision, self.package)
             self._config = checkpoint_config.read(self._checkpoint.folder, self.name)
         if self._config.remote_code and not self.trust_remote_code:
             raise self._untrusted()

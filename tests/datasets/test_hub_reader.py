@@ -1,24 +1,21 @@
 from __future__ import annotations
 
-import hashlib
-import http.server
 import importlib.util
-import io
 import json
 import os
 import subprocess
 import sys
 import textwrap
-import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pyarrow as arrow
 import pytest
+from hub.hub_server import HubServer
 from pyarrow import parquet
 
-from evalkit.datasets import hub_reader as hub
+from evalkit.datasets import hub_reader
 from evalkit.errors import RequestError
 
 if importlib.util.find_spec("datasets.config") is None:  # not "datasets": without the library that is this folder
@@ -31,13 +28,9 @@ TRAIN = {"text": list("abcdef"), "label": list("xyxyxy")}
 TEST = {"text": list("ghijkl"), "label": list("xyxyyx")}
 
 
-def as_parquet(columns: dict[str, list[Any]], path: Path | None = None) -> bytes:
-    buffer = io.BytesIO()
-    parquet.write_table(arrow.table(columns), buffer)
-    if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(buffer.getvalue())
-    return buffer.getvalue()
+def as_parquet(columns: dict[str, list[Any]], path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    parquet.write_table(arrow.table(columns), path)
 
 
 # A folder, read by the real library in this process
@@ -57,16 +50,16 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_the_test_split_is_taken_unless_told_otherwise(folder: Path) -> None:
-    corpus = hub.load(str(folder))
+    corpus = hub_reader.load(str(folder))
     assert corpus.name == "letters"
     assert corpus.texts == tuple("ghijkl")
     assert corpus.label_names == ("x", "y")
     assert corpus.labels.tolist() == [0, 1, 0, 1, 1, 0]
-    assert hub.load(str(folder), split="train", name="mine").texts == tuple("abcdef")
+    assert hub_reader.load(str(folder), split="train", name="mine").texts == tuple("abcdef")
 
 
 def test_the_data_sets_own_splits_serve_as_split_column(folder: Path) -> None:
-    corpus = hub.load(str(folder), split_column="split")
+    corpus = hub_reader.load(str(folder), split_column="split")
     assert corpus.split is not None
     assert corpus.split.train_texts == tuple("abcdef")
     assert corpus.split.test_texts == corpus.texts == tuple("ghijkl")
@@ -77,15 +70,15 @@ def test_the_data_sets_own_splits_serve_as_split_column(folder: Path) -> None:
 def test_a_split_column_of_the_data_comes_before_the_data_sets_splits(tmp_path: Path) -> None:
     marks = ["train"] * 2 + ["test"] * 4
     as_parquet({**TRAIN, "split": marks}, tmp_path / "marked" / "train.parquet")
-    corpus = hub.load(str(tmp_path / "marked"), split_column="split")
+    corpus = hub_reader.load(str(tmp_path / "marked"), split_column="split")
     assert corpus.texts == tuple("cdef")
 
 
 def test_train_or_the_only_split_is_taken_where_there_is_no_test(tmp_path: Path) -> None:
     as_parquet(TRAIN, tmp_path / "one" / "train.parquet")
-    assert hub.load(str(tmp_path / "one")).texts == tuple("abcdef")
+    assert hub_reader.load(str(tmp_path / "one")).texts == tuple("abcdef")
     as_parquet(TRAIN, tmp_path / "two" / "validation.parquet")
-    assert hub.load(str(tmp_path / "two")).texts == tuple("abcdef")
+    assert hub_reader.load(str(tmp_path / "two")).texts == tuple("abcdef")
 
 
 def test_numbered_classes_bear_their_names(tmp_path: Path) -> None:
@@ -93,7 +86,7 @@ def test_numbered_classes_bear_their_names(tmp_path: Path) -> None:
     rows = datasets.Dataset.from_dict({"text": list("abcd"), "label": [0, 1, 1, 0]}, features=features)
     (tmp_path / "classes").mkdir()
     rows.to_parquet(str(tmp_path / "classes" / "train.parquet"))
-    corpus = hub.load(str(tmp_path / "classes"))
+    corpus = hub_reader.load(str(tmp_path / "classes"))
     assert [corpus.label_names[code] for code in corpus.labels] == ["no", "yes", "yes", "no"]
 
 
@@ -103,15 +96,15 @@ def test_a_withheld_class_is_a_missing_label(tmp_path: Path) -> None:
     (tmp_path / "glue").mkdir()
     rows.to_parquet(str(tmp_path / "glue" / "test.parquet"))
     with pytest.raises(RequestError, match=r"row 2 of .*glue has no label \(a missing value\): fill it in"):
-        hub.load(str(tmp_path / "glue"))
+        hub_reader.load(str(tmp_path / "glue"))
 
 
 def test_a_folder_that_save_to_disk_wrote_is_read(tmp_path: Path) -> None:
     parts = {"train": datasets.Dataset.from_dict(TRAIN), "test": datasets.Dataset.from_dict(TEST)}
     datasets.DatasetDict(parts).save_to_disk(str(tmp_path / "both"))
-    assert hub.load(str(tmp_path / "both")).texts == tuple("ghijkl")
+    assert hub_reader.load(str(tmp_path / "both")).texts == tuple("ghijkl")
     parts["train"].save_to_disk(str(tmp_path / "one"))
-    assert hub.load(str(tmp_path / "one")).texts == tuple("abcdef")
+    assert hub_reader.load(str(tmp_path / "one")).texts == tuple("abcdef")
 
 
 @pytest.mark.parametrize(
@@ -125,23 +118,23 @@ def test_a_folder_that_save_to_disk_wrote_is_read(tmp_path: Path) -> None:
 )
 def test_a_wrong_choice_names_those_there_are(folder: Path, options: dict[str, str], words: str) -> None:
     with pytest.raises(RequestError, match=words):
-        hub.load(str(folder), **options)  # type: ignore[arg-type]
+        hub_reader.load(str(folder), **options)  # type: ignore[arg-type]
 
 
 def test_missing_splits_are_said(tmp_path: Path) -> None:
     as_parquet(TRAIN, tmp_path / "one" / "train.parquet")
     with pytest.raises(RequestError, match=r"has no split 'test', only 'train': leave dataset\.split_column out\.$"):
-        hub.load(str(tmp_path / "one"), split_column="split")
+        hub_reader.load(str(tmp_path / "one"), split_column="split")
     for part in ("easy", "hard"):
         as_parquet(TRAIN, tmp_path / "odd" / "data" / f"{part}-00000-of-00001.parquet")
     with pytest.raises(RequestError, match=r"has the splits 'easy', 'hard': choose one with dataset\.split\.$"):
-        hub.load(str(tmp_path / "odd"))
+        hub_reader.load(str(tmp_path / "odd"))
 
 
 def test_an_empty_folder_is_no_data_set(tmp_path: Path) -> None:
     (tmp_path / "nothing").mkdir()
     with pytest.raises(RequestError, match="nothing cannot be read as a data set"):
-        hub.load(str(tmp_path / "nothing"))
+        hub_reader.load(str(tmp_path / "nothing"))
 
 
 @pytest.mark.parametrize(
@@ -149,90 +142,40 @@ def test_an_empty_folder_is_no_data_set(tmp_path: Path) -> None:
 )
 def test_what_is_neither_folder_nor_hub_id_is_refused(path: str) -> None:
     with pytest.raises(RequestError, match="is neither a folder nor a data set of the hub: write owner/name"):
-        hub.load(path)
+        hub_reader.load(path)
 
 
 def test_a_missing_library_is_said_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(RequestError, match=r"needs the library datasets, .*: pip install 'evalkit\[hf\]'\.$"):
-        hub.load("own/set")
+        hub_reader.load("own/set")
 
 
 # The hub's HTTP interface, spoken by a local server, and the real client in other processes
 
 
-class Hub(http.server.BaseHTTPRequestHandler):
-    """Serves the data set own/set; own/gated is gated; it knows no other."""
-
-    files: ClassVar = {
-        "README.md": b"---\nlicense: mit\n---\n",
-        "train.parquet": as_parquet(TRAIN),
-        "test.parquet": as_parquet(TEST),
-    }
-
-    def log_message(self, format: str, *arguments: object) -> None:
-        pass
-
-    def answer(self, body: bytes, status: int = 200, **headers: str) -> None:
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-
-    def describe(self, name: str) -> dict[str, Any]:
-        content = self.files[name]
-        return {"type": "file", "path": name, "size": len(content), "oid": hashlib.sha1(content).hexdigest()}
-
-    def do_GET(self) -> None:
-        path = self.path.partition("?")[0]
-        if "/own/gated" in path:
-            return self.answer(b"{}", 403, X_Error_Code="GatedRepo")
-        if "/own/set" not in path:
-            return self.answer(b"{}", 404, X_Error_Code="RepoNotFound")
-        if "/revision/" in path and path.rpartition("/")[2] not in {COMMIT, "main"}:
-            return self.answer(b"{}", 404, X_Error_Code="RevisionNotFound")
-        if "/resolve/" in path:
-            name = path.partition("/resolve/")[2].partition("/")[2]
-            if name not in self.files:
-                return self.answer(b"", 404, X_Error_Code="EntryNotFound", X_Repo_Commit=COMMIT)
-            return self.answer(self.files[name], X_Repo_Commit=COMMIT, ETag=f'"{self.describe(name)["oid"]}"')
-        if "/tree/" in path:
-            if path.partition("/tree/")[2].count("/"):
-                return self.answer(b"{}", 404, X_Error_Code="EntryNotFound")
-            return self.answer(json.dumps([self.describe(name) for name in self.files]).encode())
-        about = {"id": "own/set", "sha": COMMIT, "siblings": [{"rfilename": name} for name in self.files]}
-        return self.answer(json.dumps(about).encode(), Content_Type="application/json")
-
-    do_HEAD = do_GET
-
-    def do_POST(self) -> None:
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["paths"]
-        self.answer(json.dumps([self.describe(name) for name in asked if name in self.files]).encode())
-
-
 @pytest.fixture(scope="module")
-def served() -> Iterator[str]:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a hub with the data set own/set, and own/gated."""
+    folder = tmp_path_factory.mktemp("served")
+    (folder / "README.md").write_text("---\nlicense: mit\n---\n")
+    as_parquet(TRAIN, folder / "train.parquet")
+    as_parquet(TEST, folder / "test.parquet")
+    server = HubServer({("own/set", COMMIT): folder, ("own/gated", COMMIT): folder}).start()
+    server.gated = frozenset({"own/gated"})
+    yield server.url
+    server.stop()
 
 
 NOBODY = "http://127.0.0.1:9"
 
 LOAD_ALL = """
     import json, sys
-    from evalkit.datasets import hub_reader as hub
+    from evalkit.datasets import hub_reader
     from evalkit.errors import EvalkitError
     for options in json.loads(sys.argv[1]):
         try:
-            corpus = hub.load(**options)
+            corpus = hub_reader.load(**options)
             print(json.dumps([corpus.name, "".join(corpus.texts), list(corpus.warnings)]))
         except EvalkitError as error:
             print(json.dumps([type(error).__name__, str(error), error.exit_status]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas
 import pyarrow
 import pytest
 from pyarrow import parquet
@@ -71,7 +72,13 @@ def test_parquet_is_lists_or_columns(table: object, tmp_path: Path, values: np.n
         (pyarrow.table({"v": [[1.0], None]}), "without a value"),
         (pyarrow.table({"v": [[1.0], [None]]}), "do not hold numbers throughout"),
         (pyarrow.table({"v": [["a"], ["b"]]}), "do not hold numbers throughout"),
-        (pyarrow.table({"id": ["a"], "v": [[1.0]]}), "has the columns id, v"),
+        (
+            pyarrow.table({"u": [[1.0]], "v": [[1.0]]}),
+            "has the columns u, v, and which of them are vectors is not clear",
+        ),
+        (pyarrow.table({"d0": [1.0], "d1": [2.0], "label": [3.0]}), "has the columns d0, d1, label, and which"),
+        (pyarrow.table({"d0": [1.0], "d1": [2.0], "n": [3]}), r"name the column of lists with model\.column, or the"),
+        (pyarrow.table({"d0": [1.0], "word": ["a"]}), "has the columns d0, word, and which"),
         (pyarrow.table({"a": [1.0, None]}), "without a value"),
     ],
 )
@@ -79,6 +86,40 @@ def test_parquet_that_holds_no_vectors_is_refused(table: pyarrow.Table, said: st
     parquet.write_table(table, tmp_path / "vectors.parquet")
     with pytest.raises(RequestError, match=said):
         PrecomputedEncoder(path=str(tmp_path / "vectors.parquet")).identify("native")
+
+
+def test_options_say_which_columns_are_the_vectors(tmp_path: Path, values: np.ndarray) -> None:
+    numbers = {f"d{number}": values[:, number] for number in range(4)}
+    other = {"label": np.arange(6), "u": values[:, :2].tolist(), "v": (values * 2).tolist()}
+    path = str(tmp_path / "vectors.parquet")
+    parquet.write_table(pyarrow.table({**numbers, **other}), path)
+
+    def made(**options: object) -> np.ndarray:
+        return PrecomputedEncoder(path=path, **options).encode_rows(np.arange(6), 6).vectors  # type: ignore[arg-type]
+
+    np.testing.assert_array_equal(made(columns="d"), values)
+    np.testing.assert_array_equal(made(columns=["d2", "d0"]), values[:, [2, 0]])
+    np.testing.assert_array_equal(made(column="v"), values * 2)
+    identities = [PrecomputedEncoder(path=path, columns=names).identify("native") for names in ("d", ["d0", "d1"])]
+    assert identities[0].details != identities[1].details
+    for wrong in ({"columns": "x"}, {"columns": ["d0", "u"]}, {"columns": ["d9"]}, {"column": "d0"}, {"column": "w"}):
+        with pytest.raises(RequestError, match="has the columns d0, d1, d2, d3, label, u, v, and which"):
+            made(**wrong)
+    with pytest.raises(RequestError, match="leave one of them out"):
+        made(column="v", columns="d")
+    with pytest.raises(RequestError, match=r"vectors\.npy has no columns: leave"):
+        PrecomputedEncoder(path=saved(tmp_path, values), columns="d")
+
+
+def test_a_label_beside_the_only_list_and_an_index_of_pandas_are_no_dimensions(
+    tmp_path: Path, values: np.ndarray
+) -> None:
+    path = tmp_path / "vectors.parquet"
+    parquet.write_table(pyarrow.table({"label": np.arange(6), "v": values.tolist()}), path)
+    np.testing.assert_array_equal(PrecomputedEncoder(path=str(path)).encode_rows(np.arange(6), 6).vectors, values)
+    frame = pandas.DataFrame(values, columns=list("abcd"))
+    frame[frame["a"] > frame["a"].min()].to_parquet(path)
+    assert PrecomputedEncoder(path=str(path)).identify("native").dimension == 4
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A local server that speaks as much of the model hub's HTTP interface as downloading a model takes."""
+"""A local server that speaks as much of the hub's HTTP interface as downloading a model or a data set takes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Fault:
 
 
 class HubServer:
-    """Serves folders as models; ``requests`` lists what was asked, ``fault`` makes it misbehave.
+    """Serves folders as models and data sets; ``requests`` lists what was asked, ``fault`` makes it misbehave.
 
     Parameters
     ----------
@@ -102,6 +102,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._answer()
 
+    def do_POST(self) -> None:
+        self._answer()
+
     def _answer(self) -> None:
         path = unquote(urlsplit(self.path).path)
         self.hub.note(self.command, path)
@@ -124,9 +127,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_file(Path(path.removeprefix("/cdn")), {})
             return
         api = re.fullmatch(
-            r"/api/models/(?P<repo>[^/]+(?:/[^/]+)?)(?:/(?P<what>revision|tree)/(?P<revision>.+))?", path
+            r"/api/(?:models|datasets)/(?P<repo>[^/]+(?:/[^/]+)?)"
+            r"(?:/(?P<what>revision|tree|paths-info)/(?P<revision>[^/]+)(?P<below>/.+)?)?",
+            path,
         )
-        file = re.fullmatch(r"/(?P<repo>.+?)/resolve/(?P<revision>[^/]+)/(?P<file>.+)", path)
+        file = re.fullmatch(r"/(?:datasets/)?(?P<repo>.+?)/resolve/(?P<revision>[^/]+)/(?P<file>.+)", path)
         found = api or file
         if found is None:
             self._refuse(HTTPStatus.NOT_FOUND, None)
@@ -138,10 +143,15 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(HTTPStatus.NOT_FOUND, "RepoNotFound")
         elif commit not in commits:
             self._refuse(HTTPStatus.NOT_FOUND, "RevisionNotFound")
-        elif found["repo"] in self.hub.gated and file is not None:
+        elif found["repo"] in self.hub.gated:
             self._refuse(HTTPStatus.UNAUTHORIZED, "GatedRepo")
         elif file is not None:
             self._resolve(found["repo"], commit, file["file"])
+        elif found["below"]:
+            self._refuse(HTTPStatus.NOT_FOUND, "EntryNotFound")
+        elif found["what"] == "paths-info":
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["paths"]
+            self._send_json([entry for entry in self._tree(found["repo"], commit) if entry["path"] in asked])
         elif found["what"] == "tree":
             self._send_json(self._tree(found["repo"], commit))
         else:
