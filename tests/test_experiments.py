@@ -15,8 +15,8 @@ from hydra.types import RunMode
 
 from evalkit.cli.run import conf_folder
 from evalkit.cli.study import freeze
-from evalkit.config import build as settings
 from evalkit.config import schema
+from evalkit.config.build import build
 from evalkit.errors import RequestError
 from evalkit.records import read_record
 from evalkit.report import claims
@@ -27,9 +27,7 @@ OFFLINE = ("offline", "poolings", "seeds")
 
 LOADED = """
 import sys
-from evalkit.cli import behind
 from evalkit.cli.run import main
-behind.WORTHWHILE = 10**6  # what another process would load, this one shall
 try:
     main(sys.argv[1:])
 except SystemExit as end:
@@ -83,7 +81,7 @@ def test_every_study_is_a_sweep_whose_combinations_compose_and_bind(name):
         sweeps = {key: str(value).split(",") for key, value in hydra.sweeper.params.items()}
         for key, choices in sweeps.items():
             for choice in {choices[0], choices[-1]}:
-                request = settings.build(compose("config", [f"experiment={name}", f"{key}={choice}"]))
+                request = build(compose("config", [f"experiment={name}", f"{key}={choice}"]))
                 assert request.rank_by.partition("/")[0] in {evaluator.name for evaluator in request.evaluators}
 
 

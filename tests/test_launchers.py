@@ -199,7 +199,7 @@ def test_slurm_without_slurm_is_refused_before_anything_is_done(evalkit, monkeyp
 
 def test_a_jobs_function_brings_the_process_to_the_sweeps_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    packed = pickle.dumps(Carried(len))
+    packed = pickle.dumps(Carried(len, {}))
     monkeypatch.chdir(tmp_path.parent)
     assert pickle.loads(packed)([1, 2]) == 2
     assert Path.cwd() == tmp_path

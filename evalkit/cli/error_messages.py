@@ -1,4 +1,4 @@
-"""Other libraries' refusals in one sentence: what is wrong, what was found, what to do."""
+"""Errors in one sentence: what is wrong, what was found, what to do."""
 
 from __future__ import annotations
 
@@ -7,15 +7,34 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
+from evalkit.cli.sweep_state import current
 from evalkit.config.launchers import SCHEMAS, needs
+from evalkit.errors import EvalkitError
+from evalkit.report import terminal
+from evalkit.runtime.redaction import mask
 
-__all__ = ["is_about_the_command_line", "sentence"]
+__all__ = ["explain", "is_about_the_command_line", "sentence"]
 
 COMPOSERS = frozenset({"defaults_list.py", "config_loader_impl.py", "config_repository.py"})
 """Hydra's modules that do nothing but compose the configuration."""
 
 SHOWN = 200
 """Characters of what was found that a sentence repeats."""
+
+
+def explain(error: Exception) -> int:
+    """Print an error as one sentence; the exit status."""
+    if isinstance(error, EvalkitError):
+        terminal.warn(mask(str(error)))
+        return error.exit_status
+    if is_about_the_command_line(error):
+        terminal.warn(mask(sentence(error)))
+        return 2
+    terminal.warn(mask(f"unexpected {type(error).__name__}: {error} (HYDRA_FULL_ERROR=1 shows where)."))
+    state = current()
+    if state is not None and state.full_error:
+        traceback.print_exception(error)
+    return 1
 
 
 def is_about_the_command_line(error: BaseException) -> bool:

@@ -19,7 +19,7 @@ from typing import Any
 
 from evalkit.errors import EvalkitError, RequestError
 from evalkit.records import read_record, write_json
-from evalkit.runtime.signals import outlast, plainly
+from evalkit.runtime.signals import outlast, stoppable
 from evalkit.store import Store, digest
 
 __all__ = ["evaluate", "freeze", "main"]
@@ -132,7 +132,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             raise RequestError(f"report takes no overrides, and {arguments.overrides[0]} was given: leave them out.")
         from evalkit.report.study_results import write_results
 
-        with plainly("the same command writes the results anew."):
+        with stoppable("the same command writes the results anew."):
             write_results(_folder(arguments.name, STUDIES))
     except EvalkitError as error:
         print(f"evalkit: {error}", file=sys.stderr)  # noqa: T201  # a command's answer

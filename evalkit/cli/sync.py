@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import argparse
 import csv
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evalkit.cli.sweep_plan import is_planned, read_plan
 from evalkit.errors import EvalkitError, RequestError
 from evalkit.records import find_records, read_record
 from evalkit.report import terminal
-from evalkit.runtime.signals import plainly
+from evalkit.runtime.signals import stoppable
 from evalkit.tracking import LoggedRun, RunContext, TrackerTrouble, sweep_identity
 
 if TYPE_CHECKING:
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from evalkit.types import Record
 
 __all__ = ["Outcome", "main", "sync"]
-
-PLAN = "sweep.json"
-"""In a sweep's folder: its id (run.py writes it)."""
 
 LEVELS = 4
 """How many folders above a run its sweep's folder is looked for."""
@@ -108,7 +105,7 @@ def _context(record: Record, folder: Path, advised: Path | None, *, log_texts: b
 
 def _sweep_folder(run: Path) -> Path | None:
     """The sweep's folder that a run lies in (Hydra lets its subfolders be nested), None for a single run."""
-    return next((parent for parent in list(run.absolute().parents)[:LEVELS] if (parent / PLAN).is_file()), None)
+    return next((parent for parent in list(run.absolute().parents)[:LEVELS] if is_planned(parent)), None)
 
 
 def _texts_allowed(record: Record, folder: Path) -> bool:
@@ -135,19 +132,9 @@ def _texts_allowed(record: Record, folder: Path) -> bool:
         ) from None
 
 
-def _plan(folder: Path) -> dict[str, Any]:
-    try:
-        plan = json.loads((folder / PLAN).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}  # damaged: the records below tell the sweep's id as well
-    return plan if isinstance(plan, dict) else {}
-
-
 def _sweep_id(folder: Path) -> str:
-    known = _plan(folder).get("sweep")
-    if isinstance(known, str):
-        return known
-    return sweep_identity(read_record(run).identity for run in find_records([folder]))
+    """The sweep's id; that of its records where the plan is damaged."""
+    return read_plan(folder).sweep or sweep_identity(read_record(run).identity for run in find_records([folder]))
 
 
 def _sweeps(folders: Sequence[Path], found: Sequence[Path]) -> list[Path]:
@@ -180,9 +167,9 @@ def _summary_of(sweep: Path) -> dict[str, Any]:
     """What run.py says of a sweep when it ends, read off its leaderboard."""
     with _leaderboards(sweep)[0].open(encoding="utf-8", newline="") as stream:
         board = list(csv.DictReader(stream))
-    rank_by = _plan(sweep).get("rank_by")
+    rank_by = read_plan(sweep).rank_by
     summary: dict[str, Any] = {"rows": len(board), "runs": len(find_records([sweep]))}
-    if board and rank_by in board[0]:
+    if board and rank_by is not None and rank_by in board[0]:
         summary |= {"best": board[0].get("model"), "rank_by": rank_by, rank_by: float(board[0][rank_by])}
     return summary
 
@@ -209,7 +196,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = _arguments(argv)
     try:
         tracker = MlflowTracker(arguments.tracking_uri, arguments.experiment)
-        with plainly("what was logged stays, and the same command goes on from there."):
+        with stoppable("what was logged stays, and the same command goes on from there."):
             outcome = sync(arguments.folders, tracker, log_texts=not arguments.no_texts)
     except EvalkitError as error:
         terminal.warn(mask(str(error)))

@@ -15,7 +15,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from evalkit.config.instantiate import bind, taken
+from evalkit.config.instantiate import bind, current_targets, taken
 from evalkit.errors import RequestError
 from evalkit.pipeline.request import EvaluatorChoice, ProjectionChoice, Request, TrackerChoice
 from evalkit.runtime.redaction import mask, mask_tree
@@ -67,6 +67,7 @@ def build(config: DictConfig, *, projection_chosen: bool = True) -> Request:
     RequestError
         One sentence: what is wrong, what was found, what to do.
     """
+    config, moved = current_targets(config)
     try:
         values = _plain(config, throw_on_missing=True)
     except OmegaConfBaseException as error:
@@ -89,11 +90,13 @@ def build(config: DictConfig, *, projection_chosen: bool = True) -> Request:
         theme=values["theme"],
         described=described,
         identifying={name: entry for name, entry in described.items() if name not in NOT_IDENTIFYING},
+        warnings=moved,
     )
 
 
 def build_tracker(config: DictConfig) -> TrackerChoice:
     """The tracker alone, for what a sweep logs at its end."""
+    config, _ = current_targets(config)
     return _tracker(config, _plain(config, throw_on_missing=False))
 
 
@@ -194,19 +197,19 @@ def _loader(config: DictConfig, values: Mapping[str, Any]) -> functools.partial[
     options = {k: v for k, v in values["dataset"].items() if k != "load"}
     options = {k: v for k, v in options.items() if v is not None}
     always = {"seed": values["seed"], "queries": values["queries"]}
-    loader = bind(config.dataset.load, values["dataset"]["load"], options, "dataset.load")
+    loader = bind(config.dataset.load, options, "dataset.load")
     return functools.partial(loader, **taken(loader, always))
 
 
 def _encoder(config: DictConfig, values: Mapping[str, Any]) -> Any:
     options = {k: v for k, v in values["model"].items() if k not in {"encoder", "label"} and v is not None}
-    bound = bind(config.model.encoder, values["model"]["encoder"], options, "model.encoder")
+    bound = bind(config.model.encoder, options, "model.encoder")
     return bound(**taken(bound, {key: values[key] for key in ("device", "dtype", "batch_tokens", "seed")}))
 
 
 def _projection(config: DictConfig, values: Mapping[str, Any], *, chosen: bool) -> ProjectionChoice:
     plain = values["projection"]["project"]
-    bound = bind(config.projection.project, plain, {}, "projection.project")
+    bound = bind(config.projection.project, {}, "projection.project")
     return ProjectionChoice(
         name=config.projection.name,
         project=bound,
@@ -216,7 +219,7 @@ def _projection(config: DictConfig, values: Mapping[str, Any], *, chosen: bool) 
 
 
 def _evaluator(config: DictConfig, name: str, entry: Mapping[str, Any]) -> EvaluatorChoice:
-    bound = bind(config.evaluators[name].evaluate, entry["evaluate"], {}, f"evaluators.{name}.evaluate")
+    bound = bind(config.evaluators[name].evaluate, {}, f"evaluators.{name}.evaluate")
     return EvaluatorChoice(name=name, space=entry["space"], evaluate=bound, described=_parameters(entry["evaluate"]))
 
 
@@ -224,6 +227,6 @@ def _tracker(config: DictConfig, values: Mapping[str, Any]) -> TrackerChoice:
     options = {k: v for k, v in values["tracker"].items() if k in {"uri", "experiment"}}
     return TrackerChoice(
         name=values["tracker"]["name"],
-        create=bind(config.tracker.create, values["tracker"]["create"], options, "tracker.create"),
+        create=bind(config.tracker.create, options, "tracker.create"),
         log_texts=values["tracker"]["log_texts"],
     )

@@ -1,40 +1,73 @@
-"""A configuration node → what it names, with its parameters bound and checked against its signature."""
+"""Instantiate configuration nodes, with their parameters checked against the signature of what they name."""
 
 from __future__ import annotations
 
 import functools
 import inspect
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from evalkit.errors import RequestError
 
-__all__ = ["bind", "taken"]
+__all__ = ["bind", "current_targets", "taken"]
 
 OPTIONS = frozenset({"path", "name", "text_column", "label_column"})
-"""What a user must say where its target has no default for it."""
+"""Options that the user must give where the target has no default for them."""
 
-_bound: dict[str, functools.partial[Any]] = {}
-"""What nodes were bound to in this process, by place, parameters and available options."""
+MOVED = {
+    "evalkit.datasets.csv_file": "evalkit.datasets.csv_reader",
+    "evalkit.datasets.hub": "evalkit.datasets.hub_reader",
+    "evalkit.datasets.jsonl_file": "evalkit.datasets.jsonl_reader",
+    "evalkit.datasets.parquet_file": "evalkit.datasets.parquet_reader",
+    "evalkit.datasets.topics": "evalkit.datasets.thirty_words",
+    "evalkit.metrics.map": "evalkit.metrics.map_separation",
+    "evalkit.trackers.mlflow_tracker": "evalkit.tracking.mlflow_tracker",
+    "evalkit.trackers.none": "evalkit.tracking.none",
+}
+"""Modules that the YAMLs of version 0.1 named → where they are now; kept for one version."""
 
-BOUND = 256
-"""Of them kept: a sweep over a data set's options has new ones in every job."""
+
+def current_targets(config: DictConfig) -> tuple[DictConfig, tuple[str, ...]]:
+    """Replace `_target_`s of version 0.1 by those of today.
+
+    Returns
+    -------
+    DictConfig
+        The configuration, or a copy where something was replaced.
+    tuple of str
+        A warning for each `_target_` that was replaced.
+    """
+    warnings: dict[str, None] = {}
+
+    def replaced(node: Any) -> Any:
+        if isinstance(node, dict):
+            return {key: target(value) if key == "_target_" else replaced(value) for key, value in node.items()}
+        return [replaced(entry) for entry in node] if isinstance(node, list) else node
+
+    def target(name: Any) -> Any:
+        module, _, attribute = str(name).rpartition(".")
+        if module not in MOVED:
+            return name
+        new = f"{MOVED[module]}.{attribute}"
+        warnings[f"_target_ {name} has moved: write {new}, as the next version will not find the old name."] = None
+        return new
+
+    plain = replaced(OmegaConf.to_container(config, resolve=False))
+    return (OmegaConf.create(plain) if warnings else config), tuple(warnings)
 
 
-def bind(node: DictConfig, plain: Any, available: Mapping[str, Any], where: str) -> functools.partial[Any]:
+def bind(node: DictConfig, available: Mapping[str, Any], where: str) -> functools.partial[Any]:
     """Instantiate a `_partial_` node and add those of the available options that its target takes.
 
-    Done once a process for all that ask alike: the jobs of a sweep bind the same fifteen, in 1 to 2 ms each.
+    An option that was set (is neither None nor False) and that the target does not take is refused:
+    an option accepted and ignored would mislead.
 
     Parameters
     ----------
-    plain
-        The node as JSON values.
     available
         Option → value.
     where
@@ -43,24 +76,7 @@ def bind(node: DictConfig, plain: Any, available: Mapping[str, Any], where: str)
     Raises
     ------
     RequestError
-        Where the target is missing, cannot be imported, lacks a parameter, or has no use for an option that was set.
-    """
-    key = json.dumps([where, plain, available], sort_keys=True, default=repr)
-    if key not in _bound:
-        made = _bind_anew(node, available, where)
-        if key.count('"_target_"') != 1:  # an object among its arguments is each run's own
-            return made
-        _bound[key] = made
-        while len(_bound) > BOUND:
-            del _bound[next(iter(_bound))]
-    return _bound[key]
-
-
-def _bind_anew(node: DictConfig, available: Mapping[str, Any], where: str) -> functools.partial[Any]:
-    """Bind.
-
-    An option that was set (is neither None nor False) and that the target does not take is refused:
-    an option accepted and ignored would mislead.
+        The target is missing, cannot be imported, lacks a parameter, or has no use for an option that was set.
     """
     if not node or "_target_" not in node:
         raise RequestError(f"{where} names no _target_, so nothing can be made of it: see conf/ for examples.")
@@ -94,14 +110,14 @@ def _bind_anew(node: DictConfig, available: Mapping[str, Any], where: str) -> fu
 
 
 def taken(bound: functools.partial[Any], offered: Mapping[str, Any]) -> dict[str, Any]:
-    """Of what is offered to whoever has a use for it: what the target of `bind` takes."""
+    """The entries of `offered` that the target of `bind` has a parameter for."""
     target = bound.func.func if isinstance(bound.func, functools.partial) else bound.func
     known = inspect.signature(target).parameters
     return {key: value for key, value in offered.items() if key in known}
 
 
 def _deepest(error: BaseException) -> str:
-    """First line of the error that everything else is about."""
+    """First line of the error's first cause."""
     while error.__cause__ is not None:
         error = error.__cause__
     return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,7 +1,6 @@
-"""What a sweep needs so that its jobs can run elsewhere: schemas, and what travels to a job's process.
+"""Hydra's launchers: their schemas, what their jobs need in other processes, and how those are ended.
 
-Hydra's launchers start jobs in other processes, some on other machines. All of them pickle the function that
-a job calls; `Carried` takes along with it what the jobs of one sweep must agree on.
+All launchers pickle the function that a job calls; `Carried` takes the folder and the environment along with it.
 """
 
 from __future__ import annotations
@@ -11,17 +10,19 @@ import logging
 import os
 import shutil
 import signal
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from omegaconf import DictConfig
+
 from evalkit.errors import EvaluationError, RequestError
+from evalkit.runtime.redaction import mask
 from evalkit.runtime.signals import answered
 
-__all__ = [
-    "EXTRAS", "SCHEMAS", "Carried", "complaint", "elsewhere", "kill_jobs", "needs", "prepare", "register", "stop_jobs",
-]  # fmt: skip
+__all__ = ["EXTRAS", "SCHEMAS", "Carried", "complaint", "kill_jobs", "needs", "prepare", "register", "stop_jobs"]
 
 EXTRAS = {"joblib": "parallel", "submitit_local": "slurm", "submitit_slurm": "slurm", "ray": "ray"}
 """Launcher → the extra of evalkit that installs it."""
@@ -39,12 +40,6 @@ STOP_SECONDS = 5.0
 """For a job to end by itself, before it is killed."""
 
 REASON_LENGTH = 300
-
-_environment: dict[str, str] = {}
-"""What `Carried` takes along; empty where the launcher itself hands the environment on."""
-
-_arrived: list[str] = []
-"""The folder that a sweep's job brought this process to; empty in the process that the sweep was started in."""
 
 
 def register() -> None:
@@ -66,25 +61,24 @@ def register() -> None:
 
 
 def needs(choice: str) -> str:
-    """The sentence for a launcher whose extra is not installed."""
+    """What to say where a launcher is not installed."""
     return f"hydra/launcher={choice} is not installed: run `pip install 'evalkit[{EXTRAS[choice]}]'`."
 
 
-def prepare(launcher: Any) -> None:
+def prepare(launcher: DictConfig) -> dict[str, str]:
     """Make ready for the launcher (the node `hydra.launcher`) before any job is composed.
+
+    Returns
+    -------
+    dict
+        Environment variables that must travel with the jobs; empty where the launcher hands the environment on.
 
     Raises
     ------
     RequestError
         The launcher cannot start jobs from this machine.
     """
-    from hydra.core.config_store import ConfigStore
-
-    _environment.clear()
     target = str(launcher.get("_target_", ""))
-    if not target.endswith(".BasicLauncher"):
-        # What travels to other processes is a true copy of the store, in which they register their own plugins.
-        vars(ConfigStore.instance()).pop("__deepcopy__", None)
     logging.getLogger("submitit").propagate = False  # it has a handler of its own: its lines came twice
     if target.endswith(".SlurmLauncher") and shutil.which("srun") is None:
         raise RequestError(
@@ -93,11 +87,11 @@ def prepare(launcher: Any) -> None:
         )
     if target.endswith(".LocalLauncher"):
         _shield_controllers()
-    if target.endswith(".RayLauncher"):
-        # Ray's workers have the environment of the node that they run on; nothing of it may reach Ray's
-        # logs, as its runtime_env would.
-        _environment.update({key: value for key, value in os.environ.items() if key.startswith(TRAVELLING)})
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if not target.endswith(".RayLauncher"):
+        return {}
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # Ray's workers have the environment of their node. A runtime_env would stand in Ray's logs.
+    return {key: value for key, value in os.environ.items() if key.startswith(TRAVELLING)}
 
 
 def _shield_controllers() -> None:
@@ -153,8 +147,6 @@ def _command(process: Any) -> list[str]:
 
 def complaint(choice: str, error: Exception) -> str:
     """What to say where a launcher gave up with `error`, which holds the lost job's log in many a launcher."""
-    from evalkit.runtime.redaction import mask
-
     cause = getattr(error, "cause", None) or error  # Ray wraps the job's own error
     lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
     reason = mask(lines[0] if lines else type(cause).__name__)[:REASON_LENGTH]
@@ -164,21 +156,24 @@ def complaint(choice: str, error: Exception) -> str:
     )
 
 
-def elsewhere() -> bool:
-    """Whether this process works on a job that a launcher sent it, apart from the sweep's own process."""
-    return bool(_arrived)
-
-
 class Carried:
-    """A job's function that, where it is unpickled, first brings the process to where it was pickled.
+    """Callable that changes to the directory it was pickled in before running.
 
     Relative paths (the store, the sweep's folder, a data file) mean the same in every job only if all work in
-    the folder that the sweep was started in; Hydra makes a job's folder before it calls the function, hence
-    while unpickling.
+    the folder that the sweep was started in. Hydra makes a job's folder before it calls the function, so the change
+    happens while unpickling.
+
+    Parameters
+    ----------
+    function
+        What a job calls.
+    environment
+        Variables to set where it is unpickled; read when it is pickled.
     """
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], environment: Mapping[str, str]) -> None:
         self._function = function
+        self._environment = environment
         self.__wrapped__ = function  # Hydra names its jobs after the function's module
 
     def __call__(self, *arguments: Any) -> Any:
@@ -186,7 +181,7 @@ class Carried:
         return self._function(*arguments)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _arrive, (self._function, str(Path.cwd()), dict(_environment))
+        return _arrive, (self._function, str(Path.cwd()), dict(self._environment))
 
 
 def _arrive(function: Callable[..., Any], folder: str, environment: dict[str, str]) -> Carried:
@@ -194,13 +189,10 @@ def _arrive(function: Callable[..., Any], folder: str, environment: dict[str, st
     try:
         os.chdir(folder)
     except OSError:
-        import socket
-
         raise EvaluationError(
             f"{socket.gethostname()} cannot enter {folder}, where the sweep was started: "
             "start it in a folder that every node sees under the same name."
         ) from None
-    _arrived[:] = [folder]
     if LOCAL_JOB in os.environ and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    return Carried(function)
+    return Carried(function, environment)

@@ -5,7 +5,6 @@ Hydra merges conf/ into these, so a misspelt key or a wrong type fails while com
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -117,12 +116,3 @@ def register() -> None:
     store = ConfigStore.instance()
     store.store(name="evalkit_schema", node=Schema, provider="evalkit")
     launchers.register()
-    # Hydra copies its whole repository, and this store of some hundred schemas with it, each time that it composes or
-    # asks for a group's choices: two thirds of `--help`. Nothing writes to the store then, and it hands out copies.
-    # A launcher that sends the store to other processes takes this back (`launchers.prepare`).
-    vars(store)["__deepcopy__"] = functools.partial(_itself, store)
-
-
-def _itself(store: Any, _: Any) -> Any:
-    """The one store that a process has: what its copy is."""
-    return store

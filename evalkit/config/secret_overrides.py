@@ -1,4 +1,4 @@
-"""Secrets out of what Hydra writes: overrides before it sees them, its files where a configuration holds one."""
+"""Keep secrets out of what Hydra writes: replace them in overrides, and mask them in its files."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def guard(arguments: Sequence[str]) -> list[str]:
 
 
 def _reference(name: str, value: str) -> str:
-    """How a configuration refers to the variable: a list stays a list, anything else is a string."""
+    """The reference to a variable: a list stays a list, anything else is a string."""
     plain = f"${{oc.env:{name}}}"
     # Quoted, as Hydra's own grammar knows no reference within a reference; it is resolved all the same.
     return f"'${{oc.decode:{plain}}}'" if value.startswith(("[", "{")) else plain
 
 
 def _choices(argument: str) -> list[str]:
-    """The values that a sweep would take one after the other; none where it is one value, or unreadable."""
+    """The values of a choice sweep; none where the override is one value, or unreadable."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.core.override_parser.types import QuotedString, Transformer
     from hydra.errors import HydraException
@@ -63,7 +63,7 @@ def _choices(argument: str) -> list[str]:
 
 
 def hide(*files: Path) -> None:
-    """Mask what Hydra wrote of a configuration that has a secret in itself, such as somebody's own YAML."""
+    """Mask Hydra's copies of a configuration that holds a secret itself, such as a user's own YAML."""
     for file in files:
         try:
             text = file.read_text(encoding="utf-8")

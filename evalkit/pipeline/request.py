@@ -80,6 +80,8 @@ class Request:
         All settings as JSON values, secrets masked: the record's ``settings``.
     identifying
         Those of them that determine the result.
+    warnings
+        What the user should know of the settings.
     """
 
     load: Callable[[], Corpus]
@@ -97,6 +99,7 @@ class Request:
     theme: Literal["light", "dark"]
     described: Mapping[str, Any]
     identifying: Mapping[str, Any]
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evalkit.errors import EvalkitError
-from evalkit.runtime.signals import plainly
+from evalkit.runtime.signals import stoppable
 
 __all__ = ["main"]
 
@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = _arguments(argv)
     out = arguments.out or (arguments.folders[0] if len(arguments.folders) == 1 else Path("report"))
     try:
-        with plainly("the same command writes the report anew."):
+        with stoppable("the same command writes the report anew."):
             report = write_report(arguments.folders, out, rank_by=arguments.rank_by, theme=arguments.theme)
     except EvalkitError as error:
         terminal.warn(str(error))

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evalkit.errors import EvaluationError
+from evalkit.errors import EvalkitError, EvaluationError
 from evalkit.records import read_record, write_json, write_record, write_whole
 from evalkit.runtime.atomic_write import temporary_folder
 from evalkit.types import Record
@@ -19,15 +19,20 @@ if TYPE_CHECKING:
     from evalkit.plots.palette import Theme
 
 __all__ = [
+    "RECORDS",
     "UNTRACKED",
     "copy_run",
     "harmless",
+    "keep_run",
     "neighbour_table",
     "write_csv",
     "write_failure",
     "write_run",
     "write_text",
 ]
+
+RECORDS = "records"
+"""Kind of the store's entries that hold finished runs."""
 
 UNTRACKED = ".untracked"
 """In a job's folder: why the run is not in the tracker; the sweep's end reports it once for all processes."""
@@ -119,6 +124,22 @@ def copy_run(source: Path, folder: Path, *, record: Record | None = None) -> Rec
     record = record or read_record(source)
     write_record(record, folder)
     return record
+
+
+def keep_run(folder: Path, store: Store, key: str, identity: str) -> None:
+    """Copy the files of a finished run into the store."""
+
+    def fill(target: Path) -> None:
+        for file in sorted(folder.iterdir()):
+            if file.is_file() and not file.name.startswith("."):
+                shutil.copyfile(file, target / file.name)
+        # Renamed in place last in a run's folder; here the whole entry appears at once.
+        if not (target / "record.json").is_file():
+            raise EvalkitError(
+                f"{folder} lost its record.json while it was kept: do not change a run's folder while it works."
+            )
+
+    store.write(RECORDS, key, fill, {"identity": identity})
 
 
 def write_failure(folder: Path, *, kind: str, name: str, message: str, settings: object, trace: str | None) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from evalkit.types import Record, Score
 
-__all__ = ["Column", "Progress", "note", "print_table", "record_table", "run_line", "say", "warn", "warn_once"]
+__all__ = ["Column", "Progress", "note", "print_table", "record_table", "run_line", "say", "warn"]
 
 RUN_SCORES = (*HEADLINE_SCORES, "neighbours/precision_at_10", "neighbours/r_precision")
 """Scores of the table at the end of a run; all scores are in record.json."""
@@ -28,8 +28,6 @@ WIDE = 160
 GAP = 2
 
 STAGES = {"encode": "encoding", "project": "drawing the map"}
-
-_warned: set[str] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +75,6 @@ def note(text: str) -> None:
 def warn(text: str) -> None:
     """Print a warning (stderr)."""
     _console(error=True).print(f"evalkit: {text}", style="yellow", soft_wrap=True)
-
-
-def warn_once(text: str) -> None:
-    """Print a warning that this process has not printed yet: a sweep's jobs and its end meet the same trouble."""
-    if text not in _warned:
-        _warned.add(text)
-        warn(text)
 
 
 class Progress:

@@ -1,4 +1,4 @@
-"""Stop a sweep that somebody asked to stop: in order at first, at once where they insist."""
+"""Stop a command on Ctrl-C or SIGTERM: in order at first, at once when asked again."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-__all__ = ["KEPT", "STOPPED", "Stops", "answered", "leave_at_once", "listen_early", "outlast", "plainly"]
+__all__ = ["KEPT", "STOPPED", "WAITING", "answered", "leave_at_once", "listen_early", "outlast", "stoppable"]
 
 STOPPED = 130
 """Exit status, as a shell gives a command that Ctrl-C ended."""
 
-KEPT = "evalkit: stopped: what is done is kept, and the same command goes on from there."
+KEPT = "what is done is kept, and the same command goes on from there."
 
 WAITING = (
     "evalkit: stopping: what is being written or logged is finished first (asked once more, evalkit leaves at once)."
@@ -26,70 +26,75 @@ TOGETHER = 1.0
 """Seconds in which requests count as one: a terminal, a shell and a scheduler each pass on the same one."""
 
 PATIENCE = 1.0
-"""Seconds after which whoever waits for the end is told why."""
+"""Seconds after which the user reads what the command waits for."""
+
+BOTH = (signal.SIGINT, signal.SIGTERM)
 
 
 def _say(sentence: str) -> None:
-    """Also from a signal's handler, which may have interrupted a print."""
+    """Write without Python's streams: a signal's handler may have interrupted a print."""
     os.write(2, f"{sentence}\n".encode())
 
 
-def leave_at_once(*_: object) -> None:
-    """Handle a signal while libraries load: nothing has begun yet, and a traceback would only frighten."""
-    _say(KEPT)
+def leave_at_once(*_: object, sentence: str = KEPT) -> None:
+    """End the process with one sentence; the handler of signals while libraries load."""
+    _say(f"evalkit: stopped: {sentence}")
     os._exit(STOPPED)
 
 
 def listen_early() -> None:
     """Leave with one sentence on Ctrl-C and SIGTERM from now on; signals that are ignored or handled stay so."""
-    for number, untouched in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
+    for number, untouched in zip(BOTH, (signal.default_int_handler, signal.SIG_DFL), strict=True):
         if signal.getsignal(number) is untouched:
             signal.signal(number, leave_at_once)
 
 
-class Stops:
-    """Handles SIGINT and SIGTERM: raises KeyboardInterrupt, once for all requests that come together."""
+@contextmanager
+def stoppable(
+    sentence: str = KEPT,
+    *,
+    in_order: Callable[[], None] = lambda: None,
+    at_once: Callable[[], None] = lambda: None,
+) -> Iterator[None]:
+    """Answer SIGINT and SIGTERM with KeyboardInterrupt, one sentence and exit status 130.
 
-    def __init__(self) -> None:
-        self._asked = float("-inf")
+    Parameters
+    ----------
+    sentence
+        What the user reads after "stopped: ".
+    in_order
+        Called after the interrupt.
+    at_once
+        Called where a signal comes again, more than a second later; the process then ends.
+    """
+    began: list[float] = []
+    waiting = threading.Timer(PATIENCE, _say, [WAITING])
+    waiting.daemon = True
 
-    def listen(self) -> None:
-        """Handle both from now on; SIGINT not where a shell in the background has it ignored."""
-        signal.signal(signal.SIGTERM, self.ask)
-        if callable(signal.getsignal(signal.SIGINT)):
-            signal.signal(signal.SIGINT, self.ask)
-
-    def ask(self, *_: object) -> None:
-        """Stop what the main thread does.
-
-        Raises
-        ------
-        KeyboardInterrupt
-            Unless that was asked for a moment ago.
-        """
-        now = time.monotonic()
-        if now - self._asked < TOGETHER:
-            return
-        self._asked = now
-        raise KeyboardInterrupt
-
-    def close(self, in_order: Callable[[], None], at_once: Callable[[], None]) -> None:
-        """Do `in_order` what is left to do after a stop; where somebody asks again meanwhile, `at_once`, and leave."""
-        waiting = threading.Timer(PATIENCE, _say, [WAITING])
-        waiting.daemon = True
-        try:
+    def stop(*_: object) -> None:
+        if not began:
+            began.append(time.monotonic())
             waiting.start()
-            in_order()
-        except KeyboardInterrupt:
+            raise KeyboardInterrupt
+        if time.monotonic() - began[0] >= TOGETHER:
             at_once()
-            leave_at_once()
+            leave_at_once(sentence=sentence)
+
+    # A shell that starts a command in the background has SIGINT ignored: it stays so.
+    heard = [number for number in BOTH if signal.getsignal(number) is not signal.SIG_IGN]
+    try:
+        with answered(stop, *heard):
+            try:
+                yield
+            except KeyboardInterrupt:
+                in_order()
+                raise
+    except KeyboardInterrupt:
         waiting.cancel()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, _end)  # the libraries' own leave-taking would answer with a traceback
-
-
-def _end(*_: object) -> None:
-    os._exit(STOPPED)
+        for number in heard:  # while the libraries end their threads, which would answer with a traceback
+            signal.signal(number, lambda *_: os._exit(STOPPED))
+        _say(f"evalkit: stopped: {sentence}")
+        sys.exit(STOPPED)
 
 
 @contextmanager
@@ -101,16 +106,6 @@ def answered(handler: Callable[..., None] | signal.Handlers, *numbers: signal.Si
     finally:
         for number, earlier in before.items():
             signal.signal(number, earlier)
-
-
-@contextmanager
-def plainly(sentence: str) -> Iterator[None]:
-    """Answer Ctrl-C with one sentence and status 130."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        _say(f"evalkit: stopped: {sentence}")
-        sys.exit(STOPPED)
 
 
 def outlast(command: Sequence[str], environment: Mapping[str, str]) -> int:
@@ -133,7 +128,7 @@ def outlast(command: Sequence[str], environment: Mapping[str, str]) -> int:
         else:
             process.send_signal(number)
 
-    heard = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) is not signal.SIG_IGN]
+    heard = [number for number in BOTH if signal.getsignal(number) is not signal.SIG_IGN]
     with answered(pass_on, *heard):
         process = subprocess.Popen(command, env=environment)
         for number in early:  # it came while the command was being started

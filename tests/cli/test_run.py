@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -126,3 +128,14 @@ def test_rank_by_is_what_hydras_sweepers_get(evalkit, monkeypatch):
     monkeypatch.setattr(run_module, "_perform", lambda *a: returned.append(original(*a)) or returned[-1])
     done = evalkit(*QUICK, "rank_by=separation/silhouette")
     assert returned == [scores(done.runs[0])["separation/silhouette"].value]
+
+
+def test_help_loads_nothing_that_evaluates():
+    script = (
+        "import atexit, sys\nfrom evalkit.run import main\nsys.argv[1:] = ['--help']\n"
+        "heavy = {'numpy', 'numba', 'pandas', 'torch', 'mlflow', 'matplotlib'}\n"
+        "atexit.register(lambda: print(sorted(heavy & set(sys.modules))))\nmain()"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert "projection: pca, tsne, umap" in done.stdout
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -42,6 +42,22 @@ def test_combinations_of_one_identity_are_done_once_and_said_once(evalkit):
     assert done.out.count("found finished") == 3
 
 
+@pytest.mark.parametrize(
+    ("overrides", "seeds"),
+    [
+        (["seed=choice(3,1)"], [3, 1]),
+        (["seed=range(0,3)", "hydra.sweeper.max_batch_size=2"], [0, 1, 2]),
+        (["hydra.sweeper.params={seed:'4,5'}"], [4, 5]),
+        (["hydra.sweeper.params={seed:'4,5'}", "seed=6"], [6]),
+        (["pooling=glob(m*x)", "seed=7"], [7]),
+    ],
+)
+def test_the_combinations_are_what_hydras_own_sweeper_makes(evalkit, overrides, seeds):
+    done = evalkit("-m", *QUICK, "model=random", *overrides)
+    assert done.status == 0, done.err
+    assert [read_record(run).projection["seed"] for run in done.runs] == seeds
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("processes", [1, 2])
 def test_seven_poolings_cost_one_forward_pass(evalkit_process, tmp_path, processes):
@@ -102,6 +118,7 @@ if "EVALKIT_COUNT_FORWARDS" in os.environ:
     ("overrides", "words"),
     [
         (["seed=0,-1"], "seed must be from 0"),
+        (["seed=interval(0,1)"], "seed=interval(0,1) names no single values"),
         (["model=minilm,nothing"], "model has no choice 'nothing'"),
         (["projection=tsne,pca", "projection.project.perplexity=5,30"], "perplexity"),
         (["k=[1],[40]"], "k=40 asks for more neighbours"),
@@ -181,47 +198,12 @@ def test_what_a_killed_sweep_had_begun_to_write_is_removed_by_the_next(evalkit):
     assert left == {".hydra", ".mine"}
 
 
-MANY = ("-m", *QUICK, "model=random", "pooling=native,mean", "seed=0,1,2,3")
-"""Eight combinations of four evaluations: from eight on, a process beside the sweep's own finishes the runs."""
-
-TIMES = {"timings", "environment"}
-
-
-def left_by(folder):
-    """Every file of every run; of the record, what times do not change."""
-    found = {}
-    for file in sorted(folder.glob("*/*")):
-        if file.name == "record.json":
-            record = json.loads(file.read_text(encoding="utf-8"))
-            record["encoder"].pop("texts_per_second")
-            record["settings"].pop("store")
-            found[file.parent.name, file.name] = {key: value for key, value in record.items() if key not in TIMES}
-        elif file.is_file() and file.suffix != ".log":
-            found[file.parent.name, file.name] = file.read_bytes()
-    return found
-
-
-def test_runs_finished_in_a_process_beside_are_what_they_are_without_it(evalkit, monkeypatch):
-    from evalkit.cli import behind
-
-    made = {}
-    for name, jobs in (("beside", behind.WORTHWHILE), ("alone", 1000)):
-        monkeypatch.setattr(behind, "WORTHWHILE", jobs)
-        done = evalkit(*MANY, f"hydra.sweep.dir={name}", f"store=of-{name}")
-        assert done.status == 0, done.err
-        assert done.out.count("found finished") == 4
-        assert done.out.count(" (chance ") == 8
-        made[name] = left_by(done.folder / name)
-    assert len(made["alone"]) > 60
-    assert made["beside"] == made["alone"]
-
-
-@pytest.mark.slow
-def test_a_run_that_cannot_be_written_beside_fails_alone(evalkit_process, tmp_path):
+def test_a_run_that_cannot_be_written_fails_alone(evalkit, tmp_path):
     blocked = tmp_path / "work" / "sweep" / "2" / "map.png"
     blocked.mkdir(parents=True)
     (blocked / "in the way").touch()
-    done = evalkit_process(*MANY, "hydra.sweep.dir=sweep", "tracker=none")
+    combinations = ("model=random", "pooling=native,mean", "seed=0,1,2,3")
+    done = evalkit("-m", *QUICK, *combinations, "hydra.sweep.dir=sweep", "store=own")
     assert done.status == 1
     assert "Traceback" not in done.err
     assert done.err.count("cannot be written") == 2  # when it happened, and in the sum

@@ -8,8 +8,8 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from evalkit.cli.run import conf_folder
-from evalkit.config import build as settings
 from evalkit.config import schema
+from evalkit.config.build import NOT_IDENTIFYING, build
 from evalkit.errors import RequestError
 
 IDENTIFYING = {"projection", "evaluators", "seed", "k"}
@@ -42,19 +42,19 @@ def test_every_yaml_of_a_group_binds(group, tmp_path, monkeypatch):
     np.save("vectors.npy", np.ones((4, 2), dtype=np.float32))
     for choice in choices(group):
         extra = ("dataset.path=owner/data",) if (group, choice) == ("dataset", "hf") else REQUIRED.get(choice, ())
-        request = settings.build(composed(f"{group}={choice}", *extra))
+        request = build(composed(f"{group}={choice}", *extra))
         assert request.seed == 0
 
 
 def test_every_evaluator_yaml_binds():
     names = choices("evaluators")
     assert set(names) == {"neighbours", "separation", "clustering", "probe", "geometry", "map", "hulls", "faithfulness"}
-    request = settings.build(composed(f"evaluators=[{','.join(names)}]"))
+    request = build(composed(f"evaluators=[{','.join(names)}]"))
     assert [choice.name for choice in request.evaluators] == names
 
 
 def test_the_default_is_all_evaluators_but_the_probe():
-    request = settings.build(composed())
+    request = build(composed())
     assert {choice.name for choice in request.evaluators} == set(choices("evaluators")) - {"probe"}
     assert request.model == "minilm"
     assert request.projection.name == "tsne"
@@ -62,10 +62,10 @@ def test_the_default_is_all_evaluators_but_the_probe():
 
 def test_every_setting_is_classed_as_identifying_or_not():
     fields = {field.name for field in dataclasses.fields(schema.Schema)}
-    classed = settings.NOT_IDENTIFYING | IDENTIFYING
+    classed = NOT_IDENTIFYING | IDENTIFYING
     assert fields == classed
-    assert not settings.NOT_IDENTIFYING & IDENTIFYING
-    assert set(settings.build(composed()).identifying) == IDENTIFYING
+    assert not NOT_IDENTIFYING & IDENTIFYING
+    assert set(build(composed()).identifying) == IDENTIFYING
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_every_setting_is_classed_as_identifying_or_not():
 )
 def test_a_wrong_setting_is_refused_before_anything_is_read(overrides, words):
     with pytest.raises(RequestError) as caught:
-        settings.build(composed(*overrides))
+        build(composed(*overrides))
     message = str(caught.value)
     assert words in message
     assert message.endswith(".")
@@ -105,11 +105,11 @@ def test_a_wrong_setting_is_refused_before_anything_is_read(overrides, words):
 
 def test_an_empty_list_of_evaluators_is_refused():
     with pytest.raises(RequestError, match="evaluators is empty"):
-        settings.build(composed("evaluators=[]"))
+        build(composed("evaluators=[]"))
 
 
 def test_secrets_are_masked_in_what_the_record_will_hold():
-    described = settings.build(composed("tracker.uri='http://anna:geheim@host:5000'")).described
+    described = build(composed("tracker.uri='http://anna:geheim@host:5000'")).described
     assert "geheim" not in str(described)
     assert described["tracker"]["uri"].endswith("@host:5000")
 
@@ -134,4 +134,4 @@ def test_the_configuration_prints_whole(tmp_path):
     ],
 )
 def test_options_that_make_another_model_are_in_its_name(overrides, label):
-    assert settings.build(composed(*overrides)).model == label
+    assert build(composed(*overrides)).model == label

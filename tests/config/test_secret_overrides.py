@@ -7,7 +7,7 @@ import os
 import pytest
 from omegaconf import OmegaConf
 
-from evalkit.config import secret_overrides as guarding
+from evalkit.config.secret_overrides import guard
 from evalkit.records import read_record
 
 QUICK = ("model=random", "projection=pca", "evaluators=[neighbours]")
@@ -40,20 +40,20 @@ def means(argument: str) -> object:
     ],
 )
 def test_a_secret_is_moved_and_means_the_same(argument, value):
-    (guarded,) = guarding.guard([argument])
+    (guarded,) = guard([argument])
     assert "geheim" not in guarded
     assert means(guarded) == value
 
 
 def test_each_value_of_a_sweep_stays_one():
-    (guarded,) = guarding.guard([f"tracker.uri={AWAY},{AWAY}2"])
+    (guarded,) = guard([f"tracker.uri={AWAY},{AWAY}2"])
     assert guarded == "tracker.uri=${oc.env:EVALKIT_SECRET_0},${oc.env:EVALKIT_SECRET_0_1}"
     assert (os.environ["EVALKIT_SECRET_0"], os.environ["EVALKIT_SECRET_0_1"]) == (AWAY, f"{AWAY}2")
 
 
 @pytest.mark.parametrize("argument", ["seed=0,1", "pooling=last_token", "-m", "queries=[cat]", "model.name=a/b"])
 def test_what_holds_none_is_left_alone(argument):
-    assert guarding.guard([argument]) == [argument]
+    assert guard([argument]) == [argument]
 
 
 def test_a_configuration_that_is_shown_has_the_mask(evalkit):

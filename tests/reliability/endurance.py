@@ -2,8 +2,7 @@
 
     PYTHONPATH=tests python -m reliability.endurance [--runs 500] [--tracked 100] [--folder DIR]
 
-A sweep over seeds, with a Hydra callback that looks at its process, and at the one beside it that draws, writes and
-logs, after every so many runs.
+A sweep over seeds, with a Hydra callback that looks at its process after every so many runs.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ SHOWN = {
 
 
 class Sampler(Callback):
-    """Writes a line about this process and those that it started after every `every` runs."""
+    """Writes a line about this process after every `every` runs."""
 
     def __init__(self, out: str, every: int) -> None:
         self.out, self.every, self.runs = Path(out), every, 0
@@ -56,22 +55,16 @@ class Sampler(Callback):
         import matplotlib.pyplot
         import psutil
 
-        from evalkit.cli.behind import behind
-
         self.runs += 1
         if self.runs % self.every:
             return
-        # Settled, for a run that is being finished at this moment has a file open. Both without what waits for the
-        # garbage collector: up to 20 MB in the process beside, more or less from one sample to the next.
-        behind.ask(gc.collect)
-        gc.collect()
+        gc.collect()  # else up to 20 MB more or less from one sample to the next
         own = psutil.Process()
-        family = [own, *own.children(recursive=True)]
         line = {
             "runs": self.runs,
-            "megabytes": sum(process.memory_info().rss for process in family) / 2**20,
-            "handles": sum(process.num_fds() for process in family),
-            "threads": sum(process.num_threads() for process in family),
+            "megabytes": own.memory_info().rss / 2**20,
+            "handles": own.num_fds(),
+            "threads": own.num_threads(),
             "figures": len(matplotlib.pyplot.get_fignums()),
             "objects": len(gc.get_objects()),
         }
@@ -145,8 +138,7 @@ def report(outcome: Outcome, kind: str, by: str) -> list[str]:
     note(
         "endurance",
         f"many runs in one process, {kind}",
-        made=f"a sweep over {last['runs']} seeds; it and the process beside it are looked at every "
-        f"{outcome.samples[0]['runs']} runs",
+        made=f"a sweep over {last['runs']} seeds, looked at every {outcome.samples[0]['runs']} runs",
         tried=int(last["runs"]),
         lost="; ".join(complaints) or NOTHING,
         found=f"from run {warm['runs']} to {last['runs']}: "

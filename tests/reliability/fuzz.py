@@ -123,14 +123,14 @@ def read_options(overrides: list[str], folder: Path) -> None:
     from hydra.core.global_hydra import GlobalHydra
 
     from evalkit.cli.run import conf_folder
-    from evalkit.config import build as settings
     from evalkit.config import schema
+    from evalkit.config.build import build
 
     schema.register()
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(conf_folder()), version_base="1.3"):
         config = compose("config", overrides)
-    settings.build(config, projection_chosen=False)
+    build(config, projection_chosen=False)
 
 
 def sentence_of(error: Exception, kind: str) -> str | None:

@@ -14,8 +14,6 @@ from pathlib import Path
 __all__ = ["Ended", "strike"]
 
 WATCHED = Path(__file__).with_name("watched.py")
-BESIDE = Path(__file__).with_name("beside")
-"""On python's path for the process that the sweep starts beside its own: it is watched too."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,7 @@ def strike(
         Or: strike so many seconds after the start.
     """
     looking, struck_file = folder / "looking.json", folder / "looking.struck"
-    for stale in (looking, looking.with_suffix(".beside"), struck_file):
+    for stale in (looking, struck_file):
         stale.unlink(missing_ok=True)
     spec = {"file": str(looking), "phase": phase, "looks": looks, "signal": int(how or 0)}
     with (folder / ".out").open("w+b") as out, (folder / ".err").open("w+b") as err:
@@ -69,7 +67,7 @@ def strike(
         process = subprocess.Popen(
             [sys.executable, str(WATCHED), json.dumps(spec), *arguments],
             cwd=folder,
-            env={**environment, "EVALKIT_WATCHED": json.dumps(spec), "PYTHONPATH": _path(environment)},
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=err,
@@ -99,17 +97,9 @@ def strike(
     return Ended(status, said[0], said[1], struck, seconds, _here(looking)[1])
 
 
-def _path(environment: dict[str, str]) -> str:
-    return os.pathsep.join(filter(None, [str(BESIDE), environment.get("PYTHONPATH")]))
-
-
 def _here(file: Path) -> tuple[str, dict[str, int]]:
-    """What the process was at when it was looked at last, and how often it, or the one beside it, was seen where."""
+    """What the process was at when it was looked at last, and how often it was seen where."""
     if not file.is_file():
         return "starting", {}
     looked = json.loads(file.read_text(encoding="ascii"))
-    seen, beside = looked["seen"], file.with_suffix(".beside")
-    if beside.is_file():
-        for phase, times in json.loads(beside.read_text(encoding="ascii"))["seen"].items():
-            seen[phase] = max(times, seen.get(phase, 0))
-    return looked["here"], seen
+    return looked["here"], looked["seen"]

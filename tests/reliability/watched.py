@@ -23,14 +23,14 @@ LOOK_SECONDS = 0.02
 RULES = (
     ("logging", r"evalkit/tracking/mlflow_runs\.py"),
     ("opening MLflow", r"evalkit/tracking/"),
-    ("closing", r"evalkit/(closing|report|leaderboard|gallery/\w+)\.py"),
-    ("downloading", r"huggingface_hub/|evalkit/encoders/hub\.py"),
-    ("writing", r"evalkit/(outputs|records|plots/\w+)\.py|evalkit/store/"),
-    ("encoding", r"evalkit/(encoders/forward|pooling)\.py"),
+    ("closing", r"evalkit/(cli/sweep_summary|report/(__main__|leaderboard\w*|gallery/\w+))\.py"),
+    ("downloading", r"huggingface_hub/|evalkit/encoders/hub_client\.py"),
+    ("writing", r"evalkit/(report/run_folder|records|plots/\w+)\.py|evalkit/store/"),
+    ("encoding", r"evalkit/encoders/(batching|pooling)\.py"),
     ("loading", r"evalkit/encoders/|sentence_transformers/|transformers/"),
-    ("projecting", r"evalkit/(projections/|maps\.py)"),
-    ("scoring", r"evalkit/(metrics/|evaluations|nulls|intervals|neighbours|graphs|tables|pipeline)"),
-    ("planning", r"evalkit/(sweep|job|settings|datasets/)"),
+    ("projecting", r"evalkit/(projections/|pipeline/project\.py)"),
+    ("scoring", r"evalkit/(metrics|stats|neighbours|pipeline)/"),
+    ("planning", r"evalkit/(cli/(sweep_plan|jobs)|config/|datasets/)"),
 )
 """What the process is at, by the files in its stack: the first rule that fits any of them."""
 
@@ -56,10 +56,7 @@ def watch(spec: dict[str, object], main: int) -> None:
         beside.write_text(json.dumps({"here": here, "seen": seen}), encoding="ascii")
         beside.replace(file)
         if here == spec.get("phase") and seen[here] > int(str(spec["looks"])):
-            try:
-                file.with_suffix(".struck").open("x").close()
-            except FileExistsError:  # the watch of the process beside was first: one strike a command
-                return
+            file.with_suffix(".struck").touch()
             os.killpg(0, int(str(spec["signal"])))
             return
         time.sleep(LOOK_SECONDS)

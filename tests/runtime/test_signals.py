@@ -17,6 +17,8 @@ from tracker_fixtures import plain_tracking, serve, store, template_store
 
 from evalkit.runtime.signals import KEPT, STOPPED, WAITING
 
+SENTENCE = f"evalkit: stopped: {KEPT}"
+
 __all__ = ["plain_tracking", "serve", "store", "template_store"]
 
 SWEEP = ("-m", "model=random", "projection=pca", "seed=range(0,8)", "evaluators=[neighbours]", "hydra.sweep.dir=sweep")
@@ -29,21 +31,16 @@ pytestmark = pytest.mark.timeout(900)
 
 CLOSING = """
 import sys, time
-from evalkit.runtime.signals import Stops
+from evalkit.runtime.signals import stoppable
 
 def in_order():
     print("begun", flush=True)
     time.sleep(float(sys.argv[1]))
     print("ended", flush=True)
 
-stops = Stops()
-stops.listen()
-try:
+with stoppable(in_order=in_order, at_once=lambda: print("at once", flush=True)):
     print("ready", flush=True)
     time.sleep(60)
-except KeyboardInterrupt:
-    stops.close(in_order, at_once=lambda: print("at once", flush=True))
-    sys.exit(130)
 """
 
 CHILD = """
@@ -95,7 +92,7 @@ def test_requests_that_come_together_are_one(first, second):
         assert process.stdout.readline() == "begun\n"
         process.send_signal(second)
         out, err = process.communicate(timeout=20)
-        assert (process.returncode, out, err) == (STOPPED, "ended\n", "")
+        assert (process.returncode, out, err) == (STOPPED, "ended\n", f"{SENTENCE}\n")
 
 
 @pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
@@ -106,7 +103,7 @@ def test_who_waits_is_told_why_and_who_asks_again_is_obeyed_at_once(second):
         time.sleep(0.2)
         process.send_signal(second)
         out, err = process.communicate(timeout=20)
-        assert (process.returncode, out, err) == (STOPPED, "begun\nat once\n", f"{KEPT}\n")
+        assert (process.returncode, out, err) == (STOPPED, "begun\nat once\n", f"{SENTENCE}\n")
 
 
 @pytest.mark.parametrize(("send", "which"), [(os.killpg, signal.SIGINT), (os.kill, signal.SIGTERM)])
@@ -128,11 +125,12 @@ def test_a_command_that_has_hardly_begun_says_so_too(tmp_path, which):
         process.send_signal(which)
         _, err = process.communicate(timeout=60)
         said = [line for line in err.splitlines() if not line.startswith("import time:")]
-        assert (process.returncode, said) == (STOPPED, [KEPT])
+        assert (process.returncode, said) == (STOPPED, [SENTENCE])
 
 
+@pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("module", ["sync", "report"])
-def test_the_other_commands_answer_ctrl_c_with_one_sentence(tmp_path, module):
+def test_the_other_commands_answer_with_one_sentence(tmp_path, module, which):
     """Stopped while reading a record that does not end: a pipe that nobody writes to."""
     record = tmp_path / "record.json"
     os.mkfifo(record)
@@ -144,7 +142,7 @@ def test_the_other_commands_answer_ctrl_c_with_one_sentence(tmp_path, module):
             with contextlib.suppress(OSError):  # until somebody reads
                 writer = os.open(record, os.O_WRONLY | os.O_NONBLOCK)
             time.sleep(0.1)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(which)
         _, err = process.communicate(timeout=60)
         os.close(writer)
         assert process.returncode == STOPPED, err
@@ -214,7 +212,7 @@ def test_a_sweep_whose_server_hangs_is_left_at_once_by_whoever_insists(tmp_path,
         os.killpg(server.process.pid, signal.SIGCONT)
     assert sweep.status == STOPPED, sweep.err
     assert "Traceback" not in sweep.err
-    assert sweep.err.splitlines()[-2:] == [WAITING, KEPT]
+    assert sweep.err.splitlines()[-2:] == [WAITING, SENTENCE]
     assert seconds < 10
     assert_nothing_is_left_over(sweep.folder)
     reliability(

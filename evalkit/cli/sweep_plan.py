@@ -1,0 +1,170 @@
+"""The plan of a sweep: every combination checked before the first job, the sweep's id, and the poolings wanted."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from evalkit.errors import EvaluationError, RequestError
+from evalkit.report import terminal
+
+if TYPE_CHECKING:
+    from evalkit.pipeline.request import Prepared
+
+__all__ = ["Plan", "given", "is_chosen", "is_planned", "make_room", "plan_sweep", "read_plan", "without_hydra"]
+
+PLAN = "sweep.json"
+"""In a sweep's folder: its plan."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a job knows of its sweep.
+
+    Attributes
+    ----------
+    sweep
+        The sweep's id, or None for a single run.
+    identities
+        Of the jobs, in order.
+    poolings
+        Key of model and corpus (`encoding_group`) → all poolings that the sweep needs of them.
+    total
+        Number of jobs.
+    started
+        When the sweep began, in seconds since the epoch.
+    rank_by
+        The score that ranks the models.
+    """
+
+    sweep: str | None = None
+    identities: list[str] = field(default_factory=list)
+    poolings: Mapping[str, list[str]] = field(default_factory=dict)
+    total: int = 0
+    started: float = 0.0
+    rank_by: str | None = None
+
+
+def read_plan(folder: Path) -> Plan:
+    """Read the plan of the sweep in `folder`; an empty one where there is none (another sweeper) or it is damaged."""
+    try:
+        return Plan(**json.loads((folder / PLAN).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return Plan()
+
+
+def is_planned(folder: Path) -> bool:
+    """Whether `folder` is a sweep's."""
+    return (folder / PLAN).is_file()
+
+
+def without_hydra(config: DictConfig) -> DictConfig:
+    """Copy a job's configuration without Hydra's own node."""
+    kept = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    OmegaConf.set_struct(kept, OmegaConf.is_struct(config))
+    return kept
+
+
+def given(hydra: Any) -> list[str]:
+    """The task's overrides as they were given: a reference to a secret stays a reference."""
+    return [str(entry) for entry in OmegaConf.to_container(hydra.overrides.task, resolve=False) or ()]
+
+
+def is_chosen(hydra: Any, group: str) -> bool:
+    """Whether the command chooses the group, rather than leaving the default."""
+    return any(entry.partition("=")[0].lstrip("+~") == group for entry in given(hydra))
+
+
+def plan_sweep(config: DictConfig, jobs: Iterable[DictConfig]) -> None:
+    """Check every job, make the sweep's folder, and write the plan into it.
+
+    Raises
+    ------
+    RequestError
+        A job cannot be; no folder was made.
+    """
+    from evalkit.cli.jobs import encoding_group
+    from evalkit.records import write_json
+    from evalkit.store import digest
+    from evalkit.tracking import sweep_identity
+
+    folder = Path(str(config.hydra.sweep.dir)).absolute()
+    identities: list[str] = []
+    poolings: dict[str, list[str]] = {}
+    owners: dict[str, int] = {}
+    for number, job in enumerate(jobs):
+        _check_folder(job, number, owners)
+        prepared = _prepared(job, number)
+        if prepared is None:
+            # The job itself reports it; the settings hold its place in the sweep's id.
+            identities.append(digest({"asked": OmegaConf.to_yaml(without_hydra(job), resolve=True)}))
+            continue
+        identities.append(prepared.identity)
+        wanted = poolings.setdefault(encoding_group(prepared.request), [])
+        if prepared.request.pooling not in wanted:
+            wanted.append(prepared.request.pooling)
+    make_room(folder, "hydra.sweep.dir")
+    plan = Plan(sweep_identity(identities), identities, poolings, len(identities), time.time(), str(config.rank_by))
+    write_json(asdict(plan), folder / PLAN)
+    distinct = len(set(identities))
+    if plan.total > distinct:
+        terminal.note(
+            f"{plan.total} combinations come to {distinct} evaluations: "
+            "the others differ in nothing that changes a result, and are copied."
+        )
+
+
+def _prepared(job: DictConfig, number: int) -> Prepared | None:
+    """The job's prepared request; None where its model is out of reach."""
+    from evalkit.cli.jobs import prepare_job
+
+    try:
+        return prepare_job(without_hydra(job), projection_chosen=is_chosen(job.hydra, "projection"))
+    except RequestError as error:
+        raise RequestError(f"job {number} ({' '.join(given(job.hydra))}): {error}") from None
+    except EvaluationError:
+        return None
+
+
+def _check_folder(job: DictConfig, number: int, owners: dict[str, int]) -> None:
+    """Each job needs a folder of its own, within the sweep's: `hydra.sweep.subdir` may be anything."""
+    with open_dict(job):  # as the launchers will set them
+        job.hydra.job.num, job.hydra.job.id = number, str(number)
+    name = os.path.normpath(str(job.hydra.sweep.subdir))
+    if Path(name).is_absolute() or name.startswith(".."):
+        raise RequestError(f"hydra.sweep.subdir={name} leads out of the sweep's folder: name one within it.")
+    other = owners.setdefault(name, number)
+    if other != number:
+        raise RequestError(
+            f"hydra.sweep.subdir={name} is the folder of job {other} and of job {number}: "
+            "leave it out, or let it differ by ${hydra.job.num}."
+        )
+
+
+def make_room(folder: Path, option: str) -> None:
+    """Make the folder that a run or sweep writes to.
+
+    Raises
+    ------
+    RequestError
+        Nothing can be written there.
+    """
+    reason = None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = error.strerror or str(error)
+    if reason is None and not os.access(folder, os.W_OK | os.X_OK):
+        reason = "it may only be read"
+    if reason is not None:
+        raise RequestError(
+            f"{folder} cannot be written ({reason}): name another folder with {option}=FOLDER, "
+            "or start in a folder where you may write."
+        )

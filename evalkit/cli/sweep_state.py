@@ -1,0 +1,65 @@
+"""State of the command that this process carries out: one object, between `begin` and its end."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from evalkit.report import terminal
+
+__all__ = ["SweepState", "begin", "current"]
+
+
+@dataclass(slots=True)
+class SweepState:
+    """What Hydra's callbacks, its sweeper, the jobs and `main` know of one command.
+
+    Attributes
+    ----------
+    full_error
+        Whether unexpected errors show their traceback (HYDRA_FULL_ERROR=1).
+    environment
+        Variables that travel with the jobs, because their launcher does not hand the environment on.
+    running
+        Configuration of the sweep whose jobs a launcher is running. Hydra does not end a sweep whose launcher fails.
+    new_folder
+        Topmost folder that Hydra makes for a single run.
+    error
+        What a single run failed with.
+    """
+
+    full_error: bool = False
+    environment: dict[str, str] = field(default_factory=dict)
+    running: DictConfig | None = None
+    new_folder: Path | None = None
+    error: Exception | None = None
+    _warned: set[str] = field(default_factory=set)
+
+    def warn_once(self, sentence: str) -> None:
+        """Print a warning that this command has not printed yet: all jobs of a sweep meet the same trouble."""
+        if sentence not in self._warned:
+            self._warned.add(sentence)
+            terminal.warn(sentence)
+
+
+_STATE: ContextVar[SweepState | None] = ContextVar("evalkit_sweep_state", default=None)
+
+
+@contextlib.contextmanager
+def begin(state: SweepState) -> Iterator[SweepState]:
+    """Make `state` the current one while a command is carried out."""
+    token = _STATE.set(state)
+    try:
+        yield state
+    finally:
+        _STATE.reset(token)
+
+
+def current() -> SweepState | None:
+    """The command's state; None in a process that a launcher started for a job."""
+    return _STATE.get()
