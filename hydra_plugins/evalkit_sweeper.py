@@ -7,7 +7,7 @@ environment; so what evaluates is imported where it is needed.
 # No `from __future__ import annotations`: Hydra runs the module before it is in sys.modules, where dataclasses look.
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -29,7 +29,7 @@ class SweeperSchema:
 
     _target_: str = "hydra_plugins.evalkit_sweeper.EvalkitSweeper"
     max_batch_size: int | None = None
-    params: dict[str, str] | None = None
+    params: dict[str, str] = field(default_factory=dict)
 
 
 ConfigStore.instance().store(group="hydra/sweeper", name="evalkit", node=SweeperSchema, provider="evalkit")
@@ -46,9 +46,9 @@ class EvalkitSweeper(Sweeper):
         Overrides that come before the command line's.
     """
 
-    def __init__(self, max_batch_size: int | None = None, params: dict[str, str] | None = None) -> None:
+    def __init__(self, max_batch_size: int | None, params: dict[str, str]) -> None:
         self._batch = max_batch_size
-        self._params = [f"{key}={value}" for key, value in (params or {}).items()]
+        self._params = [f"{key}={value}" for key, value in params.items()]
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Make the launcher, with a config loader that hands out what the plan composed."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from evalkit.pipeline.evaluate import Result
     from evalkit.plots.palette import Theme
+    from evalkit.store import Store
 
 __all__ = [
     "RECORDS",

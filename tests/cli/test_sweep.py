@@ -47,8 +47,8 @@ def test_combinations_of_one_identity_are_done_once_and_said_once(evalkit):
     [
         (["seed=choice(3,1)"], [3, 1]),
         (["seed=range(0,3)", "hydra.sweeper.max_batch_size=2"], [0, 1, 2]),
-        (["hydra.sweeper.params={seed:'4,5'}"], [4, 5]),
-        (["hydra.sweeper.params={seed:'4,5'}", "seed=6"], [6]),
+        (["+hydra.sweeper.params.seed='4,5'"], [4, 5]),
+        (["+hydra.sweeper.params.seed='4,5'", "seed=6"], [6]),
         (["pooling=glob(m*x)", "seed=7"], [7]),
     ],
 )
