@@ -73,12 +73,6 @@ def test_a_stream_of_any_encoding_gets_the_results(monkeypatch, encoding):
     assert ("↓" in text) == (encoding == "utf-8")
 
 
-def test_a_warning_is_printed_once(capsys):
-    for _ in range(2):
-        terminal.warn_once("only once, please")
-    assert capsys.readouterr().err == "evalkit: only once, please\n"
-
-
 def test_a_runs_line_holds_name_score_and_time():
     record = specimens.record(specimens.words(), model_label="minilm")
     line = terminal.run_line(record, "map/silhouette", 1.25, reused=False)
