@@ -6,7 +6,7 @@ become a density picture, so that a map of 100,000 texts is as small a file, and
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -182,7 +182,7 @@ def _write_labels(
     order = np.argsort(-np.bincount(labels), kind="stable")
     anchors = placement.anchors(places, labels, few=bool(words))[order]
     inks = palette.inks(len(names), theme)
-    taken = _write_names(axes, [names[code] for code in order], anchors, [inks[code] for code in order], taken, theme)
+    taken = _write_names(axes, {names[code]: inks[code] for code in order}, anchors, taken, theme)
     named = len(axes.texts)
     if words:
         written = _write_words(axes, words, places, taken, theme)
@@ -192,27 +192,19 @@ def _write_labels(
 
 
 def _write_names(
-    axes: Axes,
-    names: Sequence[str],
-    anchors: NDArray[np.float64],
-    inks: Sequence[str],
-    taken: placement.Boxes,
-    theme: palette.Theme,
+    axes: Axes, inks: Mapping[str, str], anchors: NDArray[np.float64], taken: placement.Boxes, theme: palette.Theme
 ) -> placement.Boxes:
-    """Write the names near their anchors, all of them up to `_ALL_NAMED`; return the boxes that are now taken."""
-    count = len(names)
-    size, room = (10.5, 0) if count <= _ALL_NAMED else (9.0, 4) if count <= _MANY_TOPICS else (7.5, 12)
-    always = count <= _ALL_NAMED
+    """Write names in their inks near their anchors, all up to `_ALL_NAMED`; return the boxes that are now taken."""
+    always = len(inks) <= _ALL_NAMED
+    size, room = (10.5, 0) if always else (9.0, 4) if len(inks) <= _MANY_TOPICS else (7.5, 12)
     # A plate under a name, not an outline round each letter: outlines make an SVG of 150 names ten times as large.
     plate = {"boxstyle": "round,pad=0.12", "facecolor": palette.ground(theme).paper, "alpha": 0.72, "linewidth": 0}
     lines = [
         _text(axes, style.clean(name, _LONGEST_NAME), size, color=ink, weight="bold", bbox=plate, zorder=4)
-        for name, ink in zip(names, inks, strict=True)
+        for name, ink in inks.items()
     ]
-    _, taken = _place(
-        axes, lines, anchors, taken, margin=5 + room, centred=always, always=always,
-        distances=np.linspace(2, 190, 12).tolist() if always else (2 - room / 2, 8 - room / 2, 18),
-    )  # fmt: skip
+    distances = np.linspace(2, 190, 12).tolist() if always else (2 - room / 2, 8 - room / 2, 18)
+    _, taken = _place(axes, lines, anchors, taken, margin=5 + room, centred=always, always=always, distances=distances)
     return taken
 
 
@@ -228,16 +220,14 @@ def _write_words(
     order = np.argsort(-crowd, kind="stable")
     lines = [_text(axes, style.clean(words[row], longest), size, zorder=3) for row in order]
     placed, _ = _place(axes, lines, points[order], taken, margin=2, always=False, distances=_WORD_GAPS)
-    boxes = {row: box for row, box in zip(order, placed, strict=True) if box is not None}
-    found = np.array(list(boxes.values())).reshape(-1, 4)
-    starts = points[list(boxes)]
-    ends = np.clip(starts, found[:, :2], found[:, 2:])
-    far = np.linalg.norm(ends - starts, axis=1) > _LEADER
-    back = axes.transData.inverted()
-    leaders = [back.transform(ends_of) for ends_of in np.stack([starts[far], ends[far]], axis=1)]
+    back, leaders = axes.transData.inverted(), []
+    for point, box in zip(points[order], placed, strict=True):
+        end = point if box is None else np.clip(point, box[:2], box[2:])
+        if np.linalg.norm(end - point) > _LEADER:
+            leaders.append(back.transform([point, end]))
     faint = palette.ground(theme).faint
     axes.add_collection(LineCollection(leaders, colors=faint, linewidths=0.6, zorder=1.5), autolim=False)
-    return len(boxes)
+    return sum(box is not None for box in placed)
 
 
 def _text(axes: Axes, text: str, size: float, **look: Any) -> Text:

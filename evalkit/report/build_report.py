@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-__all__ = ["Report", "report_on", "write_report"]
+__all__ = ["Report", "compare", "report_on", "write_report"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,18 +67,13 @@ def report_on(runs: Sequence[LoadedRun], out: Path, *, rank_by: str | None = Non
     RequestError
         Where the runs are of different corpora or have no ranking score in common.
     """
-    from evalkit.report import gallery, leaderboard, leaderboard_text
+    from evalkit.report import gallery, leaderboard_text
     from evalkit.report.run_folder import write_csv, write_text
 
     one_corpus(runs)
     once = unique(runs)
     ranked = rank_by or _rank_by(once)
-    tables = {
-        "leaderboard": leaderboard.leaderboard(runs, ranked),
-        "comparisons": leaderboard.comparisons(runs),
-        "agreement": leaderboard.agreement(once, _stored_vectors(once)),
-        "topics": leaderboard.topics(once),
-    }
+    tables = compare(runs, ranked, _stored_vectors(once))
     out.mkdir(parents=True, exist_ok=True)
     for name, table in tables.items():
         write_csv(table, out / f"{name}.csv")
@@ -87,6 +82,20 @@ def report_on(runs: Sequence[LoadedRun], out: Path, *, rank_by: str | None = Non
     gallery.write(once, *tables.values(), out=out / "gallery.html", theme=look, rank_by=ranked)
     files = [out / name for name in (*(f"{name}.csv" for name in tables), "leaderboard.md", "gallery.html")]
     return Report(once, tables["leaderboard"], tables["comparisons"], ranked, files)
+
+
+def compare(
+    runs: Sequence[LoadedRun], rank_by: str, vectors: Mapping[str, NDArray[np.float32]]
+) -> dict[str, pd.DataFrame]:
+    """Return the leaderboard, comparisons, agreement and topics tables of runs of one corpus (`report.leaderboard`)."""
+    from evalkit.report import leaderboard
+
+    return {
+        "leaderboard": leaderboard.leaderboard(runs, rank_by),
+        "comparisons": leaderboard.comparisons(runs),
+        "agreement": leaderboard.agreement(runs, vectors),
+        "topics": leaderboard.topics(runs),
+    }
 
 
 def _rank_by(runs: Sequence[LoadedRun]) -> str:

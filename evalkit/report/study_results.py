@@ -31,7 +31,8 @@ def write_results(folder: Path) -> list[Path]:
     """
     import numpy as np
 
-    from evalkit.report import claims, gallery, leaderboard, leaderboard_text, seed_spread
+    from evalkit.report import claims, gallery, leaderboard_text, seed_spread
+    from evalkit.report.build_report import compare
     from evalkit.report.load_runs import collect, one_corpus, unique
     from evalkit.report.run_folder import write_csv
 
@@ -43,12 +44,8 @@ def write_results(folder: Path) -> list[Path]:
     runs = unique(every)
     rank_by = str(runs[0].record.settings["rank_by"])
     vectors = {file.stem: np.load(file, allow_pickle=False) for file in sorted((kept / "vectors").glob("*.npy"))}
-    tables = {
-        "leaderboard": leaderboard.leaderboard(every, rank_by).drop(columns="texts_per_second"),
-        "comparisons": leaderboard.comparisons(every),
-        "agreement": leaderboard.agreement(runs, vectors),
-        "topics": leaderboard.topics(runs),
-    }
+    tables = compare(every, rank_by, vectors)
+    tables["leaderboard"] = tables["leaderboard"].drop(columns="texts_per_second")
     timeless = tables["leaderboard"].assign(texts_per_second=float("nan"))
     gallery.write(
         runs, timeless, *list(tables.values())[1:], out=folder / "gallery.html", theme="auto", rank_by=rank_by

@@ -1,10 +1,7 @@
-"""gallery.html: all maps, scores and neighbour lists of a sweep in one file that works anywhere.
+"""gallery.html: all maps, scores and neighbour lists of a sweep in one self-contained file.
 
-`write` takes what the report has (records, texts, and the four tables) and makes one self-contained page:
-no network, no sibling file, no storage, so that it opens from disk and in MLflow's sandboxed viewer alike.
+The page needs no network, no other file and no storage, so it opens from disk and in MLflow's sandboxed viewer.
 """
-
-from __future__ import annotations
 
 from evalkit.report.gallery.page import write
 
