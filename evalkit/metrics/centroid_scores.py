@@ -14,11 +14,12 @@ from evalkit.types import Codes
 
 __all__ = ["CentroidScores", "score_labellings", "silhouette_pseudo_values"]
 
+Floats = NDArray[np.float64]
+
 SAME_PLACE = 1e-7
 """Below this distance a silhouette is 0: text, label and rival lie in one place."""
 
 ROUNDING = 1.5e-14
-FEW_LABELS = 24
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,28 +33,26 @@ class CentroidScores:
     davies_bouldin, calinski_harabasz
         (P,); NaN where undefined.
     nearest
-        (N, P) the other label with the nearest mean: the one that b is taken of.
+        (N, P) the other label with the nearest mean, whose distance is b.
     slopes
         (2, N, P) derivatives of the silhouette by a and by b.
     """
 
-    silhouettes: NDArray[np.float64]
-    hits: NDArray[np.float64]
-    davies_bouldin: NDArray[np.float64]
-    calinski_harabasz: NDArray[np.float64]
+    silhouettes: Floats
+    hits: Floats
+    davies_bouldin: Floats
+    calinski_harabasz: Floats
     nearest: NDArray[np.int32]
-    slopes: NDArray[np.float64]
+    slopes: Floats
 
 
 def score_labellings(
     vectors: CentredVectors, labellings: NDArray[np.int32], sizes: NDArray[np.int64]
 ) -> CentroidScores:
-    """Score P labellings at once: one matrix product serves all four scores.
+    """Score P labellings: one matrix product serves all four scores.
 
     Parameters
     ----------
-    vectors
-        From `class_sums.centre`.
     labellings
         (P, N) codes with the same label sizes in every row.
     sizes
@@ -61,26 +60,25 @@ def score_labellings(
     """
     count, n = labellings.shape
     means = label_means(vectors, labellings, sizes)
-    silhouettes, hits, nearest = np.empty((n, count)), np.empty((n, count)), np.empty((n, count), dtype=np.int32)
-    slopes = np.empty((2, n, count))
-    distances = np.empty((n, count))
-    halves, length = vectors.halves, np.sqrt(means.spread.ravel())
+    silhouettes, hits, distances = np.empty((n, count)), np.empty((n, count)), np.empty((n, count))
+    nearest, slopes = np.empty((n, count), dtype=np.int32), np.empty((2, n, count))
+    spread, lift, halves = means.spread.ravel(), means.lift.ravel(), means.halves.ravel()
+    own_halves = vectors.halves
     for rows, block in products(vectors, means):
         own = labellings[:, rows].T.astype(np.int64)
         flat = own + sizes.size * np.arange(count)
         inner = np.take_along_axis(block, own[..., None], axis=2)[..., 0].astype(np.float64)
         np.put_along_axis(block, own[..., None], -np.inf, axis=2)
-        squared = vectors.spread[rows, None] - 2 * inner + means.spread.ravel()[flat]
-        distances[rows] = np.sqrt(np.where(squared > vectors.tolerance * length[flat], squared, 0.0))
+        squared = vectors.spread[rows, None] - 2 * inner + spread[flat]
+        distances[rows] = np.sqrt(np.where(squared > vectors.tolerance * np.sqrt(spread[flat]), squared, 0.0))
         members, zero = sizes[own], vectors.squares[rows, None] == 0
-        to_own = members * (halves[rows, None] + means.halves.ravel()[flat] - inner) - zero
-        farther = means.halves.astype(block.dtype) - block
-        nearest[rows] = farther.argmin(axis=2)
-        to_nearest = np.take_along_axis(farther, nearest[rows, :, None], axis=2)[..., 0] + halves[rows, None]
+        to_own = members * (own_halves[rows, None] + halves[flat] - inner) - zero
+        to_others = means.halves.astype(block.dtype) - block
+        nearest[rows] = to_others.argmin(axis=2)
+        to_nearest = np.take_along_axis(to_others, nearest[rows, :, None], axis=2)[..., 0] + own_halves[rows, None]
         silhouettes[rows], slopes[:, rows] = _silhouettes(to_own, to_nearest, members)
-        to_mean = inner + means.lift.ravel()[flat] + vectors.along[rows, None]
-        to_means = np.add(block, means.lift, out=block, casting="same_kind")
-        np.add(to_means, vectors.along[rows, None, None], out=to_means, casting="same_kind")
+        to_means = block + (means.lift + vectors.along[rows, None, None]).astype(block.dtype)
+        to_mean = inner + lift[flat] + vectors.along[rows, None]
         hits[rows] = _hits(to_means, to_mean, members, vectors.squares[rows, None], flat, means, vectors)
     return CentroidScores(
         silhouettes=silhouettes,
@@ -92,9 +90,7 @@ def score_labellings(
     )
 
 
-def _silhouettes(
-    to_own: NDArray[np.float64], to_nearest: NDArray[np.float64], members: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _silhouettes(to_own: Floats, to_nearest: Floats, members: NDArray[np.int64]) -> tuple[Floats, Floats]:
     """Silhouettes and their slopes, from summed distances to the own label and mean ones to the nearest other."""
     a = np.maximum(to_own / np.maximum(members - 1, 1), 0.0)
     b = np.maximum(to_nearest, 0.0)
@@ -108,64 +104,53 @@ def _silhouettes(
 
 
 def _hits(
-    cosines: NDArray[Any],
-    own: NDArray[np.float64],
+    to_means: NDArray[Any],
+    to_own: Floats,
     members: NDArray[np.int64],
-    square: NDArray[np.float64],
+    square: Floats,
     flat: NDArray[np.int64],
     means: ClassMeans,
     vectors: CentredVectors,
-) -> NDArray[np.float64]:
-    """Leave-one-out nearest-centroid hits of a block; overwrites `cosines`."""
+) -> Floats:
+    """Leave-one-out nearest-centroid hits of a block, from x·μ_c of the other labels (own: −∞) and of the own one."""
     lengths = means.mean_squares(vectors.mean_square)
     empty = lengths <= _nothing(means.sizes, vectors) / means.sizes**2
-    if empty.any():
-        # As everywhere in evalkit, what has no direction has cosine 0; the own label stays out at −inf.
+    cosines = to_means / np.sqrt(np.where(empty, 1.0, lengths)).astype(to_means.dtype)
+    if empty.any():  # a mean without a direction has cosine 0 with everything
         np.copyto(cosines, 0.0, where=empty & np.isfinite(cosines))
-    cosines /= np.sqrt(np.where(empty, 1.0, lengths)).astype(cosines.dtype)
-    rival = _largest(cosines)
-    rest = members**2 * lengths.ravel()[flat] - 2 * members * own + square
+    rival = cosines.max(axis=2)
+    rest = members**2 * lengths.ravel()[flat] - 2 * members * to_own + square
     nothing = (rest <= _nothing(members, vectors)) | (members == 1)
-    mine = (members * own - square) / np.sqrt(np.where(nothing, 1.0, rest))
+    mine = (members * to_own - square) / np.sqrt(np.where(nothing, 1.0, rest))
     hits = (mine > rival).astype(np.float64)
     tied = np.abs(mine - rival) <= vectors.tolerance
-    if tied.any():
-        as_near = (cosines[tied] >= rival[tied][:, None] - vectors.tolerance).sum(axis=1)
-        hits[tied] = 1.0 / (1.0 + as_near)
+    hits[tied] = 1.0 / (1.0 + (cosines[tied] >= rival[tied][:, None] - vectors.tolerance).sum(axis=1))
     return np.where(nothing, 0.0, hits)
 
 
-def _largest(values: NDArray[Any]) -> NDArray[Any]:
-    """Maximum over the last axis, label by label where they are few: numpy takes five times as long over short rows."""
-    if values.shape[2] > FEW_LABELS:
-        return np.asarray(values.max(axis=2))
-    largest = values[..., 0].copy()
-    for label in range(1, values.shape[2]):
-        np.maximum(largest, values[..., label], out=largest)
-    return largest
-
-
-def _nothing(members: NDArray[np.int64], vectors: CentredVectors) -> NDArray[np.float64]:
+def _nothing(members: NDArray[np.int64], vectors: CentredVectors) -> Floats:
     """Squared length up to which a sum of so many vectors is zero but for rounding."""
     return np.asarray(ROUNDING * members.astype(np.float64) ** 2 + vectors.tolerance * members)
 
 
 def _davies_bouldin(
-    distances: NDArray[np.float64], labellings: NDArray[np.int32], means: ClassMeans, vectors: CentredVectors
-) -> NDArray[np.float64]:
-    count, k = means.spread.shape
-    flat = (labellings.T + k * np.arange(count)).ravel()
-    within = np.bincount(flat, weights=distances.ravel(), minlength=count * k).reshape(count, k) / means.sizes
+    distances: Floats, labellings: NDArray[np.int32], means: ClassMeans, vectors: CentredVectors
+) -> Floats:
+    """(P,) Davies–Bouldin indices from the (N, P) distances to the own centroids."""
+    k = means.sizes.size
+    sums = [np.bincount(codes, apart, k) for codes, apart in zip(labellings, distances.T, strict=True)]
+    within = np.stack(sums) / means.sizes
     pairs = means.spread[:, :, None] + means.spread[:, None, :]
     squared = pairs - 2 * means.centred @ means.centred.transpose(0, 2, 1)
     # Centroids in one place are left out, as scikit-learn does, unless all are.
     apart = (squared > vectors.tolerance * pairs) & ~np.eye(k, dtype=bool)
-    sums = within[:, :, None] + within[:, None, :]
-    ratios = np.divide(sums, np.sqrt(np.where(apart, squared, 1.0)), where=apart, out=np.zeros_like(sums))
+    spreads = within[:, :, None] + within[:, None, :]
+    ratios = np.divide(spreads, np.sqrt(np.where(apart, squared, 1.0)), where=apart, out=np.zeros_like(spreads))
     return np.asarray(np.where(apart.any(axis=(1, 2)), ratios.max(axis=2).mean(axis=1), np.nan))
 
 
-def _calinski_harabasz(distances: NDArray[np.float64], means: ClassMeans, n: int) -> NDArray[np.float64]:
+def _calinski_harabasz(distances: Floats, means: ClassMeans, n: int) -> Floats:
+    """(P,) Caliński–Harabasz indices from the (N, P) distances to the own centroids."""
     k = means.sizes.size
     within = np.einsum("np,np->p", distances, distances)
     middle = np.einsum("k,pkr->pr", means.sizes / n, means.centred)
@@ -176,8 +161,8 @@ def _calinski_harabasz(distances: NDArray[np.float64], means: ClassMeans, n: int
 
 
 def silhouette_pseudo_values(
-    vectors: CentredVectors, codes: Codes, sizes: NDArray[np.int64], found: CentroidScores, weights: NDArray[np.float64]
-) -> NDArray[np.float64]:
+    vectors: CentredVectors, codes: Codes, sizes: NDArray[np.int64], found: CentroidScores, weights: Floats
+) -> Floats:
     """Jackknife pseudo-values of Σ weights · silhouette: own value, and how each text moves the others'.
 
     A text enters the others' silhouettes through its label's mean only, so its influence is a product with
@@ -202,7 +187,7 @@ def silhouette_pseudo_values(
     n, k = codes.size, sizes.size
     means = label_means(vectors, codes[None, :], sizes)
     nearest, slopes = found.nearest[:, 0], found.slopes[:, :, 0]
-    # a and b fall as the mean cosine rises: hence the minus. Less one text, a label's mean moves by
+    # a and b fall as the mean cosine rises: hence the minus. Without one text, a label's mean moves by
     # (x − μ) / (n_c − 1).
     moving = np.maximum(sizes - 1, 1)
     to_own = -n * weights * slopes[0] / moving[codes] * (sizes / moving)[codes]
@@ -217,7 +202,7 @@ def silhouette_pseudo_values(
         moved[rows] += np.einsum("nr,nr->n", direction[codes[rows]], block - means.centred[0][codes[rows]])
     values = found.silhouettes[:, 0]
     score = float(values @ weights)
-    by_label = mean_by_label(values, codes, k)
     micro = np.allclose(weights, weights[0])
-    own = values - score if micro else n * weights * (sizes / moving)[codes] * (values - by_label[codes])
+    centres = score if micro else mean_by_label(values, codes, k)[codes]
+    own = (1.0 if micro else n * weights * (sizes / moving)[codes]) * (values - centres)
     return np.asarray(score + own + moved)

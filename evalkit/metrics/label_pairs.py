@@ -13,11 +13,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from evalkit.metrics.label_means import sum_by_label
-from evalkit.stats.mean_intervals import CENTROID_WIDENING
+from evalkit.stats.mean_intervals import CENTROID_WIDENING, mean_share_interval
 from evalkit.types import Codes, Points, Vectors
 
 __all__ = ["accuracy_intervals", "chance_accuracies", "embedding_rates", "map_rates", "pair_accuracy"]
@@ -25,7 +24,6 @@ __all__ = ["accuracy_intervals", "chance_accuracies", "embedding_rates", "map_ra
 Floats = NDArray[np.float64]
 
 BLOCK_VALUES = 1 << 20
-CONFIDENCE = 0.95
 THREADS = 2
 
 
@@ -107,24 +105,10 @@ def accuracy_intervals(rates: Floats, sizes: NDArray[np.int64], a: Codes, b: Cod
     Returns
     -------
     tuple
-        (P,) low and (P,) high ends from 0 to 1. The effective number of texts is p(1 − p) over the variance of the
-        mean of two shares, each shrunk by half a hit and half a miss so that neither has variance 0.
-
-    References
-    ----------
-    Wilson 1927, "Probable inference, the law of succession, and statistical inference", JASA 22.
+        (P,) low and (P,) high ends from 0 to 1.
     """
-    shares = np.stack([rates[a, b], rates[b, a]])
-    counts = np.stack([sizes[a], sizes[b]]).astype(np.float64)
-    shrunk = (shares * counts + 0.5) / (counts + 1)
-    variance = (shrunk * (1 - shrunk) / counts).sum(axis=0) / 4
-    middle = shrunk.mean(axis=0)
-    effective = middle * (1 - middle) / variance / CENTROID_WIDENING**2
-    quantile = special.stdtrit(np.maximum(counts.sum(axis=0) - 1, 1), 0.5 + CONFIDENCE / 2)
-    spread, share = quantile**2 / effective, shares.mean(axis=0)
-    centre = (share + spread / 2) / (1 + spread)
-    reach = np.sqrt(spread * share * (1 - share) + spread**2 / 4) / (1 + spread)
-    return np.maximum(centre - reach, 0.0), np.minimum(centre + reach, 1.0)
+    shares, counts = np.stack([rates[a, b], rates[b, a]]), np.stack([sizes[a], sizes[b]])
+    return mean_share_interval(shares, counts, widen=CENTROID_WIDENING)
 
 
 def chance_accuracies(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +14,17 @@ from evalkit.types import Codes
 __all__ = [
     "CENTROID_WIDENING",
     "Hits",
+    "Interval",
     "hit_statistics",
     "macro_pseudo_values",
     "mean_by_label",
+    "mean_share_interval",
     "pseudo_value_interval",
     "share_interval",
 ]
+
+Floats = NDArray[np.float64]
+Interval = tuple[float, float]
 
 CONFIDENCE = 0.95
 
@@ -29,14 +35,14 @@ is 1.03 to 1.28 times the one that takes the centroids as given."""
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Hits:
-    """Of a share of hits: its pseudo-values (N,) for the paired test, and its interval."""
+    """The (N,) pseudo-values of a share of hits, for the paired test, and its interval."""
 
-    pseudo: NDArray[np.float64]
-    interval: tuple[float, float]
+    pseudo: Floats
+    interval: Interval
 
 
-def hit_statistics(hits: NDArray[np.float64], labels: Codes, n_labels: int, *, widen: float) -> dict[str, Hits]:
-    """Name's ending ("" or "_macro") → what interval and paired test of the share need, both widened alike.
+def hit_statistics(hits: Floats, labels: Codes, n_labels: int, *, widen: float) -> dict[str, Hits]:
+    """Pseudo-values and interval of a share of hits, micro (key ``""``) and macro (``"_macro"``).
 
     Parameters
     ----------
@@ -45,36 +51,27 @@ def hit_statistics(hits: NDArray[np.float64], labels: Codes, n_labels: int, *, w
     widen
         Factor on the standard error that takes them as independent.
     """
-
-    def widened(pseudo: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.asarray(pseudo.mean() + widen * (pseudo - pseudo.mean()))
-
+    micro, macro = hits.mean(), macro_pseudo_values(hits, labels, n_labels)
     return {
-        "": Hits(widened(hits), share_interval(hits, widen=widen)),
+        "": Hits(micro + widen * (hits - micro), share_interval(hits, widen=widen)),
         "_macro": Hits(
-            widened(macro_pseudo_values(hits, labels, n_labels)),
-            share_interval(hits, labels, n_labels, widen=widen),
+            macro.mean() + widen * (macro - macro.mean()), share_interval(hits, labels, n_labels, widen=widen)
         ),
     }
 
 
-def mean_by_label(values: NDArray[np.float64], labels: Codes, n_labels: int) -> NDArray[np.float64]:
+def mean_by_label(values: Floats, labels: Codes, n_labels: int) -> Floats:
     """(k,) mean of the (N,) values over each label's texts; every label has at least one."""
     return np.bincount(labels, weights=values, minlength=n_labels) / np.bincount(labels, minlength=n_labels)
 
 
-def macro_pseudo_values(values: NDArray[np.float64], labels: Codes, n_labels: int) -> NDArray[np.float64]:
-    """Pseudo-values of the mean over labels of the label's mean, each text's value taken as its own alone.
+def macro_pseudo_values(values: Floats, labels: Codes, n_labels: int) -> Floats:
+    """(N,) pseudo-values, whose mean is the macro score, of a mean over labels of the label's mean.
 
     Parameters
     ----------
     values
-        (N,) per-text values, or pseudo-values of them.
-
-    Returns
-    -------
-    ndarray
-        (N,), whose mean is the macro score.
+        (N,) per-text values, each of which depends on its own text alone, or pseudo-values of them.
     """
     sizes = np.bincount(labels, minlength=n_labels)
     means = mean_by_label(values, labels, n_labels)
@@ -82,35 +79,24 @@ def macro_pseudo_values(values: NDArray[np.float64], labels: Codes, n_labels: in
     return np.asarray(means.mean() + share[labels] * (values - means[labels]))
 
 
-def pseudo_value_interval(value: float, pseudo: NDArray[np.float64], *, low: float, high: float) -> tuple[float, float]:
-    """Value ± t · sd / √N of the pseudo-values, kept within what the score can be.
-
-    Parameters
-    ----------
-    value
-        The score.
-    pseudo
-        (N,) jackknife pseudo-values.
-    low, high
-        The score's range.
+def pseudo_value_interval(value: float, pseudo: Floats, *, low: float, high: float) -> Interval:
+    """Interval value ± t · sd / √N of the (N,) pseudo-values, kept within the score's range from `low` to `high`.
 
     Notes
     -----
-    Equal pseudo-values show no variance, not that there is none: then Wilson's interval for a share of
-    (value − low) / (high − low) in N texts is taken.
+    Equal pseudo-values show no variance, which does not mean that there is none: then Wilson's interval for a
+    share of (value − low) / (high − low) in N texts is taken.
     """
     n = pseudo.size
     error = float(pseudo.std(ddof=1)) / np.sqrt(n)
     if error <= 1e-12 * (high - low):
-        bottom, top = _wilson((value - low) / (high - low), n, n)
-        return low + bottom * (high - low), low + top * (high - low)
+        bottom, top = _wilson(np.asarray((value - low) / (high - low)), np.asarray(n), np.asarray(n))
+        return float(low + bottom * (high - low)), float(low + top * (high - low))
     reach = float(special.stdtrit(n - 1, 0.5 + CONFIDENCE / 2)) * error
     return float(max(low, value - reach)), float(min(high, value + reach))
 
 
-def share_interval(
-    hits: NDArray[np.float64], labels: Codes | None = None, n_labels: int = 0, *, widen: float = 1.0
-) -> tuple[float, float]:
+def share_interval(hits: Floats, labels: Codes | None = None, n_labels: int = 0, *, widen: float = 1.0) -> Interval:
     """Wilson's interval for the share of hits; with labels, for the mean over labels of the label's share.
 
     Parameters
@@ -118,30 +104,49 @@ def share_interval(
     hits
         (N,) values from 0 to 1.
     labels, n_labels
-        Label codes, for the macro share: the effective number of texts is then p(1 − p) over the sum of
-        the labels' variances, each share shrunk by half a hit and half a miss so that none is without variance.
+        Label codes, for the macro share.
     widen
         Factor on the standard error, for hits that depend on one another.
+    """
+    if labels is None:
+        labels, n_labels = np.zeros(hits.size, dtype=np.int32), 1
+    sizes = np.bincount(labels, minlength=n_labels)
+    low, high = mean_share_interval(mean_by_label(hits, labels, n_labels), sizes, widen=widen)
+    return float(low), float(high)
+
+
+def mean_share_interval(shares: Floats, sizes: NDArray[Any], *, widen: float = 1.0) -> tuple[Floats, Floats]:
+    """Wilson's intervals for means over labels of the labels' shares.
+
+    Parameters
+    ----------
+    shares
+        (k, …) share of hits of each label.
+    sizes
+        (k, …) texts of each label, at least 1.
+    widen
+        Factor on the standard error, for hits that depend on one another.
+
+    Returns
+    -------
+    tuple
+        (…) low and high ends, from 0 to 1. The effective number of texts is p(1 − p) over the sum of the labels'
+        variances, each share shrunk by half a hit and half a miss so that none is without variance.
 
     References
     ----------
     Wilson 1927, "Probable inference, the law of succession, and statistical inference", JASA 22.
     """
-    n = float(hits.size)
-    share = float(hits.mean())
-    if labels is not None:
-        sizes = np.bincount(labels, minlength=n_labels)
-        sums = np.bincount(labels, weights=hits, minlength=n_labels)
-        share = float((sums / sizes).mean())
-        shrunk = (sums + 0.5) / (sizes + 1)
-        variance = float((shrunk * (1 - shrunk) / sizes).sum()) / n_labels**2
-        n = float(shrunk.mean() * (1 - shrunk.mean())) / variance
-    return _wilson(share, n / widen**2, hits.size)
+    shrunk = (shares * sizes + 0.5) / (sizes + 1)
+    variance = (shrunk * (1 - shrunk) / sizes).sum(axis=0) / len(shares) ** 2
+    middle = shrunk.mean(axis=0)
+    return _wilson(shares.mean(axis=0), middle * (1 - middle) / variance / widen**2, sizes.sum(axis=0))
 
 
-def _wilson(share: float, effective: float, n: int) -> tuple[float, float]:
-    quantile = float(special.stdtrit(max(n - 1, 1), 0.5 + CONFIDENCE / 2))
+def _wilson(share: Floats, effective: Floats, n: NDArray[Any]) -> tuple[Floats, Floats]:
+    """Wilson's interval for shares in an effective number of texts, with Student's quantile of n − 1."""
+    quantile = special.stdtrit(np.maximum(n - 1, 1), 0.5 + CONFIDENCE / 2)
     spread = quantile**2 / effective
     middle = (share + spread / 2) / (1 + spread)
     reach = np.sqrt(spread * share * (1 - share) + spread**2 / 4) / (1 + spread)
-    return float(max(0.0, middle - reach)), float(min(1.0, middle + reach))
+    return np.maximum(middle - reach, 0.0), np.minimum(middle + reach, 1.0)

@@ -78,7 +78,7 @@ def p_value(value: float | None, null: NDArray[np.float64], *, higher_is_better:
     Phipson & Smyth 2010, "Permutation p-values should never be zero", Stat. Appl. Genet. Mol. Biol. 9.
     """
     null = null[np.isfinite(null)]
-    if value is None or null.size == 0:
+    if value is None or not np.isfinite(value) or null.size == 0:
         return None
     as_good = null >= value - TOLERANCE if higher_is_better else null <= value + TOLERANCE
     return float((1 + np.count_nonzero(as_good)) / (1 + null.size))
@@ -99,6 +99,7 @@ def build_score(
     best: float | None,
     chance: float | None = None,
     null: NDArray[np.float64] | None = None,
+    observed: float | None = None,
     interval: tuple[float, float] | None = None,
     higher_is_better: bool = True,
     ranks_models: bool = True,
@@ -112,6 +113,8 @@ def build_score(
         The closed form; None takes the mean of `null`.
     null
         (B,) permuted scores; None leaves p_value (and, without `chance`, chance) empty.
+    observed
+        The score that the null is compared with, where the null is that of a sample; None takes `value`.
     interval
         (low, high) of the 95 % interval.
     """
@@ -124,7 +127,7 @@ def build_score(
         described.setdefault("permutations", int(null.size))
         if chance is None and finite.size:
             chance = float(finite.mean())
-        probability = p_value(value, null, higher_is_better=higher_is_better)
+        probability = p_value(value if observed is None else observed, null, higher_is_better=higher_is_better)
     low, high = interval if interval is not None else (None, None)
     return Score(
         name=name,

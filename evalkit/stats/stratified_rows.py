@@ -68,7 +68,7 @@ def allot(sizes: NDArray[np.int64], limit: int) -> NDArray[np.int64]:
     while True:
         rest = limit - int(shares[~is_open].sum())
         exact = np.where(is_open, sizes, 0) * (rest / int(sizes[is_open].sum()))
-        short = is_open & (exact < least)
+        short = is_open & (exact < least - 1e-9)  # 49 · (2/49) is less than 2 by rounding alone
         if not short.any():
             break
         is_open &= ~short  # these keep their least; the others share what is left

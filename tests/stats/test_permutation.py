@@ -60,6 +60,7 @@ def test_a_score_takes_its_chance_from_the_null_unless_there_is_a_closed_form():
     assert score.adjusted == pytest.approx(0.375)
     score = build_score("s", "embedding", 0.5, best=1.0, chance=0.25, null=null, interval=(0.4, 0.6))
     assert (score.chance, score.ci_low, score.ci_high) == (0.25, 0.4, 0.6)
+    assert build_score("s", "embedding", 0.5, best=1.0, null=null, observed=0.2).p_value == pytest.approx(2 / 3)
     score = build_score("s", "embedding", float("nan"), best=1.0, null=null)
     assert (score.value, score.p_value, score.adjusted) == (None, None, None)
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from evalkit.stats.stratified_rows import allot, draw_rows, stratified_rows
@@ -29,10 +29,12 @@ def test_every_text_of_a_label_is_drawn_alike():
     assert counts == pytest.approx([2 / 3, 1 / 2, 2 / 3, 1 / 2, 2 / 3], abs=0.08)
 
 
-@given(st.lists(st.integers(1, 60), min_size=2, max_size=12), st.data())
-def test_shares_add_up_and_are_proportional_where_they_may(sizes, data):
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.integers(1, 60), min_size=2, max_size=12), st.floats(0, 1))
+@example([1, 49], 0.0)
+def test_shares_add_up_and_are_proportional_where_they_may(sizes, part):
     sizes = np.array(sizes)
-    limit = data.draw(st.integers(2, int(sizes.sum())))
+    limit = 2 + int(part * (sizes.sum() - 2))
     shares = allot(sizes, limit)
     assert shares.sum() == limit
     assert (shares <= sizes).all()
