@@ -90,9 +90,10 @@ def _draw_panel(
     ranks = np.arange(len(near))
     similarities = [float(neighbour["similarity"]) for neighbour in near]
     shades = [colours[str(neighbour["label"])] for neighbour in near]
-    axes.barh(ranks, 1, 0.82, color=ground.line, alpha=0.35)
-    axes.barh(ranks, np.clip(similarities, 0, 1), 0.82, color=shades, alpha=0.38)
-    axes.barh(ranks, 0.014, 0.82, color=shades)
+    thick = 0.82 * _BAR * 72  # points
+    axes.hlines(ranks, 0, 1, colors=ground.line, alpha=0.35, linewidth=thick)
+    axes.hlines(ranks, 0, np.clip(similarities, 0, 1), colors=shades, alpha=0.38, linewidth=thick)
+    axes.hlines(ranks, 0, 0.014, colors=shades, linewidth=thick)
     for rank, (neighbour, similarity) in enumerate(zip(near, similarities, strict=True)):
         value = axes.text(
             0.985, rank, style.number(similarity), fontsize=8.0, color=ground.faint, ha="right", va="center_baseline"

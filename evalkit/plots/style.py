@@ -71,9 +71,9 @@ def save(drawn: Figure, out_png: Path, out_svg: Path, *, tight: bool = False) ->
 
     With `tight`, the files are as large as what is drawn, so that no label is cut off.
     """
-    size: dict[str, Any] = {"bbox_inches": "tight", "pad_inches": 0.14} if tight else {}
-    drawn.savefig(out_png, metadata={"Software": None}, **size)
-    drawn.savefig(out_svg, metadata={"Date": None, "Creator": None}, **size)
+    box = drawn.get_tightbbox().padded(0.14) if tight else None  # once for both files, which "tight" would not do
+    drawn.savefig(out_png, metadata={"Software": None}, bbox_inches=box)
+    drawn.savefig(out_svg, metadata={"Date": None, "Creator": None}, bbox_inches=box)
 
 
 def shorten(text: Text, width: float) -> None:

@@ -20,7 +20,7 @@ TERMINAL_SCORES = {
 
 
 def terminal_columns(board: pd.DataFrame, rank_by: str) -> list[Column]:
-    """Return the leaderboard's columns for `terminal.print_table`, the least important last to be shown."""
+    """Return the leaderboard's columns for `terminal.print_table`."""
     first, *others = _shown(board, rank_by)
     scores = [_value_and_interval(row, first) for _, row in board.iterrows()]
     columns = [

@@ -59,11 +59,11 @@ def test_queries_and_texts_of_any_length_stay_in_their_panels(drawn, count):
 
 def test_bars_are_as_long_as_the_similarities_in_the_topics_colours(drawn):
     record, names, figure = drawn("bitcoin")
-    bars = [patch for patch in figure.axes[0].patches if patch.get_alpha() == 0.38]
+    _, bars, _ = figure.axes[0].collections
     near = record.queries[0]["neighbours"]
-    assert [bar.get_width() for bar in bars] == [entry["similarity"] for entry in near]
+    assert [line[1][0] for line in bars.get_segments()] == [entry["similarity"] for entry in near]
     hues = dict(zip(names, palette.colours(len(names), "light"), strict=True))
-    assert [to_hex(bar.get_facecolor()) for bar in bars] == [hues[entry["label"]] for entry in near]
+    assert [to_hex(colour) for colour in bars.get_colors()] == [hues[entry["label"]] for entry in near]
 
 
 def test_without_queries_there_is_nothing_to_draw(drawn, tmp_path):
