@@ -18,7 +18,7 @@ from scipy.spatial.distance import cdist
 
 from evalkit.errors import RequestError
 from evalkit.metrics.label_pairs import embedding_rates, map_rates, pair_accuracy
-from evalkit.stats.mean_intervals import mean_by_label
+from evalkit.stats.mean_intervals import macro_mean
 from evalkit.stats.permutation import build_score
 from evalkit.stats.stratified_rows import stratified_rows
 from evalkit.types import Codes, Evaluation, Points, Sample, Score, Vectors
@@ -182,10 +182,9 @@ def evaluate(sample: Sample, rng: np.random.Generator, *, k: int = 10) -> Evalua
         column = f"faithfulness/{name}_at_{k}"
         per_text[column] = np.full(n, np.nan)
         per_text[column][rows] = each
-        macro = float(mean_by_label(each, sample.labels[rows], sample.n_labels).mean())
         scores += [
             _score(column, float(each.mean()), parameters, chance(n, k)),
-            _score(f"{column}_macro", macro, parameters, chance(n, k)),
+            _score(f"{column}_macro", macro_mean(each, sample.labels[rows]), parameters, chance(n, k)),
         ]
     of_labels = label_faithfulness(sample.unit, sample.points, sample.labels, sample.n_labels)
     for name, value in zip(("label_trustworthiness", "label_continuity"), of_labels, strict=True):

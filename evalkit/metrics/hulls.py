@@ -6,7 +6,7 @@ Labels with fewer than three non-collinear points have a hull of area 0.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from evalkit.errors import RequestError
 from evalkit.metrics.hull_geometry import convex_hulls, foreign_points, hull_areas, shared_areas
 from evalkit.metrics.label_pairs import accuracy_intervals, chance_accuracies, embedding_rates, pair_accuracy
-from evalkit.stats.mean_intervals import mean_by_label
-from evalkit.stats.permutation import build_score, p_value, permute_scores
+from evalkit.stats.mean_intervals import macro_mean
+from evalkit.stats.permutation import build_score, permute_scores
 from evalkit.stats.stratified_rows import LARGE, stratified_rows
 from evalkit.types import Codes, Evaluation, Points, Sample, Vectors
 
@@ -86,7 +86,7 @@ def score_hulls(points: Points, labels: Codes, n_labels: int) -> HullScores:
     values = {
         "overlap": twice / total if total > flat else np.nan,
         "foreign_share": float(foreign.mean()),
-        "foreign_share_macro": float(mean_by_label(foreign.astype(np.float64), labels, n_labels).mean()),
+        "foreign_share_macro": macro_mean(foreign.astype(np.float64), labels),
         "mean_iou": float(iou.sum()) / n_pairs if total > flat else np.nan,
         "overlapping_pairs": a.size / n_pairs,
     }
@@ -132,9 +132,16 @@ def evaluate(sample: Sample, rng: np.random.Generator) -> Evaluation:
         if name == "overlapping_pairs":
             described |= {"pairs": int(hulls.a.size), "pair_permutations": pair_permutations}
         score = build_score(
-            f"hulls/{name}", "map", value, best=0.0, null=null[name], higher_is_better=False, parameters=described
+            f"hulls/{name}",
+            "map",
+            value,
+            best=0.0,
+            null=null[name],
+            observed=observed[name],
+            higher_is_better=False,
+            parameters=described,
         )
-        scores.append(replace(score, p_value=p_value(observed[name], null[name], higher_is_better=False)))
+        scores.append(score)
     return Evaluation(
         scores=tuple(scores), per_text={"hulls/foreign_share": hulls.foreign.astype(np.float64)}, pairs=pairs
     )
@@ -142,7 +149,7 @@ def evaluate(sample: Sample, rng: np.random.Generator) -> Evaluation:
 
 def _null(
     points: Points, labels: Codes, n_labels: int, rng: np.random.Generator
-) -> tuple[dict[str, NDArray[np.float64]], dict[str, float | None], dict[str, int]]:
+) -> tuple[dict[str, NDArray[np.float64]], Mapping[str, float], dict[str, int]]:
     """Scores of permuted labels, the scores they are compared with, and parameters of the sample."""
     parameters = {}
     if labels.size > LARGE:
@@ -159,7 +166,7 @@ def _null(
     for name, values in null.items():
         # The same partition under other codes has areas that differ in the last digits: that is a tie.
         values[np.isclose(values, observed[name], rtol=1e-9, atol=1e-12)] = observed[name]
-    return null, {name: value if np.isfinite(value) else None for name, value in observed.items()}, parameters
+    return null, observed, parameters
 
 
 def _pairs(

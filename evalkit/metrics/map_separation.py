@@ -21,8 +21,8 @@ from evalkit.errors import RequestError
 from evalkit.metrics.map_loops import centroid_hits, silhouettes
 from evalkit.metrics.neighbours import evaluate_graph
 from evalkit.stats.macro_tests import without_macro_tests
-from evalkit.stats.mean_intervals import CENTROID_WIDENING, hit_statistics
-from evalkit.stats.permutation import build_score, p_value, permutation_count, permute_scores
+from evalkit.stats.mean_intervals import CENTROID_WIDENING, hit_statistics, macro_mean
+from evalkit.stats.permutation import build_score, permutation_count, permute_scores
 from evalkit.stats.stratified_rows import LARGE, stratified_rows
 from evalkit.types import Codes, Evaluation, Points, Sample
 
@@ -135,9 +135,16 @@ def evaluate(sample: Sample, rng: np.random.Generator, *, k: Sequence[int] | Non
             described["queries"] = int(rows.size)
         interval = shares[name.removeprefix(kind)].interval if kind == "centroid_accuracy" else None
         score = build_score(
-            f"map/{name}", "map", value, best=1.0, null=null[name], interval=interval, parameters=described
+            f"map/{name}",
+            "map",
+            value,
+            best=1.0,
+            null=null[name],
+            observed=observed[name],
+            interval=interval,
+            parameters=described,
         )
-        scores.append(replace(score, p_value=p_value(observed[name], null[name], higher_is_better=True)))
+        scores.append(score)
     for score in near.scores:
         described = {**score.parameters, "interval": INTERVALS["neighbourhood_hit"]}
         scores.append(replace(score, parameters=described))
@@ -185,13 +192,7 @@ def _means(
     apart: NDArray[np.float64], apart_labels: Codes, hits: NDArray[np.float64], labels: Codes
 ) -> tuple[float, ...]:
     """Values of `NAMES`, from the silhouettes of some texts and the hits of all."""
-    return float(apart.mean()), _macro(apart, apart_labels), float(hits.mean()), _macro(hits, labels)
-
-
-def _macro(values: NDArray[np.float64], labels: Codes) -> float:
-    """Mean over the labels that occur of the label's mean; a sample of queries may lack one."""
-    sizes, sums = np.bincount(labels), np.bincount(labels, weights=values)
-    return float((sums[sizes > 0] / sizes[sizes > 0]).mean())
+    return float(apart.mean()), macro_mean(apart, apart_labels), float(hits.mean()), macro_mean(hits, labels)
 
 
 def _as_arrays(points: Points, labels: Codes) -> tuple[Points, Codes]:

@@ -16,6 +16,7 @@ __all__ = [
     "Hits",
     "Interval",
     "hit_statistics",
+    "macro_mean",
     "macro_pseudo_values",
     "mean_by_label",
     "mean_share_interval",
@@ -63,6 +64,12 @@ def hit_statistics(hits: Floats, labels: Codes, n_labels: int, *, widen: float) 
 def mean_by_label(values: Floats, labels: Codes, n_labels: int) -> Floats:
     """(k,) mean of the (N,) values over each label's texts; every label has at least one."""
     return np.bincount(labels, weights=values, minlength=n_labels) / np.bincount(labels, minlength=n_labels)
+
+
+def macro_mean(values: Floats, labels: Codes) -> float:
+    """Mean over the labels that occur of the label's mean; permuted labels of a sample may lack some."""
+    sizes, sums = np.bincount(labels), np.bincount(labels, weights=values)
+    return float((sums[sizes > 0] / sizes[sizes > 0]).mean())
 
 
 def macro_pseudo_values(values: Floats, labels: Codes, n_labels: int) -> Floats:
