@@ -85,26 +85,34 @@ def describe(name: str, revision: str | None) -> tuple[str, frozenset[str]]:
 
 
 def download(name: str, revision: str | None, files: Sequence[str], *, seconds: float | None = None) -> Path:
-    """Download files of a revision into the cache; the folder is called by the commit.
+    """Download files of a revision into the cache, weights with a progress bar; the folder is called by the commit.
 
     Parameters
     ----------
     seconds
-        Time limit for small files. None is for weights: with a progress bar on a terminal, and huggingface_hub's own
-        patience (HF_HUB_DOWNLOAD_TIMEOUT seconds of silence, five retries without progress).
+        Time limit for small files. None is huggingface_hub's own patience (HF_HUB_DOWNLOAD_TIMEOUT seconds of silence,
+        five retries without progress).
 
     Raises
     ------
     HubUnreachableError, EvaluationError
         As `describe`; or the disk is full, or a file arrives damaged.
     """
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import hf_hub_download, snapshot_download
 
-    def fetch() -> Path:
-        return Path(snapshot_download(name, revision=revision, allow_patterns=[*files], etag_timeout=ANSWER_SECONDS))
+    weights = [file for file in files if file.endswith(".safetensors")]
+    others = [file for file in files if file not in weights]
 
-    with _one_sentence(name, revision), quiet(bars=seconds is None):
-        return fetch() if seconds is None else call_within(seconds, fetch)
+    def snapshot() -> Path:
+        return Path(snapshot_download(name, revision=revision, allow_patterns=others, etag_timeout=ANSWER_SECONDS))
+
+    with _one_sentence(name, revision):
+        with quiet():
+            folder = snapshot() if seconds is None else call_within(seconds, snapshot)
+        with quiet(bars=True):
+            for file in weights:  # in this thread, so that a signal ends it; those of a pool finish their file first
+                hf_hub_download(name, file, revision=folder.name, etag_timeout=ANSWER_SECONDS)
+    return folder
 
 
 @contextmanager

@@ -136,18 +136,18 @@ def test_a_short_name_is_sought_among_sentence_transformers_models(hub_client: H
     assert TransformerEncoder("all-mpnet-base-v2").identify("native").name == MODELS["mpnet"].repo
 
 
-def test_an_unknown_model_is_said(hub_client: HubServer) -> None:
-    assert "does not exist on the hub" in fails(EvaluationError, "nobody/nothing", None)
-
-
-def test_an_unknown_revision_is_said(hub_client: HubServer) -> None:
-    assert "has no revision 'nowhere'" in fails(EvaluationError, BGE.repo, "nowhere")
-    assert "has no revision" in fails(EvaluationError, BGE.repo, "0" * 40)
-
-
-def test_a_gated_model_is_said(hub_client: HubServer) -> None:
-    hub_client.gated = frozenset({BGE.repo})
-    assert "is gated" in fails(EvaluationError)
+@pytest.mark.parametrize(
+    ("name", "revision", "words"),
+    [
+        ("nobody/nothing", None, "does not exist on the hub"),
+        (BGE.repo, "nowhere", "has no revision 'nowhere'"),
+        (BGE.repo, "0" * 40, "has no revision"),
+        (BERT.repo, BERT.commit, "is gated"),
+    ],
+)
+def test_what_the_hub_refuses_is_said(name: str, revision: str | None, words: str, hub_client: HubServer) -> None:
+    hub_client.gated = frozenset({BERT.repo})
+    assert words in fails(EvaluationError, name, revision)
 
 
 @pytest.mark.parametrize("status", [401, 403])
