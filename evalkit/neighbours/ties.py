@@ -1,8 +1,7 @@
-"""Groups of equally near texts: one shared similarity, one order, and what is tied across the last place."""
+"""Groups of equally near texts: one shared similarity, one order, and the ties across the last listed place."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,20 @@ __all__ = ["TieLists", "share_ties"]
 
 
 def share_ties(found: NDArray[Any], values: NDArray[Any], tolerance: float) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Give every group of tied texts its first one's similarity, and order it by text number."""
+    """Give every group of tied texts the similarity of its first one, and sort the group by text number.
+
+    Parameters
+    ----------
+    found, values
+        (B, K) text numbers and similarities, descending.
+    tolerance
+        A group holds the similarities within this distance of its first.
+
+    Returns
+    -------
+    tuple
+        (B, K) text numbers, int64, and shared similarities.
+    """
     columns = np.ascontiguousarray(values.T)
     anchor = columns[0].copy()
     groups = np.zeros(columns.shape, dtype=np.int64)
@@ -29,7 +41,7 @@ def share_ties(found: NDArray[Any], values: NDArray[Any], tolerance: float) -> t
 
 
 class TieLists:
-    """Ranks complete rows of similarities, and collects the ties across the last place."""
+    """Ranks complete rows of similarities, and collects the ties across the last listed place."""
 
     def __init__(self) -> None:
         self._rows: list[int] = []
@@ -38,47 +50,42 @@ class TieLists:
         self._counts: list[int] = []
 
     def rank(
-        self,
-        block: NDArray[Any],
-        texts: NDArray[np.int64],
-        k: int,
-        tolerance: float,
-        positions: Sequence[int] | NDArray[np.int64],
+        self, complete: NDArray[Any], texts: NDArray[np.int64], k: int, tolerance: float, positions: NDArray[np.int64]
     ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """(B, k) neighbours and shared similarities of (B, N) complete rows."""
-        block[np.arange(texts.size), texts] = -np.inf
-        n = block.shape[1]
-        found = np.argpartition(block, n - k, axis=1)[:, n - k :]
-        values = np.take_along_axis(block, found, axis=1)
-        order = np.argsort(-values, axis=1)
-        found, values = np.take_along_axis(found, order, axis=1), np.take_along_axis(values, order, axis=1)
-        found, shared = share_ties(found, values, tolerance)
-        if n - 1 > k:
-            near = np.count_nonzero(block >= shared[:, -1:] - tolerance, axis=1)
-            numbers = np.asarray(positions)
-            for row in np.flatnonzero(near > k):
-                self.extend(block[row], int(numbers[row]), found[row], shared[row], tolerance)
-        return found.astype(np.int32), shared.astype(np.float32)
-
-    def extend(
-        self,
-        similarities: NDArray[Any],
-        position: int,
-        listed: NDArray[Any],
-        shared: NDArray[Any],
-        tolerance: float,
-    ) -> None:
-        """Record the row's ties across the last place, and list the tied with the lowest numbers.
+        """Nearest `k` texts of complete rows.
 
         Parameters
         ----------
-        similarities
-            (N,) complete row, the text itself at −inf.
-        position
-            Of the row in the graph.
-        listed, shared
-            (K,) neighbours (re-ordered here) and shared similarities.
+        complete
+            (B, N) similarities with every text, modified in place.
+        texts, positions
+            (B,) the text of each row, which is no neighbour of its own, and the row's place in the graph.
+        k
+            At most N − 1.
+        tolerance
+            As in `share_ties`.
+
+        Returns
+        -------
+        tuple
+            (B, k) text numbers and shared similarities, descending.
         """
+        complete[np.arange(texts.size), texts] = -np.inf
+        n = complete.shape[1]
+        found = np.argpartition(complete, n - k, axis=1)[:, n - k :]
+        values = np.take_along_axis(complete, found, axis=1)
+        order = np.argsort(-values, axis=1)
+        found, values = np.take_along_axis(found, order, axis=1), np.take_along_axis(values, order, axis=1)
+        found, shared = share_ties(found, values, tolerance)
+        near = np.count_nonzero(complete >= shared[:, -1:] - tolerance, axis=1)
+        for row in np.flatnonzero(near > k):
+            self._record(complete[row], int(positions[row]), found[row], shared[row], tolerance)
+        return found.astype(np.int32), shared.astype(np.float32)
+
+    def _record(
+        self, similarities: NDArray[Any], position: int, listed: NDArray[Any], shared: NDArray[Any], tolerance: float
+    ) -> None:
+        """Keep a row's ties across the last place, and list the tied texts of the lowest numbers."""
         anchor = shared[-1]
         first = int(np.searchsorted(-shared, -anchor))
         near = similarities >= anchor - tolerance

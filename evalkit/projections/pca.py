@@ -1,4 +1,4 @@
-"""Principal components: the linear map, the start of the other two, and what runs on fewer than ten texts."""
+"""Principal components: the linear map, the start of the other two, and the map of fewer than ten texts."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ from numpy.typing import NDArray
 
 from evalkit.types import NeighbourGraph, Points, Projection, Vectors
 
-__all__ = ["SMALL_CORPUS", "needs", "principal_plane", "project", "project_few"]
+__all__ = ["SMALL_CORPUS", "needs", "principal_plane", "project", "project_few", "start"]
 
 SMALL_CORPUS = 10
-"""Below so many texts, neighbour-based projections have nothing to work with: PCA runs instead."""
+"""Below so many texts t-SNE and UMAP have no neighbourhoods to work with, and PCA takes their place."""
 
 DENSE_SIDE = 2_048  # up to here the exact eigenvectors of the smaller of the two Gram matrices are cheap
 BLOCK_ROWS = 65_536
 NEGLIGIBLE = 1e-12  # share of the mean squared length below which a variance is float32 rounding noise
+JITTER = 0.01  # share of the start's spread that the seed draws; it separates equal texts
 
 
-def needs(n: int) -> int:  # noqa: ARG001 (every projection is asked in the same way)
-    """Neighbours wanted for `n` texts: none."""
+def needs(n: int) -> int:  # noqa: ARG001 (all projections share the signature)
+    """Number of neighbours that `project` uses for `n` texts: none."""
     return 0
 
 
@@ -30,15 +31,15 @@ def project(unit: Vectors, graph: NeighbourGraph, *, seed: int) -> Projection:  
     unit
         (N, d) float32 of length 1.
     graph
-        Not looked at.
+        Unused.
     seed
-        Seeds the randomised solver, which runs only where both N and d exceed 2,048; else the map is the same
-        for every seed, and ``parameters["solver"]`` says ``exact``.
+        Seeds the randomised solver, which runs only where both N and d exceed 2,048. Elsewhere the map is the same
+        for every seed, and ``parameters["solver"]`` is ``exact``.
 
     Returns
     -------
     Projection
-        Each component's sign is fixed by its largest loading, which is positive.
+        The largest loading of each component is positive.
 
     References
     ----------
@@ -50,79 +51,92 @@ def project(unit: Vectors, graph: NeighbourGraph, *, seed: int) -> Projection:  
     return Projection("pca", points, seed, {"explained_variance": share, "solver": solver})
 
 
-def project_few(unit: Vectors, graph: NeighbourGraph, *, seed: int, asked: str) -> Projection:
-    """PCA in place of a projection that needs at least ten texts, with a sentence that says so."""
-    drawn = project(unit, graph, seed=seed)
+def project_few(unit: Vectors, *, seed: int, requested: str) -> Projection:
+    """PCA in place of a projection that needs at least ten texts, with a warning.
+
+    Parameters
+    ----------
+    unit, seed
+        As in `project`.
+    requested
+        Name of the projection that was asked for.
+    """
+    points, share = principal_plane(unit, seed=seed)
     warning = (
-        f"{asked} was asked for, but {len(unit)} texts are fewer than the {SMALL_CORPUS} it needs: the map is a PCA."
+        f"{requested} was asked for, but {len(unit)} texts are fewer than the {SMALL_CORPUS} it needs: "
+        "the map is a PCA."
     )
-    return Projection(drawn.name, drawn.points, seed, drawn.parameters, (warning,))
+    return Projection("pca", points, seed, {"explained_variance": share, "solver": "exact"}, (warning,))
+
+
+def start(unit: Vectors, seed: int) -> Points:
+    """Start of an iterative projection: the principal plane and a jitter of 1 %; a Gaussian where all texts are equal.
+
+    Parameters
+    ----------
+    unit
+        (N, d) float32 of length 1.
+    seed
+        Seeds the jitter.
+
+    Returns
+    -------
+    Points
+        (N, 2) float64; the first axis has a standard deviation of 1.
+    """
+    plane, _ = principal_plane(unit, seed=seed)
+    noise = np.random.default_rng(seed).normal(size=plane.shape)
+    spread = float(plane[:, 0].std())
+    return noise if spread == 0.0 else plane / spread + JITTER * noise
 
 
 def principal_plane(vectors: Vectors, *, seed: int) -> tuple[Points, float]:
-    """First two principal components' scores, and the share of the variance that they explain.
+    """Scores of the first two principal components, and the share of the variance that they explain.
 
     Parameters
     ----------
     vectors
         (N, d) float32, not centred.
     seed
-        Of the randomised solver, where that is needed.
+        Seeds the randomised solver.
 
     Returns
     -------
     tuple
-        (N, 2) float64 with mean 0; a component without variance is 0 everywhere (all vectors equal, one
-        dimension). The share is 0 where there is no variance at all.
+        (N, 2) float64 of mean 0; a component without variance is 0 everywhere (all vectors equal, one dimension).
+        The share is in [0, 1], 0 where there is no variance at all.
     """
     n, d = vectors.shape
+    blocks = [slice(first, first + BLOCK_ROWS) for first in range(0, n, BLOCK_ROWS)]
     mean = vectors.mean(axis=0, dtype=np.float64)
-    floor = NEGLIGIBLE * _squared_lengths(vectors)
-    if min(n, d) > DENSE_SIDE:
-        scores, axes, total = _randomised(vectors, mean, seed)
-    elif d <= n:
-        scores, axes, total = _by_covariance(vectors, mean)
-    else:
-        scores, axes, total = _by_gram(vectors, mean)
-    scores = scores * np.where(np.square(scores).sum(axis=0) > floor, _signs(axes), 0.0)
-    points = np.zeros((n, 2))
-    points[:, : scores.shape[1]] = scores
-    return points, float(min(1.0, np.square(points).sum() / total)) if total > floor else 0.0
-
-
-def _squared_lengths(vectors: Vectors) -> float:
-    return sum(
-        float(np.square(vectors[start : start + BLOCK_ROWS]).sum(dtype=np.float64))
-        for start in range(0, len(vectors), BLOCK_ROWS)
-    )
-
-
-def _by_covariance(vectors: Vectors, mean: NDArray[np.float64]) -> tuple[Points, NDArray[np.float64], float]:
     middle = mean.astype(np.float32)
-    scatter = np.zeros((mean.size, mean.size))
-    for start in range(0, len(vectors), BLOCK_ROWS):  # float32 products, summed in float64
-        centred = vectors[start : start + BLOCK_ROWS] - middle
-        scatter += centred.T @ centred
-    _, axes = _leading(scatter)
-    blocks = range(0, len(vectors), BLOCK_ROWS)
-    scores = np.concatenate([(vectors[start : start + BLOCK_ROWS] - mean) @ axes for start in blocks])
-    return scores, axes, float(np.trace(scatter))
+    floor = NEGLIGIBLE * sum(float(np.square(vectors[block]).sum(dtype=np.float64)) for block in blocks)
+    if min(n, d) > DENSE_SIDE:
+        from sklearn.utils.extmath import randomized_svd
 
-
-def _by_gram(vectors: Vectors, mean: NDArray[np.float64]) -> tuple[Points, NDArray[np.float64], float]:
-    centred = vectors - mean.astype(np.float32)
-    gram = (centred @ centred.T).astype(np.float64)
-    values, left = _leading(gram)
-    return left * np.sqrt(np.maximum(values, 0.0)), centred.T @ left, float(np.trace(gram))
-
-
-def _randomised(vectors: Vectors, mean: NDArray[np.float64], seed: int) -> tuple[Points, NDArray[np.float64], float]:
-    from sklearn.utils.extmath import randomized_svd
-
-    centred = vectors - mean.astype(np.float32)
-    left, singular, right = randomized_svd(centred, 2, n_iter=7, random_state=seed)
-    total = float(np.square(centred).sum(dtype=np.float64))
-    return left.astype(np.float64) * singular, right.T.astype(np.float64), total
+        centred = vectors - middle
+        left, singular, right = randomized_svd(centred, 2, n_iter=7, random_state=seed)
+        scores, axes = left.astype(np.float64) * singular, right.T.astype(np.float64)
+        total = float(np.square(centred).sum(dtype=np.float64))
+    elif d <= n:
+        scatter = np.zeros((d, d))
+        for block in blocks:  # float32 products, summed in float64
+            centred = vectors[block] - middle
+            scatter += centred.T @ centred
+        _, axes = _leading(scatter)
+        scores = np.concatenate([(vectors[block] - mean) @ axes for block in blocks])
+        total = float(np.trace(scatter))
+    else:
+        centred = vectors - middle
+        gram = (centred @ centred.T).astype(np.float64)
+        values, vectors_of_gram = _leading(gram)
+        scores, axes = vectors_of_gram * np.sqrt(np.maximum(values, 0.0)), centred.T @ vectors_of_gram
+        total = float(np.trace(gram))
+    largest = axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])]
+    signs = np.where(largest < 0, -1.0, 1.0)
+    points = np.zeros((n, 2))
+    points[:, : scores.shape[1]] = scores * np.where(np.square(scores).sum(axis=0) > floor, signs, 0.0)
+    return points, float(min(1.0, np.square(points).sum() / total)) if total > floor else 0.0
 
 
 def _leading(gram: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -132,8 +146,3 @@ def _leading(gram: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np
     side = len(gram)
     values, axes = eigh(gram, subset_by_index=[max(0, side - 2), side - 1])
     return values[::-1], axes[:, ::-1]
-
-
-def _signs(axes: NDArray[np.float64]) -> NDArray[np.float64]:
-    largest = axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])]
-    return np.where(largest < 0, -1.0, 1.0)

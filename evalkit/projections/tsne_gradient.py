@@ -26,7 +26,7 @@ from evalkit.runtime.compiled import compiled
 __all__ = ["GridGradient"]
 
 WIDEST_CELL = 1 / 3  # the Cauchy kernel is 1 wide: forces err by 0.005, a third of the quadtree (docs/projections.md)
-FEWEST_CELLS = 40  # on a map smaller than that many widest cells the cells shrink with it
+FEWEST_CELLS = 16  # on a map smaller than that many widest cells the cells shrink with it, by halves
 MARGIN = 4  # cells beside the map: the splines reach over its edge, and ring for some cells where the grid wraps
 
 
@@ -93,7 +93,8 @@ class GridGradient:
         """Sum over others of (y_i − y_j)/(1 + r²)², (N, 2), and the sum of 1/(1 + r²) over all ordered pairs."""
         corner = np.array([points[:, 0].min(), points[:, 1].min()])
         extent = float(max(points[:, 0].max() - corner[0], points[:, 1].max() - corner[1]))
-        cell = min(WIDEST_CELL, max(extent, np.finfo(float).tiny) / FEWEST_CELLS)
+        halvings = np.ceil(np.log2(WIDEST_CELL * FEWEST_CELLS / max(extent, np.finfo(float).tiny)))
+        cell = WIDEST_CELL / 2.0 ** max(halvings, 0.0)
         kernels = self._fitting(int(np.ceil(extent / cell)) + 2 * MARGIN, cell)
         scaled = (points - corner) / cell + MARGIN - 0.5
         charges = np.zeros((kernels.side, kernels.side), dtype=np.float32)

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from evalkit.errors import RequestError
-from evalkit.neighbours import approximate as inverted_lists
 from evalkit.neighbours.approximate import approximate
 from evalkit.neighbours.exact import nearest
 
@@ -42,24 +41,13 @@ def test_what_it_lists_is_sorted_distinct_and_has_its_own_cosine():
     np.testing.assert_allclose(graph.similarities[::97], cosines, atol=2e-6)
 
 
-def test_more_lists_are_visited_until_enough_is_found():
+def test_more_lists_are_searched_until_enough_is_found():
     x = grouped(20_000, d=24)
-    few, many = (approximate(x, 10, seed=1, enough=enough) for enough in (0.3, 0.9))
-    assert few.recall < many.recall
-    assert few.recall >= 0.3
+    few, many = (approximate(x, 10, seed=1, enough=enough) for enough in (0.3, 0.95))
+    assert 0.3 <= few.recall < 0.95 <= many.recall
 
 
-def test_blocks_make_no_difference(monkeypatch):
-    x = grouped(8_000)
-    whole = approximate(x, 6, seed=3)
-    monkeypatch.setattr(inverted_lists, "BLOCK", 1_000)
-    monkeypatch.setattr(inverted_lists, "ROWS", 64)
-    parts = approximate(x, 6, seed=3)
-    np.testing.assert_allclose(parts.similarities, whole.similarities, atol=1e-6)
-    assert (parts.indices == whole.indices).mean() > 0.999  # cosines that differ in their last bit may change places
-
-
-def test_equal_vectors_and_short_lists_are_filled_with_exact_neighbours():
+def test_lists_that_hold_too_few_are_filled_with_exact_neighbours(capfd):
     x = grouped(9_000)
     x[:20] = x[0]
     graph = approximate(x, 400, seed=0, enough=0.01)  # more than some lists hold
@@ -67,13 +55,7 @@ def test_equal_vectors_and_short_lists_are_filled_with_exact_neighbours():
     assert (graph.indices >= 0).all()
     np.testing.assert_array_equal(np.sort(graph.indices[0, :19]), np.arange(1, 20))
     np.testing.assert_allclose(graph.similarities[0, :19], 1.0, atol=1e-6)
-
-
-def test_it_is_exact_where_lists_do_not_pay():
-    x = grouped(300, d=8)
-    graph = approximate(x, 5, seed=0)
-    assert graph.exact
-    np.testing.assert_array_equal(graph.indices, nearest(x, 5).indices)
+    assert capfd.readouterr() == ("", ""), "faiss prints its progress"
 
 
 def test_too_few_texts_or_neighbours_are_refused():

@@ -1,14 +1,10 @@
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 from sklearn.neighbors import NearestNeighbors
 
 from evalkit.errors import RequestError
-from evalkit.neighbours import exact as neighbours
 from evalkit.neighbours.exact import COSINE_TOLERANCE, PLANE_TOLERANCE, nearest, plane
 from evalkit.stats.ranking_depth import graph_depth, r_places
 
@@ -61,11 +57,9 @@ def check_against_rows(graph, similarities: np.ndarray, tolerance: float) -> Non
             assert all(group[-1] < other for other in unlisted) or value != shared[-1]
 
 
-@pytest.mark.parametrize("small_corpus", [2048, 0], ids=["dense", "index"])
 @pytest.mark.parametrize("k", [1, 7, 59])
 @pytest.mark.parametrize("make", [unit_vectors, tied_vectors])
-def test_nearest_agrees_with_complete_rows(monkeypatch, small_corpus, k, make):
-    monkeypatch.setattr(neighbours, "SMALL_CORPUS", small_corpus)
+def test_nearest_agrees_with_complete_rows(k, make):
     x = make(60, 6)
     exact = x.astype(np.float64) @ x.T.astype(np.float64)
     check_against_rows(nearest(x, k), exact, COSINE_TOLERANCE)
@@ -73,11 +67,9 @@ def test_nearest_agrees_with_complete_rows(monkeypatch, small_corpus, k, make):
     check_against_rows(nearest(x, k, queries=some), exact, COSINE_TOLERANCE)
 
 
-@pytest.mark.parametrize("small_corpus", [2048, 0], ids=["dense", "tree"])
 @pytest.mark.parametrize("k", [1, 7, 59])
 @pytest.mark.parametrize("grid", [False, True])
-def test_plane_agrees_with_complete_rows(monkeypatch, small_corpus, k, grid):
-    monkeypatch.setattr(neighbours, "SMALL_CORPUS", small_corpus)
+def test_plane_agrees_with_complete_rows(k, grid):
     points = np.random.default_rng(3).normal(size=(60, 2)) * 40
     if grid:
         points = np.round(points / 20)
@@ -86,9 +78,7 @@ def test_plane_agrees_with_complete_rows(monkeypatch, small_corpus, k, grid):
     check_against_rows(plane(points, k), exact, tolerance)
 
 
-@pytest.mark.parametrize("small_corpus", [2048, 0], ids=["dense", "index"])
-def test_nearest_agrees_with_scikit_learn(monkeypatch, small_corpus):
-    monkeypatch.setattr(neighbours, "SMALL_CORPUS", small_corpus)
+def test_nearest_agrees_with_scikit_learn():
     x = unit_vectors(500, 32)
     independent = NearestNeighbors(n_neighbors=12, metric="cosine", algorithm="brute").fit(x)
     np.testing.assert_array_equal(nearest(x, 12).indices, independent.kneighbors(return_distance=False))
@@ -99,9 +89,7 @@ def test_nearest_agrees_with_scikit_learn(monkeypatch, small_corpus):
     assert (graph.indices == found).mean() > 0.999  # the rest are nearer to one another than float32 tells
 
 
-@pytest.mark.parametrize("small_corpus", [2048, 0], ids=["dense", "index"])
-def test_equal_vectors_are_all_tied_in_the_order_of_their_numbers(monkeypatch, small_corpus):
-    monkeypatch.setattr(neighbours, "SMALL_CORPUS", small_corpus)
+def test_equal_vectors_are_all_tied_in_the_order_of_their_numbers():
     x = np.tile(unit_vectors(1, 5), (9, 1))
     for graph in (nearest(x, 3), plane(x[:, :2].astype(np.float64), 3)):
         assert graph.indices[0].tolist() == [1, 2, 3]
@@ -112,9 +100,7 @@ def test_equal_vectors_are_all_tied_in_the_order_of_their_numbers(monkeypatch, s
         assert graph.ties.members.size == 0
 
 
-@pytest.mark.parametrize("small_corpus", [2048, 0], ids=["dense", "index"])
-def test_a_zero_vector_is_equally_far_from_everything(monkeypatch, small_corpus):
-    monkeypatch.setattr(neighbours, "SMALL_CORPUS", small_corpus)
+def test_a_zero_vector_is_equally_far_from_everything():
     x = unit_vectors(8, 4)
     x[5] = 0
     graph = nearest(x, 2)
@@ -154,13 +140,3 @@ def test_r_is_capped_for_all_labels_once_one_is_too_long():
     assert (places.tolist(), capped) == ([0, 2, 2048], False)
     places, capped = r_places(np.array([1, 3, 1500, 2050]))
     assert (places.tolist(), capped) == ([0, 2, 1000, 1000], True)
-
-
-def test_thirty_texts_import_nothing_heavy():
-    code = (
-        "import sys, numpy as np; from evalkit.neighbours import nearest, plane;"
-        "x = np.eye(30, dtype=np.float32); nearest(x, 11); plane(x[:, :2].astype(float), 11);"
-        "print([m for m in ('faiss', 'torch', 'scipy', 'sklearn', 'numba') if m in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"

@@ -3,7 +3,7 @@ import pytest
 
 from evalkit.errors import RequestError
 from evalkit.neighbours import exact as neighbours
-from evalkit.projections import exact, tsne
+from evalkit.projections import tsne
 from evalkit.projections.tsne_gradient import GridGradient
 
 
@@ -38,14 +38,12 @@ def exact_repulsion(points):
     return (difference * np.square(similarity)[..., None]).sum(axis=1), similarity.sum()
 
 
-@pytest.mark.parametrize("n", [60, 1100], ids=["exact", "grid"])
+@pytest.mark.parametrize("n", [60, 1100])
 def test_quality_rises_from_the_random_start_to_the_map(n):
     vectors, labels = clusters(n)
     before = np.random.default_rng(0).normal(size=(n, 2))
     assert one_neighbour_accuracy(before, labels) < 0.5
-    projection = draw(vectors)
-    assert one_neighbour_accuracy(projection.points, labels) > 0.95
-    assert projection.parameters["repulsion"] == ("exact" if n == 60 else "grid")
+    assert one_neighbour_accuracy(draw(vectors).points, labels) > 0.95
 
 
 @pytest.mark.parametrize("n", [40, 1100])
@@ -98,62 +96,6 @@ def test_gradient_and_divergence_equal_the_definition():
     np.testing.assert_allclose(gradient, expected, atol=2e-5)
     off = ~np.eye(50, dtype=bool)
     assert error == pytest.approx((p[off] * np.log(p[off] / q[off])).sum(), abs=1e-3)
-
-
-def library_affinities(graph, perplexity):
-    from openTSNE.affinity import PerplexityBasedNN
-    from openTSNE.nearest_neighbors import PrecomputedNeighbors
-
-    distances = np.sqrt(2 - 2 * graph.similarities.clip(max=1).astype(float))
-    return PerplexityBasedNN(perplexity=perplexity, knn_index=PrecomputedNeighbors(graph.indices, distances)), distances
-
-
-@pytest.mark.parametrize("n", [30, 150])
-def test_affinities_of_few_texts_are_those_of_opentsne(n):
-    perplexity = tsne._perplexity(n, None)[0]
-    graph = neighbours.nearest(clusters(n)[0], tsne.needs(n))
-    library, distances = library_affinities(graph, perplexity)
-    joint = exact.affinities(graph.indices, distances, perplexity)
-    np.testing.assert_allclose(joint, library.P.toarray(), atol=1e-8)
-    assert joint.sum() == pytest.approx(1)
-
-
-@pytest.mark.parametrize("n", [30, 150])
-def test_descent_makes_the_steps_of_opentsne(n):
-    from openTSNE import TSNEEmbedding
-
-    perplexity = tsne._perplexity(n, None)[0]
-    vectors = clusters(n)[0]
-    library, _ = library_affinities(neighbours.nearest(vectors, tsne.needs(n)), perplexity)
-    begin = 1e3 * tsne.start(vectors, 0)  # its quadtree takes what is nearer than 1e-6 for one point
-    theirs = TSNEEmbedding(begin, library, negative_gradient_method="bh")
-    places = np.array(begin.T, order="C")
-    updates, gains = np.zeros_like(places), np.ones_like(places)
-    for exaggeration, momentum in ((4.0, 0.5), (1.0, 0.8)):
-        theirs.optimize(5, exaggeration=exaggeration, momentum=momentum, learning_rate="auto", inplace=True, theta=0)
-        exact.descend(places, library.P.toarray(), updates, gains, 5, exaggeration, momentum)
-        np.testing.assert_allclose(places.T, theirs, atol=1e-6)
-    assert exact.divergence(places, library.P.toarray()) == pytest.approx(theirs.kl_divergence, abs=1e-6)
-
-
-def test_exact_forces_and_divergence_equal_their_definition():
-    rng = np.random.default_rng(8)
-    points, joint = rng.normal(size=(60, 2)), rng.random((60, 60))
-    joint += joint.T
-    np.fill_diagonal(joint, 0)
-    joint /= joint.sum()
-    difference = points[:, None] - points[None]
-    similarity = 1 / (1 + np.square(difference).sum(axis=2))
-    np.fill_diagonal(similarity, 0)
-    q = similarity / similarity.sum()
-    places = np.array(points.T, order="C")
-    updates, gains = np.zeros((2, 60)), np.ones((2, 60))
-    exact.descend(places, joint, updates, gains, 1, 1.0, 0.5)
-    expected = -60 * 1.2 * (((joint - q) * similarity)[..., None] * difference).sum(axis=1)
-    np.testing.assert_allclose(updates.T, expected, rtol=1e-9, atol=1e-12)
-    off = ~np.eye(60, dtype=bool)
-    divergence = exact.divergence(np.array(points.T, order="C"), joint)
-    assert divergence == pytest.approx((joint[off] * np.log(joint[off] / q[off])).sum(), rel=1e-12)
 
 
 def test_divergence_is_as_low_as_scikit_learns():
