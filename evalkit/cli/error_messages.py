@@ -16,10 +16,10 @@ from evalkit.runtime.redaction import mask
 __all__ = ["explain", "is_about_the_command_line", "sentence"]
 
 COMPOSERS = frozenset({"defaults_list.py", "config_loader_impl.py", "config_repository.py"})
-"""Hydra's modules that do nothing but compose the configuration."""
+"""Hydra's modules that only compose the configuration."""
 
 SHOWN = 200
-"""Characters of what was found that a sentence repeats."""
+"""Characters of a value that a sentence repeats."""
 
 
 def explain(error: Exception) -> int:
@@ -38,10 +38,10 @@ def explain(error: Exception) -> int:
 
 
 def is_about_the_command_line(error: BaseException) -> bool:
-    """Whether the command line is at fault: Hydra's or OmegaConf's refusals, and what escapes from composing.
+    """Whether the error is Hydra's or OmegaConf's, or was raised while composing.
 
-    A choice of a group that is a number (``tracker=0``) or too long for a file's name is a ValueError, TypeError
-    or OSError from the depths of Hydra.
+    Where a group's choice is a number (``tracker=0``) or too long for a file's name, Hydra raises a ValueError,
+    TypeError or OSError.
     """
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
@@ -53,23 +53,25 @@ def is_about_the_command_line(error: BaseException) -> bool:
 
 
 def sentence(error: BaseException) -> str:
-    """Hydra's or OmegaConf's error as one line that ends in a cure.
+    """Hydra's or OmegaConf's error as one line that ends in what to do.
 
-    Their messages span lines: the complaint, the choices (one an indented line), the search path.
+    Their messages span several lines: the complaint, the choices (one an indented line), the search path.
     """
     own = type(error).__module__.startswith(("hydra", "omega"))
     if isinstance(error, ValueError | TypeError | OSError) and not own:
-        # The system's own words name the file that it looked for, which nobody asked about.
-        said = " ".join(str((isinstance(error, OSError) and error.strerror) or error).split())
-        return f"the command line makes no configuration ({_short(said)}): correct it (`--cfg job` prints all options)."
+        # Not the whole message: it names the file that the system looked for.
+        reason = " ".join(str((isinstance(error, OSError) and error.strerror) or error).split())
+        return (
+            f"the command line makes no configuration ({_short(reason)}): correct it (`--cfg job` prints all options)."
+        )
     override = getattr(error, "override", None)
     if isinstance(override, str):
         return _unreadable(override)
     lines = _lines(error)
-    for explain in (_choice, _option, _many, _value, _list, _variable):
-        found = explain(lines)
-        if found is not None:
-            return found
+    for rule in (_choice, _option, _many, _value, _list, _variable):
+        explained = rule(lines)
+        if explained is not None:
+            return explained
     first = lines[0].strip().rstrip(".") if lines else type(error).__name__
     details = [
         line.strip() for line in lines[1:] if line.strip() and not line.strip().startswith(("full_key", "object_type"))
@@ -79,7 +81,7 @@ def sentence(error: BaseException) -> str:
 
 
 def _lines(error: BaseException) -> list[str]:
-    """What the error says and what its first cause says, each line once."""
+    """Lines of the error and of its first cause, each once."""
     causes = [error]
     while causes[-1].__cause__ is not None:
         causes.append(causes[-1].__cause__)
@@ -88,7 +90,7 @@ def _lines(error: BaseException) -> list[str]:
 
 
 def _unreadable(override: str) -> str:
-    """An override that Hydra's grammar does not know."""
+    """An override that Hydra's grammar does not accept."""
     shown = _short(override)
     key, equals, value = shown.partition("=")
     if not equals:
@@ -109,12 +111,14 @@ def _choice(lines: Sequence[str]) -> str | None:
     group, choice = absent.groups()
     if group == f"hydra/{SCHEMAS}":
         return needs(choice)
-    told = [line.strip() for line in lines if line.startswith("\t") and not line.strip().startswith(("provider", "["))]
-    # Of a group that takes several choices Hydra names none.
+    listed = [
+        line.strip() for line in lines if line.startswith("\t") and not line.strip().startswith(("provider", "["))
+    ]
+    # Hydra lists no choices of a group that takes several.
     places = re.findall(r"path=file://(.+)", "\n".join(lines))
-    choices = told or sorted({file.stem for place in places for file in Path(place, group).glob("*.yaml")})
-    listed = f"choose one of {', '.join(choices)}" if choices else f"conf/{group} has none of that name"
-    return f"{group} has no choice {_short(choice)!r}: {listed}."
+    choices = listed or sorted({file.stem for place in places for file in Path(place, group).glob("*.yaml")})
+    cure = f"choose one of {', '.join(choices)}" if choices else f"conf/{group} has none of that name"
+    return f"{group} has no choice {_short(choice)!r}: {cure}."
 
 
 def _option(lines: Sequence[str]) -> str | None:
@@ -128,7 +132,7 @@ def _option(lines: Sequence[str]) -> str | None:
 
 
 def _many(lines: Sequence[str]) -> str | None:
-    """Several values, and no sweep asked for."""
+    """Several values without -m."""
     several = re.search(r"(?:Ambiguous value for argument|Sweep parameters) '([^=]+)=(.*?)'", lines[0] if lines else "")
     if several is None:
         return None
@@ -138,20 +142,20 @@ def _many(lines: Sequence[str]) -> str | None:
 
 def _value(lines: Sequence[str]) -> str | None:
     """A value of the wrong type."""
-    said = " ".join(lines)
-    full = re.search(r"full_key: (\S+)", said) or re.search(r"override ([\w.]+)=", said)
+    message = " ".join(lines)
+    full = re.search(r"full_key: (\S+)", message) or re.search(r"override ([\w.]+)=", message)
     where = full.group(1) if full else "an option"
-    wrong = re.search(r"Value '(.*?)' (?:of type '\w+' could not be converted to|is not a valid) (\w+)", said)
+    wrong = re.search(r"Value '(.*?)' (?:of type '\w+' could not be converted to|is not a valid) (\w+)", message)
     if wrong:
         return f"{where} cannot be {wrong.group(1)!r}: give {_kind(wrong.group(2))}."
-    if "is not Optional" in said:
+    if "is not Optional" in message:
         return f"{where} cannot be null: give a value, or leave it out."
-    text = re.search(r"Cannot convert '(\w+)' to string", said)
+    text = re.search(r"Cannot convert '(\w+)' to string", message)
     return f"{where} cannot be a {text.group(1)}: give a text." if text else None
 
 
 def _list(lines: Sequence[str]) -> str | None:
-    """One value where a list is meant."""
+    """One value for an option that takes a list."""
     single = re.search(r"is not a ListConfig, list or tuple", " ".join(lines))
     override = re.search(r"override ([\w.]+)=(.*)", lines[0] if lines else "")
     if single is None or override is None:
@@ -161,7 +165,7 @@ def _list(lines: Sequence[str]) -> str | None:
 
 
 def _variable(lines: Sequence[str]) -> str | None:
-    """A reference to an environment variable that this process has not."""
+    """A reference to an environment variable that is not set."""
     absent = re.search(r"Environment variable '(\w+)' not found", " ".join(lines))
     return (
         f"the environment variable {absent[1]} is not set, and an option refers to it: export it." if absent else None

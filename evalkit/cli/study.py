@@ -1,8 +1,8 @@
 """``python -m evalkit.study evaluate|report NAME``: the two stages of a study in experiments/NAME.
 
-`evaluate` runs the sweep of conf/experiment/NAME.yaml and keeps of it, in experiments/NAME/runs, what the
-same command gives again to the bit: no times, no machine, no folders. `report` reads that and nothing else
-and writes experiments/NAME/results, which git tracks, with figures of four decimals.
+`evaluate` runs the sweep of conf/experiment/NAME.yaml and keeps in experiments/NAME/runs what the same command
+reproduces to the bit: no times, no machine, no folders. `report` reads only that and writes experiments/NAME/results,
+which git tracks, with figures of four decimals.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 
 from evalkit.errors import EvalkitError, RequestError
 from evalkit.records import read_record, write_json
-from evalkit.runtime.signals import outlast, stoppable
+from evalkit.runtime.signals import stoppable
 from evalkit.store import Store, digest
 
 __all__ = ["evaluate", "freeze", "main"]
@@ -29,34 +29,38 @@ STUDIES = Path("experiments")
 KEPT = ("texts.parquet", "map.png", "pairs.csv", "neighbours.csv")
 
 VOLATILE = ("tracker", "store", "device", "batch_tokens", "reuse", "theme")
-"""Settings that say where and how a run was made, not what it is."""
+"""Settings of where and how a run was made, which its result does not depend on."""
 
 NAMED_ELSEWHERE = ("model", "pooling", "dataset", "queries", "dtype", "rank_by")
-"""Settings that the encoder's key and the corpus' fingerprint stand for."""
+"""Settings that the encoder's key and the corpus' fingerprint determine."""
 
 
 def evaluate(name: str, overrides: Sequence[str] = (), studies: Path = STUDIES) -> int:
-    """Run the study's sweep and keep what repeats; the sweep's exit status (1: some models failed).
+    """Run the study's sweep and keep what is reproducible; returns the sweep's exit status (1: some models failed).
 
     Parameters
     ----------
     name
-        Of the folder in `studies` and of the experiment in conf/experiment.
+        Name of the folder in `studies` and of the experiment in conf/experiment.
     overrides
         Further overrides for ``evalkit.run``.
     """
+    from evalkit.cli import run
+
     folder = _folder(name, studies)
     sweep = folder / "sweep"
     shutil.rmtree(sweep, ignore_errors=True)
-    environment = dict(os.environ)
     arguments = [f"experiment={name}", f"hydra.sweep.dir={sweep.as_posix()}", "reuse=false"]
-    root = environment.get("DVC_ROOT")
+    root = os.environ.get("DVC_ROOT")
     if root and Path(root).resolve() != Path.cwd().resolve():
         # `dvc exp run --temp` works in a copy that is thrown away: what is to stay goes to the repository.
-        environment.setdefault("MLFLOW_TRACKING_URI", f"sqlite:///{Path(root) / 'mlflow.db'}")
+        os.environ.setdefault("MLFLOW_TRACKING_URI", f"sqlite:///{Path(root) / 'mlflow.db'}")
         arguments.append(f"store={Path(root) / '.evalkit'}")
-    command = [sys.executable, "-m", "evalkit.run", *arguments, *overrides]
-    status = outlast(command, environment)
+    status = 0
+    try:
+        run.main([*arguments, *overrides])
+    except SystemExit as end:
+        status = int(end.code or 0)
     if status not in {0, 1} or not any(sweep.rglob("record.json")):
         return status or 1
     freeze(sweep, folder / "runs")
@@ -64,7 +68,7 @@ def evaluate(name: str, overrides: Sequence[str] = (), studies: Path = STUDIES) 
 
 
 def freeze(sweep: Path, runs: Path) -> None:
-    """Copy the finished runs of `sweep` into `runs` without what differs from one repetition to the next."""
+    """Copy the finished runs of `sweep` into `runs`, without what differs between repetitions."""
     import numpy as np
 
     from evalkit.pipeline.embed import stored_vectors
@@ -87,9 +91,9 @@ def freeze(sweep: Path, runs: Path) -> None:
 
 
 def _lasting(data: dict[str, Any]) -> dict[str, Any]:
-    """A record without times, machine and folders, and with an identity that says only what was asked.
+    """The record without times, machine and folders, and with an identity of its settings alone.
 
-    The true identity changes with every evaluating source file, of which a study uses but some.
+    The record's own identity changes with every evaluating source file, also with those that the study does not use.
     """
     settings = {key: value for key, value in data["settings"].items() if key not in VOLATILE}
     encoder = {**data["encoder"], "texts_per_second": None}
@@ -102,7 +106,7 @@ def _lasting(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _steady(value: Any) -> Any:
-    """The same value, figures cut at ten decimals: sums taken in parallel may differ in their last bit."""
+    """The value with figures cut at ten decimals: parallel sums may differ in their last bit."""
     if isinstance(value, float):
         return round(value, 10)
     if isinstance(value, dict):

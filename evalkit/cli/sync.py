@@ -1,6 +1,6 @@
-"""``python -m evalkit.sync FOLDER…``: logs every record that the tracking server does not have yet.
+"""``python -m evalkit.sync FOLDER…``: log every record that the tracking server does not have yet.
 
-For runs that finished while the server was away, or with ``tracker=none``. Run twice, it adds nothing.
+Used for runs that finished while the server was away, or with ``tracker=none``. Run twice, it adds nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from evalkit.errors import EvalkitError, RequestError
 from evalkit.records import find_records, read_record
 from evalkit.report import terminal
 from evalkit.runtime.signals import stoppable
-from evalkit.tracking import LoggedRun, RunContext, TrackerTrouble, sweep_identity
+from evalkit.tracking import RunContext, TrackerTrouble, sweep_identity
 
 if TYPE_CHECKING:
     from evalkit.tracking import Tracker
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 __all__ = ["Outcome", "main", "sync"]
 
 LEVELS = 4
-"""How many folders above a run its sweep's folder is looked for."""
+"""Folders above a run among which its sweep's folder is searched."""
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of a synchronisation: counts of runs, and sentences on what failed."""
+    """Counts of logged runs, of runs that were there, and of sweeps; a sentence for each failure."""
 
     added: int = 0
     there: int = 0
@@ -41,17 +41,17 @@ class Outcome:
 
 
 def sync(folders: Sequence[Path], tracker: Tracker, *, log_texts: bool = True) -> Outcome:
-    """Log what the tracker lacks of all records at or below `folders`, and the run `sweep` of whole sweeps.
+    """Log the records at or below `folders` that the tracker lacks, and the run `sweep` of finished sweeps.
 
     Parameters
     ----------
     log_texts
-        False keeps texts out, also of runs that did not ask for that; a run that did is never overruled.
+        False keeps all texts out of the tracker; True keeps those out whose run had ``tracker.log_texts=false``.
 
     Raises
     ------
     RequestError
-        Where a folder is missing, or holds no record.
+        A folder is missing, or holds no record.
     """
     found = find_records(list(folders))
     if not found:
@@ -60,7 +60,6 @@ def sync(folders: Sequence[Path], tracker: Tracker, *, log_texts: bool = True) -
         )
     outcome = Outcome()
     advised = folders[0] if len(folders) == 1 else None
-    # Of one folder's runs, for the sweeps: whether all of them let their texts go.
     open_texts: dict[Path, bool] = {}
     for folder in found:
         try:
@@ -74,7 +73,10 @@ def sync(folders: Sequence[Path], tracker: Tracker, *, log_texts: bool = True) -
         if isinstance(logged, TrackerTrouble):
             outcome.failures.append(logged.sentence)
             return outcome  # the next ones would meet the same
-        _count(outcome, logged)
+        if logged is not None and logged.new:
+            outcome.added += 1
+        else:
+            outcome.there += 1
     for folder in _sweeps(folders, found):
         texts = log_texts and all(shown for run, shown in open_texts.items() if folder in run.absolute().parents)
         trouble = _log_sweep(tracker, folder, log_texts=texts)
@@ -85,15 +87,8 @@ def sync(folders: Sequence[Path], tracker: Tracker, *, log_texts: bool = True) -
     return outcome
 
 
-def _count(outcome: Outcome, logged: LoggedRun | None) -> None:
-    if logged is not None and logged.new:
-        outcome.added += 1
-    else:
-        outcome.there += 1
-
-
 def _context(record: Record, folder: Path, advised: Path | None, *, log_texts: bool) -> RunContext:
-    """What the run would have told the tracker itself, as far as its folder knows."""
+    """The context that the run itself would have given to the tracker, as far as its folder holds it."""
     sweep = _sweep_folder(folder)
     return RunContext(
         sweep=None if sweep is None else _sweep_id(sweep),
@@ -104,14 +99,14 @@ def _context(record: Record, folder: Path, advised: Path | None, *, log_texts: b
 
 
 def _sweep_folder(run: Path) -> Path | None:
-    """The sweep's folder that a run lies in (Hydra lets its subfolders be nested), None for a single run."""
+    """The folder of the sweep that a run belongs to (Hydra's subfolders may be nested); None for a single run."""
     return next((parent for parent in list(run.absolute().parents)[:LEVELS] if is_planned(parent)), None)
 
 
 def _texts_allowed(record: Record, folder: Path) -> bool:
-    """False where either the record or the run's own configuration keeps texts back.
+    """False where the record or the run's own configuration keeps texts out of the tracker.
 
-    The record may be a copy of an earlier run's, which was asked otherwise: the stricter one counts.
+    The record may be a copy of an earlier run's with another setting: the stricter one counts.
     """
     tracker = record.settings.get("tracker")
     if isinstance(tracker, dict) and tracker.get("log_texts") is False:
@@ -138,7 +133,7 @@ def _sweep_id(folder: Path) -> str:
 
 
 def _sweeps(folders: Sequence[Path], found: Sequence[Path]) -> list[Path]:
-    """Folders of finished sweeps at, or below, what was given: those that have their leaderboard."""
+    """Folders of finished sweeps at or below `folders`: those that have their leaderboard."""
     roots = [folder.absolute() for folder in folders]
     sweeps = dict.fromkeys(sweep for run in found if (sweep := _sweep_folder(run)) is not None)
     return [
@@ -154,7 +149,7 @@ def _leaderboards(sweep: Path) -> list[Path]:
 
 
 def _log_sweep(tracker: Tracker, sweep: Path, *, log_texts: bool) -> str | None:
-    """Log the sweep's own run; what went wrong, or None."""
+    """Log the sweep's own run; returns what went wrong, or None."""
     context = RunContext(sweep=_sweep_id(sweep), sweep_name=sweep.name, log_texts=log_texts, sync_folder=sweep)
     try:
         logged = tracker.log_sweep(str(context.sweep), sweep, _summary_of(sweep), context)
@@ -164,7 +159,7 @@ def _log_sweep(tracker: Tracker, sweep: Path, *, log_texts: bool) -> str | None:
 
 
 def _summary_of(sweep: Path) -> dict[str, Any]:
-    """What run.py says of a sweep when it ends, read off its leaderboard."""
+    """The summary that `evalkit.run` logs at a sweep's end, read from the leaderboard."""
     with _leaderboards(sweep)[0].open(encoding="utf-8", newline="") as stream:
         board = list(csv.DictReader(stream))
     rank_by = read_plan(sweep).rank_by

@@ -1,7 +1,7 @@
-"""Configuration → `Request`: the only place that instantiates, and the last that knows a DictConfig.
+"""Build a `Request` from a composed configuration: the only place that instantiates.
 
-Every `_partial_` target is bound against its signature here, so that a misspelt parameter, or an option
-that the chosen model has no use for, is refused before anything is read or loaded.
+Every `_partial_` target is bound against its signature here, so that a misspelt parameter, or an option that the
+chosen model does not take, is refused before anything is read or loaded.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ SPACES = ("embedding", "map")
 RANDOM_DIMENSION = 768
 
 DIAGNOSTIC_FAMILIES = frozenset({"geometry", "faithfulness"})
-"""Families that describe an embedding or a map, and rank nothing (their scores' ``ranks_models`` says so)."""
+"""Families whose scores describe an embedding or a map and rank no models (``ranks_models`` is False)."""
 
 NOT_IDENTIFYING = frozenset(
     {
-        "dataset",  # the corpus fingerprint stands for it
-        "model",  # the encoder's identity stands for it
+        "dataset",  # the corpus fingerprint replaces it
+        "model",  # the encoder's identity replaces it
         "pooling",  # likewise: native and mean may be one
-        "queries",  # the corpus' resolved ones stand for them
+        "queries",  # the corpus has the resolved ones
         "tracker",
         "dtype",  # the encoder's identity has the resolved one
         "device",
@@ -53,7 +53,7 @@ NOT_IDENTIFYING = frozenset(
 
 
 def build(config: DictConfig, *, projection_chosen: bool = True) -> Request:
-    """Check the composed configuration and bind all that plugs in.
+    """Check the composed configuration and bind every component that it names.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def build(config: DictConfig, *, projection_chosen: bool = True) -> Request:
     Raises
     ------
     RequestError
-        One sentence: what is wrong, what was found, what to do.
+        A setting is wrong, or a component cannot be made of its settings.
     """
     config, moved = current_targets(config)
     try:
@@ -95,7 +95,7 @@ def build(config: DictConfig, *, projection_chosen: bool = True) -> Request:
 
 
 def build_tracker(config: DictConfig) -> TrackerChoice:
-    """The tracker alone, for what a sweep logs at its end."""
+    """Build the tracker alone, which a sweep needs at its end."""
     config, _ = current_targets(config)
     return _tracker(config, _plain(config, throw_on_missing=False))
 
@@ -159,14 +159,13 @@ def _one_of(key: str, value: str, choices: tuple[str, ...]) -> None:
 
 
 def _described(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings as plain JSON values, without options that are not set and without the bound code's plumbing."""
+    """Settings as plain JSON values, without options that are not set and without `_partial_`."""
     described = dict(values)
     for group, target in (("dataset", "load"), ("model", "encoder"), ("tracker", "create")):
         entries = dict(values[group])
         bound = entries.pop(target)
         extra = {k: v for k, v in bound.items() if k != "_partial_"}
         described[group] = {**{k: v for k, v in entries.items() if v is not None}, **extra}
-    # What the run is called does not change what it computes; two labels of one model are one evaluation.
     projection = values["projection"]
     described["projection"] = {"name": projection["name"], **_parameters(projection["project"])}
     described["evaluators"] = {
@@ -181,7 +180,7 @@ def _parameters(node: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _model_label(values: Mapping[str, Any]) -> str:
-    """What runs and leaderboards call the model: its label, and the options that make it another model."""
+    """Name of the model in runs and leaderboards: its label, and the options that change its vectors."""
     model = values["model"]
     name = model["label"] or (Path(model["path"]).stem if model["path"] else model["name"])
     label = mask(Path(name).name if Path(name).is_dir() else str(name))

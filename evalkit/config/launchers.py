@@ -31,10 +31,10 @@ SCHEMAS = "launcher_schema"
 """Group beside hydra/launcher where the launchers' own schemas stand, under the names in `EXTRAS`."""
 
 TRAVELLING = ("EVALKIT_", "MLFLOW_", "HF_", "AWS_", "DVC_EXP_NAME")
-"""Beginnings of the names of environment variables that a job on another machine needs as they are here."""
+"""Prefixes of environment variables that a job on another machine needs."""
 
 SUBMITTED, LOCAL_JOB = "submitit.core._submit", "SUBMITIT_LOCAL_JOB_ID"
-"""Module that a job of submitit's runs, and a variable that one on this machine has."""
+"""Module that a job of submitit runs, and a variable that a job on this machine has."""
 
 STOP_SECONDS = 5.0
 """For a job to end by itself, before it is killed."""
@@ -43,10 +43,9 @@ REASON_LENGTH = 300
 
 
 def register() -> None:
-    """Move the schemas of the installed launchers to where conf/hydra/launcher finds them.
+    """Move the schemas of the installed launchers to the group that conf/hydra/launcher names.
 
-    A launcher registers its schema under the very name of our YAML, which would shadow it and which Hydra
-    would, with a warning, match against it.
+    A launcher registers its schema under the name of our YAML. Hydra would match the two by name, with a warning.
     """
     from hydra.core.config_store import ConfigStore
     from hydra.core.plugins import Plugins

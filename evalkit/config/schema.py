@@ -1,4 +1,4 @@
-"""Types and known keys of the configuration: what a YAML or an override may say.
+"""Types and known keys of the configuration.
 
 Hydra merges conf/ into these, so a misspelt key or a wrong type fails while composing, before anything runs.
 """

@@ -1,4 +1,4 @@
-"""Machine code for the loops that numpy has no words for, kept on disk: compiled once a machine, not once a process."""
+"""Compile loops with numba, cached on disk: once a machine, not once a process."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 def compiled(function: Function) -> Function:
     """Compile `function` with numba at its first call.
 
-    Floating-point sums may be re-ordered, the interpreter's lock is released, and the result is kept beside the
+    Floating-point sums may be re-ordered. The interpreter's lock is released. The machine code is cached beside the
     module or, where that is read-only, in the user's cache folder (NUMBA_CACHE_DIR overrides both).
     """
     return _compile(function, fastmath=True)
 
 
 def compiled_exactly(function: Callable[..., Any]) -> Callable[..., Any]:
-    """As `compiled`, with every sum in its written order, and a division by zero as numpy does it."""
+    """Compile `function` as `compiled` does, with every sum in its written order and numpy's division by zero."""
     return _compile(function, error_model="numpy")
 
 

@@ -1,8 +1,8 @@
-"""Passwords and tokens out of everything that is kept, logged or said: pure functions of strings.
+"""Mask passwords and tokens in whatever is stored, logged or printed.
 
-A run's settings, messages and overrides may hold a password in a URI or a token. `mask` replaces the secret
-part by ``***`` and leaves the rest readable; `mask_tree` does so in nested settings, where the key's name
-tells too. Masking twice changes nothing more.
+Settings, messages and overrides may hold a token or a password in a URI. `mask` replaces the secret part by ``***``
+and leaves the rest readable; `mask_tree` does so in nested settings, where the key's name counts too. Both are
+idempotent.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["MASK", "mask", "mask_tree", "names_secret"]
 
 MASK = "***"
 
-# What a key that holds a secret ends in: tracker.password, HF_TOKEN, aws_secret_access_key, X-Amz-Signature.
+# Endings of keys that hold a secret: tracker.password, HF_TOKEN, aws_secret_access_key, X-Amz-Signature.
 _SECRET_WORD = (
     r"pass(?:word|wd|phrase)?|pwd|secret|token|credentials?|api[_-]?key|access[_-]?key(?:[_-]?id)?|secret[_-]?key"
     r"|private[_-]?key|account[_-]?key|client[_-]?secret|signature|sig|authorization"
@@ -62,7 +62,7 @@ _TOKENS = re.compile(
 
 
 def mask(text: str) -> str:
-    """Replace what is secret in `text` by ``***``.
+    """Replace the secrets in `text` by ``***``.
 
     Masked are passwords and lone users in URIs (``user:***@host``), values of keys named like a secret
     (``?token=***``, ``password: ***``, ``PWD=***``), authorisation headers, and strings of the shape of
@@ -96,9 +96,9 @@ def names_secret(key: str) -> bool:
 
 
 def mask_tree(tree: Any) -> Any:
-    """Mask every string in nested mappings, lists and tuples; a string under a secret's name goes whole.
+    """Mask every string in nested mappings, lists and tuples; a string under a secret's name is masked whole.
 
-    Other values come back as they are; mappings come back as dicts, sequences as what they were.
+    Other values are returned unchanged; mappings become dicts, sequences keep their type.
     """
     if isinstance(tree, str):
         return mask(tree)

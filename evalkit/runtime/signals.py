@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-__all__ = ["KEPT", "STOPPED", "WAITING", "answered", "leave_at_once", "listen_early", "outlast", "stoppable"]
+__all__ = ["KEPT", "STOPPED", "WAITING", "answered", "leave_at_once", "listen_early", "stoppable"]
 
 STOPPED = 130
 """Exit status, as a shell gives a command that Ctrl-C ended."""
@@ -106,31 +105,3 @@ def answered(handler: Callable[..., None] | signal.Handlers, *numbers: signal.Si
     finally:
         for number, earlier in before.items():
             signal.signal(number, earlier)
-
-
-def outlast(command: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Run a command that stops in order by itself, and wait for it even where this process is asked to stop.
-
-    Returns
-    -------
-    int
-        Its exit status.
-    """
-    process: subprocess.Popen[bytes] | None = None
-    early: list[int] = []
-
-    def pass_on(number: int, _: object) -> None:
-        # Ctrl-C reaches the command as well: it is in the same group. `subprocess.run` would kill it 0.25 s later.
-        if number == signal.SIGINT:
-            return
-        if process is None:
-            early.append(number)
-        else:
-            process.send_signal(number)
-
-    heard = [number for number in BOTH if signal.getsignal(number) is not signal.SIG_IGN]
-    with answered(pass_on, *heard):
-        process = subprocess.Popen(command, env=environment)
-        for number in early:  # it came while the command was being started
-            process.send_signal(number)
-        return process.wait()

@@ -43,24 +43,6 @@ with stoppable(in_order=in_order, at_once=lambda: print("at once", flush=True)):
     time.sleep(60)
 """
 
-CHILD = """
-import signal, sys, time
-try:
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    print("ready", flush=True)
-    time.sleep(60)
-except KeyboardInterrupt:
-    time.sleep(1)
-    print("in order", flush=True)
-    sys.exit(7)
-"""
-
-OUTLASTING = """
-import os, sys
-from evalkit.runtime.signals import outlast
-sys.exit(outlast([sys.executable, "-c", sys.argv[1]], os.environ))
-"""
-
 
 @contextlib.contextmanager
 def running(*arguments: str, **options):
@@ -104,16 +86,6 @@ def test_who_waits_is_told_why_and_who_asks_again_is_obeyed_at_once(second):
         process.send_signal(second)
         out, err = process.communicate(timeout=20)
         assert (process.returncode, out, err) == (STOPPED, "begun\nat once\n", f"{SENTENCE}\n")
-
-
-@pytest.mark.parametrize(("send", "which"), [(os.killpg, signal.SIGINT), (os.kill, signal.SIGTERM)])
-def test_a_command_that_stops_in_order_is_outlasted(send, which):
-    """`subprocess.run` kills what it started a quarter of a second after Ctrl-C."""
-    with running("-c", OUTLASTING, CHILD, start_new_session=True) as process:
-        assert process.stdout.readline() == "ready\n"
-        send(process.pid, which)
-        out, err = process.communicate(timeout=20)
-        assert (process.returncode, out, err) == (7, "in order\n", "")
 
 
 @pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM])
