@@ -61,12 +61,9 @@ def _keep(store: Store, key: str, evaluation: Evaluation) -> Entry:
         for group in COLUMNS
         for number, column in enumerate(getattr(evaluation, group).values())
     }
-    scores = plain([{field.name: getattr(score, field.name) for field in _FIELDS} for score in evaluation.scores])
+    scores = plain([dataclasses.asdict(score) for score in evaluation.scores])
     meta = {"scores": scores, "names": names, "warnings": list(evaluation.warnings)}
     return store.write(KIND, key, lambda folder: np.savez(folder / "arrays.npz", allow_pickle=False, **arrays), meta)
-
-
-_FIELDS = dataclasses.fields(Score)
 
 
 def _load(entry: Entry) -> Evaluation:

@@ -69,7 +69,7 @@ def labels_digest(labels: Codes, n_labels: int) -> str:
 
 def rows_digest(rows: NDArray[np.int64]) -> str:
     """Hex SHA-256 of row numbers."""
-    return hashlib.sha256(np.ascontiguousarray(rows, dtype=np.int64).tobytes()).hexdigest()
+    return hashlib.sha256(rows.astype(np.int64).tobytes()).hexdigest()
 
 
 def encoder_material(encoder: EncoderIdentity) -> dict[str, Any]:

@@ -73,7 +73,27 @@ def prepare(request: Request, corpus: Corpus) -> Prepared:
     encoder = request.encoder.identify(request.pooling)
     corpus, query_warnings = _with_answerable_queries(request, encoder, corpus)
     evaluators = (*request.evaluators, _topics())
-    depths = graph_depth(corpus.labels, k), projection_depth(k, neighbours_needed(projection.project, n), n)
+    deep, shallow = graph_depth(corpus.labels, k), projection_depth(k, neighbours_needed(projection.project, n), n)
+    texts, queries, embedding = vector_keys(encoder, corpus)
+    labels = labels_digest(corpus.labels, len(corpus.label_names))
+    map_key = _projection_key(projection, embedding, request.seed)
+    shared = {
+        "vectors": embedding,
+        "labels": labels,
+        # The probe reads the train and test rows as well, which the scored texts do not determine.
+        "split": None if corpus.split is None else corpus.fingerprint,
+        "seed": request.seed,
+        "source": source_digest(),
+    }
+    keys = Keys(
+        texts=texts,
+        queries=queries,
+        embedding=embedding,
+        scoring_graph=graph_key(embedding, deep, n, seed=request.seed, labels=labels),
+        projection_graph=graph_key(embedding, shallow, n, seed=request.seed),
+        projection=map_key,
+        evaluations={choice.name: _evaluation_key(choice, shared, map_key, k) for choice in evaluators},
+    )
     return Prepared(
         request=request,
         corpus=corpus,
@@ -81,10 +101,10 @@ def prepare(request: Request, corpus: Corpus) -> Prepared:
         projection=projection,
         evaluators=evaluators,
         k=k,
-        scoring_depth=depths[0],
-        projection_depth=depths[1],
+        scoring_depth=deep,
+        projection_depth=shallow,
         identity=_run_identity(request, encoder, corpus, k, projection),
-        keys=_keys(request, encoder, corpus, k, projection, evaluators, depths),
+        keys=keys,
         warnings=warnings + query_warnings,
     )
 
@@ -172,20 +192,9 @@ def vector_keys(encoder: EncoderIdentity, corpus: Corpus) -> tuple[str, str, str
     return fingerprint, digest(queries), digest({"vectors": key, "rows": rows_digest(scored_rows(corpus, texts))})
 
 
-def _keys(
-    request: Request,
-    encoder: EncoderIdentity,
-    corpus: Corpus,
-    k: tuple[int, ...],
-    projection: ProjectionChoice,
-    evaluators: tuple[EvaluatorChoice, ...],
-    depths: tuple[int, int],
-) -> Keys:
-    seed, n = request.seed, len(corpus.texts)
-    texts, queries, embedding = vector_keys(encoder, corpus)
-    labels = labels_digest(corpus.labels, len(corpus.label_names))
+def _projection_key(projection: ProjectionChoice, embedding: str, seed: int) -> str:
     described = plain(projection.described)
-    map_key = digest(
+    return digest(
         {
             "format": PROJECTION_FORMAT,
             "vectors": embedding,
@@ -194,23 +203,6 @@ def _keys(
             "source": source_digest(DRAWING),
             "foreign": foreign_digests(described),
         }
-    )
-    shared = {
-        "vectors": embedding,
-        "labels": labels,
-        # The probe reads the train and test rows as well, which the scored texts do not determine.
-        "split": None if corpus.split is None else corpus.fingerprint,
-        "seed": seed,
-        "source": source_digest(),
-    }
-    return Keys(
-        texts=texts,
-        queries=queries,
-        embedding=embedding,
-        scoring_graph=graph_key(embedding, depths[0], n, seed=seed, labels=labels),
-        projection_graph=graph_key(embedding, depths[1], n, seed=seed),
-        projection=map_key,
-        evaluations={choice.name: _evaluation_key(choice, shared, map_key, k) for choice in evaluators},
     )
 
 

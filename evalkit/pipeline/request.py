@@ -70,16 +70,12 @@ class Request:
     ----------
     load
         Reads and validates the corpus.
-    encoder
-        Makes vectors.
     model
         Short name of the model (``bge``) in runs and leaderboards.
     pooling
         As asked for (``native`` not yet resolved).
-    described
-        All settings as JSON values, secrets masked: the record's ``settings``.
-    identifying
-        Those of them that determine the result.
+    described, identifying
+        All settings as JSON values, secrets masked, and those of them that determine the result.
     warnings
         What the user should know of the settings.
     """

@@ -1,7 +1,6 @@
-"""Which files of a folder go to the tracker, and what of them with `tracker.log_texts=false`.
+"""Files of a folder that go to the tracker, with texts and with `tracker.log_texts=false`.
 
-With texts kept back, only files that are known to hold none are logged: an unknown file may hold some.
-Label names are not texts: they stay.
+Without texts only files that are known to hold none are logged: an unknown file may hold some. Label names are no texts.
 """
 
 from __future__ import annotations
@@ -23,52 +22,38 @@ SWEEP_FILES = frozenset(
 TEXTLESS_FILES = frozenset({"labels.csv", "pairs.csv", "confusion.csv", "confusion.png", "confusion.svg"}) | (
     SWEEP_FILES - {"gallery.html"}
 )
-"""Label names and numbers only. record.json goes as `without_texts`; maps only where they bear no words."""
+"""Files of label names and numbers. record.json is logged as `without_texts`, and maps where no words are on them."""
 
 NOT_LOGGED = frozenset({".log", ".yaml", ".yml", ".tmp", ".lock"})
-"""Hydra's own output is about the process, and the record holds the settings."""
+"""Hydra's own output: it is about the process, and the record holds the settings."""
 
 
 def run_files(folder: Path, record: Record, *, log_texts: bool = True) -> list[Path]:
-    """Files of a run's folder to log as they stand, by name.
+    """Files of a run's folder to log unchanged.
 
-    With texts: every plain, visible file but logs and YAML. Without: label and score tables, and the map of
-    a corpus too large for words on it; record.json is then not among them (log `without_texts` instead).
+    With texts: every plain, visible file but logs and YAML. Without: label and score tables, and the map of a corpus
+    too large for words on it; record.json is then not among them (log `without_texts` instead).
     """
+    from evalkit.plots.map import WORDS
+
     files = _plain_files(folder)
     if log_texts:
         return [file for file in files if file.name != "error.json"]
-    return [file for file in files if file.name in TEXTLESS_FILES or (_is_map(file) and _wordless(record))]
+    count = record.corpus.get("texts")
+    maps = {"map.png", "map.svg"} if isinstance(count, int) and count > WORDS else set()
+    return [file for file in files if file.name in TEXTLESS_FILES | maps]
 
 
 def sweep_files(folder: Path, *, log_texts: bool = True) -> list[Path]:
-    """Files of a sweep's folder to log: tables and gallery (a set a corpus); without texts the tables alone."""
+    """Files of a sweep's folder to log: tables and gallery, of each corpus; without texts the tables alone."""
     allowed = SWEEP_FILES if log_texts else SWEEP_FILES & TEXTLESS_FILES
     places = [folder, *sorted(place for place in folder.glob("corpus-*") if place.is_dir())]
     return [file for place in places for file in _plain_files(place) if file.name in allowed]
 
 
 def _plain_files(folder: Path) -> list[Path]:
-    entries = sorted(folder.iterdir())
-    return [
-        entry
-        for entry in entries
-        if entry.is_file()
-        and not entry.is_symlink()
-        and not entry.name.startswith(".")
-        and entry.suffix not in NOT_LOGGED
-    ]
-
-
-def _is_map(file: Path) -> bool:
-    return file.name in {"map.png", "map.svg"}
-
-
-def _wordless(record: Record) -> bool:
-    from evalkit.plots.map import WORDS
-
-    count = record.corpus.get("texts")
-    return isinstance(count, int) and count > WORDS
+    files = (file for file in sorted(folder.iterdir()) if file.is_file() and not file.is_symlink())
+    return [file for file in files if not file.name.startswith(".") and file.suffix not in NOT_LOGGED]
 
 
 def without_texts(record: Record) -> Record:

@@ -1,4 +1,4 @@
-"""What of a record a tracker shows: names, params, metrics, tags. Pure functions, no tracking library."""
+"""Names, params, metrics and tags of a record. Pure functions without a tracking library."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ TEXT_SETTINGS = frozenset({"queries", "texts"})
 """Settings that hold texts: kept back with ``log_texts=false``."""
 
 NOT_DISTINGUISHING = frozenset({"tracker", "store", "reuse", "theme"})
-"""Settings by which no two results differ; they would only fill the columns."""
+"""Settings that do not change a result."""
 
 NOT_PARAMS = frozenset({"texts_per_second", "truncated_share", "key"})
-"""Of the encoder: measured, or of use to the store alone."""
+"""Fields of the encoder that are measured, or of use to the store alone."""
 
 _NAME = re.compile(r"[^\w\-. :/]", re.ASCII)
 
@@ -58,13 +58,13 @@ def logged_name(record: Record) -> str:
 
 
 def run_seconds(record: Record) -> float:
-    """How long the evaluation took: the stages' sum, or their `total`."""
+    """Duration of the evaluation: the sum of its stages, or their `total`."""
     timings = {stage: float(seconds) for stage, seconds in record.timings.items()}
     return timings.get("total", math.fsum(timings.values()))
 
 
 def run_params(record: Record, *, log_texts: bool = True) -> dict[str, str]:
-    """Every setting that distinguishes runs, flat, masked, and what the encoder turned out to be.
+    """Every setting that distinguishes runs, and the resolved encoder: flat and masked.
 
     Options that are not set are left out. Values are cut at 6,000 characters, with a … at the end.
     """
@@ -96,7 +96,7 @@ def _flat(tree: Mapping[str, Any], before: str) -> Iterator[tuple[str, str]]:
 
 
 def run_metrics(record: Record) -> dict[str, float]:
-    """Finite numbers by name: scores with chance, adjusted, p-value and interval; speed; seconds a stage."""
+    """Finite numbers by name: scores with chance, adjusted, p-value and interval; speed; seconds of each stage."""
     values: dict[str, Any] = {}
     for score in record.scores:
         values[score.name] = score.value
@@ -119,7 +119,7 @@ def _is_finite(value: Any) -> bool:
 
 
 def run_tags(record: Record, context: RunContext) -> dict[str, str]:
-    """What runs are searched and grouped by."""
+    """Tags by which runs are searched and grouped."""
     environment = record.environment
     commit = context.git_commit or environment.get("git_commit")
     dirty = environment.get("git_dirty") if context.git_dirty is None else context.git_dirty
@@ -140,7 +140,7 @@ def run_tags(record: Record, context: RunContext) -> dict[str, str]:
 
 
 def sweep_tags(context: RunContext) -> dict[str, str]:
-    """The sweep and the DVC experiment that a run belongs to, and who logs it."""
+    """The sweep and the DVC experiment that a run belongs to, and the user who logs it."""
     tags = {
         SWEEP: context.sweep,
         "evalkit.sweep_name": context.sweep_name,
@@ -153,7 +153,7 @@ def sweep_tags(context: RunContext) -> dict[str, str]:
 
 
 def user_name() -> str | None:
-    """Who runs this, None where the system knows no name (a container without a passwd entry)."""
+    """Name of the user, None where the system knows none (a container without a passwd entry)."""
     try:
         return getpass.getuser()
     except (KeyError, OSError, ImportError):
@@ -161,7 +161,7 @@ def user_name() -> str | None:
 
 
 def dataset_description(record: Record) -> dict[str, str]:
-    """Name, digest, source, schema and profile of the corpus, as MLflow's data sets want them (JSON strings)."""
+    """Fields of MLflow's data set for the corpus: name, digest, source, schema and profile (JSON strings)."""
     corpus = record.corpus
     settings = record.settings.get("dataset")
     settings = settings if isinstance(settings, Mapping) else {}

@@ -1,4 +1,4 @@
-"""The markdown note of a run or sweep: the verdict first, then the figures with their chance, then the map."""
+"""Markdown notes of runs, sweeps and the experiment: the verdict first, then the map, then scores with chance."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 from evalkit.runtime.redaction import mask
 from evalkit.tracking import RunContext
+from evalkit.tracking.artifacts import run_files
 from evalkit.types import Record, Score
 
 __all__ = ["NOTE", "escape", "experiment_note", "run_note", "sweep_note"]
@@ -25,7 +26,7 @@ _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|~^$-])")
 
 
 def escape(text: str) -> str:
-    """Text from data as plain text of a markdown table cell: no markup, no HTML, no line break."""
+    """Escape text from data for a markdown table cell: no markup, no HTML, no line break."""
     line = " ".join(text.split())
     line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace(":", "&#58;")
     return _MARKDOWN.sub(r"\\\1", line)
@@ -33,56 +34,46 @@ def escape(text: str) -> str:
 
 def run_note(record: Record, folder: Path, run_id: str, context: RunContext) -> str:
     """Verdict, picture, scores with chance, overlapping topics, warnings; at most 7,900 characters."""
-    corpus = record.corpus
+    corpus, rank_by = record.corpus, str(record.settings.get("rank_by", ""))
+    model, data = escape(str(record.encoder.get("name"))), escape(str(corpus.get("name")))
     head = [
-        f"**{_verdict(record)}**",
-        "",
-        f"{escape(str(record.encoder.get('name')))} on {escape(str(corpus.get('name')))}: "
-        f"{corpus.get('texts')} texts, {corpus.get('labels')} labels.",
-        "",
-    ]
-    image = _image(folder, record, run_id, context)
-    tail = ["", _overlaps(folder)]
-    if context.log_texts:
-        tail += ["", *(f"- {escape(mask(warning))}" for warning in record.warnings)]
-    scores = [score for score in record.scores if not score.name.endswith("_macro") or score.name == _rank_by(record)]
-    text = "\n".join([*head, *image, *_table(scores), *tail]).strip()
+        f"**{_verdict(record, rank_by)}**", "",
+        f"{model} on {data}: {corpus.get('texts')} texts, {corpus.get('labels')} labels.", "",
+        *_image(folder, record, run_id, context),
+    ]  # fmt: skip
+    overlaps = ["", _overlaps(folder)]
+    warnings = [f"- {escape(mask(warning))}" for warning in record.warnings] if context.log_texts else []
+    scores = [score for score in record.scores if not score.name.endswith("_macro") or score.name == rank_by]
+    text = "\n".join([*head, *_table(scores), *overlaps, "", *warnings]).strip()
     if len(text) <= LENGTH:
         return text
     ranking = [score for score in scores if score.ranks_models]
-    text = "\n".join([*head, *image, *_table(ranking[:12]), *tail[:2], "", "All scores are in the metrics."]).strip()
+    text = "\n".join([*head, *_table(ranking[:12]), *overlaps, "", "All scores are in the metrics."]).strip()
     return text if len(text) <= LENGTH else text[: LENGTH - 1] + "…"
 
 
-def _rank_by(record: Record) -> str:
-    return str(record.settings.get("rank_by", ""))
-
-
-def _verdict(record: Record) -> str:
-    """What the ranking score says, against chance, in one sentence."""
+def _verdict(record: Record, rank_by: str) -> str:
+    """The ranking score against chance, in one sentence."""
     by_name = {score.name: score for score in record.scores}
-    score = by_name.get(_rank_by(record)) or next((s for s in record.scores if s.ranks_models), None)
+    score = by_name.get(rank_by) or next((s for s in record.scores if s.ranks_models), None)
     if score is None or score.value is None:
         return "No score that ranks models is defined on these data."
-    said = f"{escape(score.name)} is {score.value:.3f}"
+    text = f"{escape(score.name)} is {score.value:.3f}"
     if score.chance is not None:
-        said += f"; chance would give {score.chance:.3f}"
+        text += f"; chance would give {score.chance:.3f}"
     if score.ci_low is not None and score.ci_high is not None:
-        said += f" (95 % interval {score.ci_low:.3f} to {score.ci_high:.3f})"
+        text += f" (95 % interval {score.ci_low:.3f} to {score.ci_high:.3f})"
     if score.p_value is None:
-        return said + "."
-    if score.p_value < SIGNIFICANT:
-        return f"{said}: the labels are told apart beyond chance (p = {score.p_value:.3g})."
-    return f"{said}: no more than chance can give (p = {score.p_value:.3g})."
+        return f"{text}."
+    beyond = (
+        "the labels are told apart beyond chance" if score.p_value < SIGNIFICANT else "no more than chance can give"
+    )
+    return f"{text}: {beyond} (p = {score.p_value:.3g})."
 
 
 def _image(folder: Path, record: Record, run_id: str, context: RunContext) -> list[str]:
-    """The map, served by the tracking server itself; only where it is among the artifacts.
-
-    The SVG first: MLflow shows pictures at their own size, and the PNG has twice as many pixels.
-    """
-    from evalkit.tracking.artifacts import run_files
-
+    """The map, served by the tracking server, where it is among the artifacts."""
+    # The SVG first: MLflow shows pictures at their own size, and the PNG has twice as many pixels.
     names = {file.name for file in run_files(folder, record, log_texts=context.log_texts)}
     name = next((name for name in ("map.svg", "map.png") if name in names), None)
     return [] if name is None else [f"![The map](get-artifact?path={name}&run_uuid={run_id})", ""]
@@ -104,7 +95,7 @@ def _figure(value: float | None) -> str:
 
 
 def _overlaps(folder: Path) -> str:
-    """Which labels overlap most on the map, and whether the vectors tell them apart."""
+    """The labels that overlap most on the map, and how well the vectors tell them apart."""
     try:
         with (folder / "pairs.csv").open(encoding="utf-8", newline="") as stream:
             pairs = list(csv.DictReader(stream))
@@ -115,14 +106,14 @@ def _overlaps(folder: Path) -> str:
     first = pairs[0]
     try:
         names = f"{escape(first['label_a'])} and {escape(first['label_b'])}"
-        said = f"{len(pairs)} pairs of topics overlap on the map, most of all {names} (IoU {float(first['iou']):.2f}"
-        return f"{said}); the vectors tell these two apart with accuracy {float(first['accuracy']):.2f} (chance 0.50)."
+        most = f"{len(pairs)} pairs of topics overlap on the map, most of all {names} (IoU {float(first['iou']):.2f}"
+        return f"{most}); the vectors tell these two apart with accuracy {float(first['accuracy']):.2f} (chance 0.50)."
     except (KeyError, TypeError, ValueError):
         return f"{len(pairs)} pairs of topics overlap on the map (pairs.csv)."
 
 
 def sweep_note(folder: Path, summary: Mapping[str, Any]) -> str:
-    """Which model is best, the sweep's summary and its leaderboard; at most 7,900 characters."""
+    """The best model, the sweep's summary and its leaderboard; at most 7,900 characters."""
     rest = dict(summary)
     head = []
     if {"best", "rank_by"} <= set(rest) and rest["rank_by"] in rest:
@@ -147,7 +138,7 @@ def _shown(value: Any) -> str:
 
 
 def experiment_note() -> str:
-    """What the experiment's page says to somebody who opens it for the first time."""
+    """Explanation on the experiment's page."""
     return (
         "Evaluations of embedding models on labelled texts, written by evalkit.\n\n"
         "One run is one model · pooling · projection · seed on one corpus; a run named `sweep` holds the leaderboard, "

@@ -1,7 +1,7 @@
-"""Is the process that logs a RUNNING run still alive? Only a process known dead may lose its run.
+"""Whether the process that logs a RUNNING run is known to be dead: only then may the run be closed.
 
-A run bears its process as tags. Another host's process cannot be looked at, so it counts as alive; so does
-one in another container (process-id namespace) of this boot.
+A run names its process by tags. A process of another host, or of another container (process-id namespace) of this
+boot, cannot be examined and counts as alive.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ CLOCK_TOLERANCE_SECONDS = 60.0
 
 
 def process_tags() -> dict[str, str]:
-    """Who logs: host, machine, boot, process and its start, as run tags."""
+    """Host, machine, boot, process and its start, as run tags."""
     import psutil
 
     started = psutil.Process().create_time()
@@ -35,10 +35,10 @@ def process_tags() -> dict[str, str]:
 
 
 def known_dead(tags: Mapping[str, str]) -> bool:
-    """Whether the process that a run's tags name is known to be gone.
+    """Whether the process that a run's tags name is known to have ended.
 
-    True only on the same host and machine, where either the machine has been booted since, or the
-    process does not exist any more (or its number belongs to another, later process).
+    True only on the same host and machine, where either the machine has been booted since, or the process does not
+    exist any more (or its number belongs to another, later process).
     """
     here = _place()
     if tags.get(HOST) != here[HOST] or tags.get(MACHINE) != here[MACHINE]:
@@ -53,7 +53,7 @@ def known_dead(tags: Mapping[str, str]) -> bool:
     try:
         return not _alive(int(tags[PID]), float(tags[STARTED]))
     except (KeyError, ValueError):
-        return False  # tags that somebody edited: nothing is known
+        return False  # edited tags
 
 
 def _alive(pid: int, started: float) -> bool:
