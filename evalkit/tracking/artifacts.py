@@ -1,6 +1,7 @@
 """Files of a folder that go to the tracker, with texts and with `tracker.log_texts=false`.
 
-Without texts only files that are known to hold none are logged: an unknown file may hold some. Label names are no texts.
+Without texts only files that are known to hold none are logged: an unknown file may hold some. Label names do not count
+as texts.
 """
 
 from __future__ import annotations
