@@ -46,15 +46,6 @@ class Watcher(Protocol):
         """Enter a stage; the value is called with the number of finished parts."""
 
 
-class Silent:
-    """A watcher that shows nothing."""
-
-    @contextmanager
-    def stage(self, name: str, total: int | None = None) -> Iterator[Callable[[int], None]]:  # noqa: ARG002
-        """Enter a stage."""
-        yield lambda _: None
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Result:
     """A finished evaluation: its record and its tables (a row a text, a label, a pair; labels × labels)."""
@@ -77,19 +68,17 @@ def _timed(
     seconds[name] = time.perf_counter() - start
 
 
-def evaluate(
-    prepared: Prepared, store: Store, *, poolings: Sequence[str] = (), watcher: Watcher | None = None
-) -> Result:
+def evaluate(prepared: Prepared, store: Store, *, watcher: Watcher, poolings: Sequence[str] = ()) -> Result:
     """Evaluate a prepared request.
 
     Parameters
     ----------
     store
         Where vectors, graphs, maps and scores are kept and found.
-    poolings
-        All poolings that the sweep will want of this model and corpus: made in the same forward pass.
     watcher
         Shows the stages.
+    poolings
+        All poolings that the sweep will want of this model and corpus: made in the same forward pass.
 
     Raises
     ------
@@ -101,7 +90,7 @@ def evaluate(
     from evalkit.pipeline import tables
 
     seconds: dict[str, float] = {}
-    stage = functools.partial(_timed, watcher or Silent(), seconds)
+    stage = functools.partial(_timed, watcher, seconds)
     request, corpus = prepared.request, prepared.corpus
     with stage("encode", len(corpus.texts)) as advance:
         embedded = embed(prepared, store, poolings=poolings, advance=advance)
@@ -122,12 +111,13 @@ def evaluate(
                     prepared.keys.evaluations[choice.name],
                     functools.partial(_run, choice, sample, prepared),
                 )
-        with _timed(Silent(), seconds, "tables"):
-            parts = tables.Parts(corpus, embedded, projection, evaluations, near)
-            confusion = tables.confusion_table(parts)
-            texts, pairs = tables.text_table(parts), tables.pair_table(parts)
-            labels, topics = tables.label_table(parts, confusion), tables.topic_rows(parts)
-            queries = tables.query_neighbours(parts, NEAREST)
+        start = time.perf_counter()
+        parts = tables.Parts(corpus, embedded, projection, evaluations, near)
+        confusion = tables.confusion_table(parts)
+        texts, pairs = tables.text_table(parts), tables.pair_table(parts)
+        labels, topics = tables.label_table(parts, confusion), tables.topic_rows(parts)
+        queries = tables.query_neighbours(parts, NEAREST)
+        seconds["tables"] = time.perf_counter() - start
     record = record_of(
         prepared,
         embedded,

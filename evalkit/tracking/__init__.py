@@ -62,13 +62,9 @@ class LoggedRun:
 
 @dataclass(frozen=True, slots=True)
 class TrackerTrouble:
-    """Why nothing was logged: one sentence for the terminal, with the command that logs it later.
-
-    ``repeated`` is True where the same trouble was reported less than a minute ago.
-    """
+    """Why nothing was logged: one sentence for the terminal, with the command that logs it later."""
 
     sentence: str
-    repeated: bool = False
 
 
 class Tracker(Protocol):
@@ -85,15 +81,6 @@ class Tracker(Protocol):
         self, sweep: str, folder: Path, summary: Mapping[str, Any], context: RunContext
     ) -> LoggedRun | TrackerTrouble | None:
         """Log or update the run `sweep` with the files of the sweep's folder."""
-
-    def find_finished(self, identities: Iterable[str]) -> dict[str, str]:
-        """Run ids of those identities that are FINISHED.
-
-        Raises
-        ------
-        TrackerUnavailable
-            Where the tracker is out of reach.
-        """
 
     def address(self) -> str:
         """Address to open in a browser; empty where there is none."""

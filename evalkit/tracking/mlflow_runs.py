@@ -27,8 +27,8 @@ __all__ = [
     "fill",
     "finished_run",
     "put",
+    "running_here",
     "runs_of",
-    "search",
     "sweeps_of",
 ]
 
@@ -77,7 +77,7 @@ class Draft:
     seconds: float = 0.0
 
 
-def search(session: Session, condition: str) -> list[Any]:
+def _search(session: Session, condition: str) -> list[Any]:
     """Runs of the experiment (not the deleted ones), oldest first."""
     found: list[Any] = []
     token = None
@@ -99,7 +99,7 @@ def runs_of(session: Session, identity: str) -> list[Any]:
     """
     if not _IDENTITY.fullmatch(identity):
         raise RequestError(f"{identity[:80]!r} is no identity of evalkit: run the evaluation again.")
-    return search(session, f"tags.`{IDENTITY}` = '{identity}'")
+    return _search(session, f"tags.`{IDENTITY}` = '{identity}'")
 
 
 def sweeps_of(session: Session, sweep: str) -> list[Any]:
@@ -112,7 +112,7 @@ def sweeps_of(session: Session, sweep: str) -> list[Any]:
     """
     if not _IDENTITY.fullmatch(sweep):
         raise RequestError(f"{sweep[:80]!r} is no sweep's id: remove sweep.json and sync the folder again.")
-    return search(session, f"tags.`{SWEEP}` = '{sweep}' and tags.`{KIND}` = 'sweep'")
+    return _search(session, f"tags.`{SWEEP}` = '{sweep}' and tags.`{KIND}` = 'sweep'")
 
 
 def finished_run(session: Session, runs: Sequence[Any]) -> str | None:
@@ -123,18 +123,17 @@ def finished_run(session: Session, runs: Sequence[Any]) -> str | None:
     return finished[0] if finished else None
 
 
-def close_dead(session: Session, runs: Sequence[Any] | None = None) -> int:
-    """Mark RUNNING runs as KILLED whose process is known to be dead; returns how many.
+def running_here(session: Session) -> list[Any]:
+    """RUNNING runs of the experiment that processes of this host began."""
+    host = process_tags()[HOST].replace("'", "")
+    return _search(session, f"attributes.status = 'RUNNING' and tags.`{HOST}` = '{host}'")
 
-    Without `runs`, all that this host left in the experiment are examined.
-    """
-    if runs is None:
-        host = process_tags()[HOST].replace("'", "")
-        runs = search(session, f"attributes.status = 'RUNNING' and tags.`{HOST}` = '{host}'")
-    dead = [run for run in runs if run.info.status == "RUNNING" and known_dead(run.data.tags)]
-    for run in dead:
-        session.client.set_terminated(run.info.run_id, "KILLED")
-    return len(dead)
+
+def close_dead(session: Session, runs: Sequence[Any]) -> None:
+    """Mark those RUNNING runs as KILLED whose process is known to be dead."""
+    for run in runs:
+        if run.info.status == "RUNNING" and known_dead(run.data.tags):
+            session.client.set_terminated(run.info.run_id, "KILLED")
 
 
 def put(session: Session, draft: Draft) -> str:

@@ -9,11 +9,7 @@ from typing import Any
 from evalkit.tracking import TrackerUnavailable, mlflow_note, mlflow_runs, mlflow_store, mlflow_view, reachability
 from evalkit.tracking.mlflow_runs import Session
 
-__all__ = ["KnownTrouble", "open_session"]
-
-
-class KnownTrouble(TrackerUnavailable):
-    """The address failed less than a minute ago, so it was not tried again."""
+__all__ = ["open_session"]
 
 
 @contextlib.contextmanager
@@ -27,7 +23,7 @@ def open_session(uri: str, experiment: str) -> Iterator[Session]:
     """
     address = reachability.known(uri)
     if address.recent_trouble is not None:
-        raise KnownTrouble(address.recent_trouble)
+        raise TrackerUnavailable(address.recent_trouble)
     mlflow_store.prepare_environment()
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
@@ -88,5 +84,5 @@ def _tidy(session: Session, tidied: set[str]) -> None:
     for run_id in list(session.left_open):
         mlflow_runs.discard(session, run_id, "FAILED")
     if session.experiment_id not in tidied:
-        mlflow_runs.close_dead(session)
+        mlflow_runs.close_dead(session, mlflow_runs.running_here(session))
         tidied.add(session.experiment_id)

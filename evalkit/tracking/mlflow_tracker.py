@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -25,7 +24,7 @@ from evalkit.tracking import (
     mlflow_view,
 )
 from evalkit.tracking.mlflow_runs import Draft, Session
-from evalkit.tracking.mlflow_session import KnownTrouble, open_session
+from evalkit.tracking.mlflow_session import open_session
 from evalkit.types import Record
 
 __all__ = ["MlflowTracker"]
@@ -89,30 +88,6 @@ class MlflowTracker:
         draft = _sweep_draft(sweep, folder, summary, context)
         return self._attempt(work, context.sync_folder or folder)
 
-    def find_finished(self, identities: Iterable[str]) -> dict[str, str]:
-        """Run ids of those identities that are FINISHED; see `evalkit.tracking.Tracker`."""
-        path = mlflow_store.sqlite_path(self._uri)
-        if path is not None and not path.exists():
-            return {}
-        found: dict[str, str] = {}
-        with self._open() as session:
-            for identity in identities:
-                for run in mlflow_runs.runs_of(session, identity):
-                    if run.info.status == "FINISHED":
-                        found.setdefault(identity, run.info.run_id)
-        return found
-
-    def close_dead(self) -> int:
-        """Mark all runs KILLED that dead processes of this machine left RUNNING; returns how many.
-
-        Raises
-        ------
-        TrackerUnavailable
-            Where the tracker is out of reach.
-        """
-        with self._open() as session:
-            return mlflow_runs.close_dead(session)
-
     def address(self) -> str:
         """Address of the experiment's runs, with the prepared columns."""
         base = self._base()
@@ -137,12 +112,6 @@ class MlflowTracker:
             return ""
         return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
-    @contextlib.contextmanager
-    def _open(self) -> Iterator[Session]:
-        with open_session(self._uri, self._experiment) as session:
-            self._experiment_id = session.experiment_id
-            yield session
-
     def _put(self, session: Session, draft: Draft, find: Callable[[], Sequence[Any]]) -> LoggedRun:
         """Log a run, and keep the oldest where another machine has finished the same meanwhile."""
         own = mlflow_runs.put(session, draft)
@@ -152,14 +121,14 @@ class MlflowTracker:
     def _attempt(self, work: Callable[[Session], LoggedRun], folder: Path) -> LoggedRun | TrackerTrouble:
         """Do the work; a failure of the tracker comes back as one sentence with the remedy."""
         try:
-            with self._open() as session:
+            with open_session(self._uri, self._experiment) as session:
+                self._experiment_id = session.experiment_id
                 return work(session)
         except TrackerUnavailable as error:
             command = shlex.join(["python", "-m", "evalkit.sync", str(folder), *self._options])
             return TrackerTrouble(
                 f"MLflow has not got these results: {mask(str(error))}; "
-                f"they are whole in {folder}, and `{command}` logs them when it is back.",
-                repeated=isinstance(error, KnownTrouble),
+                f"they are whole in {folder}, and `{command}` logs them when it is back."
             )
 
 

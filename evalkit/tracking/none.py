@@ -16,10 +16,6 @@ class NoTracker:
     def log_sweep(self, *_: Any, **__: Any) -> None:
         """Do nothing."""
 
-    def find_finished(self, *_: Any, **__: Any) -> dict[str, str]:
-        """Return no runs."""
-        return {}
-
     def address(self) -> str:
         """Return no address."""
         return ""

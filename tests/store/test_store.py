@@ -57,6 +57,8 @@ def test_what_was_written_is_found_by_a_new_store(tmp_path: Path) -> None:
     assert entry.meta == {"truncated": 3, "seconds": 0.5}
     assert entry.path("words.txt").read_text(encoding="utf-8") == "ä"
     assert store.warnings == []
+    assert store.find("graph", KEY) is None
+    assert store.find("embedding", OTHER) is None
 
 
 def test_arrays_are_mapped_and_cannot_be_changed(tmp_path: Path) -> None:
@@ -85,13 +87,6 @@ def test_nothing_is_found_in_an_empty_or_missing_store(tmp_path: Path) -> None:
     store = Store(tmp_path / "nowhere")
     assert store.find("embedding", KEY) is None
     assert not (tmp_path / "nowhere").exists()
-
-
-def test_kinds_and_keys_do_not_mix(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    written(store)
-    assert store.find("graph", KEY) is None
-    assert store.find("embedding", OTHER) is None
 
 
 def test_a_relative_folder_stays_where_it_was_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -251,13 +246,6 @@ def test_a_second_fault_replaces_the_first_that_was_set_aside(tmp_path: Path) ->
     assert len(store.warnings) == 3
 
 
-def test_writing_over_a_faulty_entry_makes_it_whole(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    flip(written(store).path("vectors.npy"))
-    np.testing.assert_array_equal(written(store).array("vectors"), VECTORS)
-    assert len(store.warnings) == 1
-
-
 @pytest.mark.parametrize(("floats", "forced"), [(1000, False), (400_000, True)])
 def test_what_took_long_is_forced_to_the_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, floats: int, forced: bool
@@ -276,24 +264,15 @@ def test_what_took_long_is_forced_to_the_disk(
 # Failing writes
 
 
-def test_a_failing_fill_leaves_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("error", [KeyError, KeyboardInterrupt])
+def test_a_failing_fill_leaves_nothing(tmp_path: Path, error: type[BaseException]) -> None:
     def fail(folder: Path) -> None:
         (folder / "half.npy").write_bytes(b"half")
-        raise KeyError("a bug")
+        raise error
 
-    with pytest.raises(KeyError, match="a bug"):
+    with pytest.raises(error):
         Store(tmp_path).write("embedding", KEY, fail, {})
     assert tree(tmp_path) == ["v1", "v1/pending"]
-    assert list((tmp_path / "v1" / "pending").iterdir()) == []
-
-
-def test_an_interrupt_leaves_nothing(tmp_path: Path) -> None:
-    def interrupt(folder: Path) -> None:
-        (folder / "half.npy").write_bytes(b"half")
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        Store(tmp_path).write("embedding", KEY, interrupt, {})
     assert list((tmp_path / "v1" / "pending").iterdir()) == []
 
 

@@ -21,7 +21,7 @@ from tracker_fixtures import (
     start_writers,
 )
 
-from evalkit.tracking import LoggedRun, RunContext, TrackerTrouble, TrackerUnavailable, reachability
+from evalkit.tracking import LoggedRun, RunContext, TrackerTrouble, reachability
 from evalkit.tracking.mlflow_store import sqlite_path
 from evalkit.tracking.mlflow_tracker import MlflowTracker
 
@@ -53,7 +53,6 @@ def test_no_server(run_folder):
     assert time.monotonic() - start < 5
     assert f"no server answers at {uri}" in trouble.sentence
     assert f"`python -m evalkit.sync {run_folder} --tracking-uri {uri}`" in trouble.sentence
-    assert not trouble.repeated
 
 
 def test_the_advised_command_is_whole(tmp_path, monkeypatch):
@@ -73,17 +72,18 @@ def test_the_next_runs_do_not_wait_again(run_folder):
         start = time.monotonic()
         for number in range(20):
             again = trouble_of(MlflowTracker(uri), run_folder, make_record(f"{number:064x}"))
-            assert again.repeated
+            assert again == first
         assert time.monotonic() - start < 2
-        with pytest.raises(TrackerUnavailable, match="did not answer"):
-            MlflowTracker(uri).find_finished(["ab"])
 
 
 def test_after_a_minute_it_is_tried_again(run_folder, monkeypatch):
     uri = f"http://127.0.0.1:{free_port()}"
-    trouble_of(MlflowTracker(uri), run_folder)
-    monkeypatch.setattr(reachability, "MEMORY_SECONDS", 0.0)
-    assert not trouble_of(MlflowTracker(uri), run_folder).repeated
+    for memory, tried_again in ((60.0, False), (0.0, True)):
+        trouble_of(MlflowTracker(uri), run_folder)
+        monkeypatch.setattr(reachability, "MEMORY_SECONDS", memory)
+        failed_at = reachability.known(uri).failed_at
+        trouble_of(MlflowTracker(uri), run_folder)
+        assert (reachability.known(uri).failed_at > failed_at) == tried_again
 
 
 @pytest.mark.slow
@@ -254,7 +254,9 @@ def test_a_server_that_dies_midway(store, serve, run_folder, tmp_path):
     finally:
         MlflowClient.log_batch = whole
     assert "broke off" in trouble.sentence or "no server answers" in trouble.sentence
-    assert trouble_of(tracker, run_folder, make_record("33" * 32)).repeated
+    failed_at = reachability.known(server.uri).failed_at
+    trouble_of(tracker, run_folder, make_record("33" * 32))
+    assert reachability.known(server.uri).failed_at == failed_at, "not tried again"
     back = MlflowTracker(serve(store).uri)
     for identity in ("00", "11", "22", "33"):
         logged = back.log_run(make_record(identity * 32), run_folder, RunContext())
