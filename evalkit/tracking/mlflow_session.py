@@ -54,7 +54,10 @@ def _client(uri: str) -> Iterator[tuple[Any, str | None]]:
         return
     with mlflow_store.exclusive(path):
         mlflow_store.ensure_sqlite(path)
-        yield MlflowClient(uri, uri), mlflow_store.artifact_location(path)
+    client = MlflowClient(uri, uri)  # without the lock: a process's first client imports its store for seconds
+    with mlflow_store.exclusive(path):
+        mlflow_store.ensure_sqlite(path)  # in case it was removed since
+        yield client, mlflow_store.artifact_location(path)
 
 
 def _experiment(client: Any, name: str, location: str | None) -> str:
