@@ -1,4 +1,4 @@
-"""Which label is taken for which: the labels of each label's nearest texts."""
+"""Confusion of labels: the labels of each label's nearest texts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["neighbour_confusion"]
 
 
 def neighbour_confusion(graph: NeighbourGraph, labels: Codes, n_labels: int, *, k: int = 10) -> NDArray[np.float64]:
-    """Share of the label a's texts' K nearest other texts that bear the label b.
+    """Share of the K nearest texts of label a's texts that bear label b.
 
     Parameters
     ----------
@@ -27,8 +27,8 @@ def neighbour_confusion(graph: NeighbourGraph, labels: Codes, n_labels: int, *, 
     Returns
     -------
     ndarray
-        (n_labels, n_labels) float64; row a sums to 1 (0 where no query row bears a). The diagonal is the
-        label's own precision at K, without the care for ties that the score itself takes.
+        (n_labels, n_labels) float64; row a sums to 1 (0 where no query row bears a). The diagonal is the label's
+        precision at K, but for ties, which the score averages over and this table takes in the graph's order.
     """
     k = min(k, graph.indices.shape[1])
     own = labels if graph.queries is None else labels[graph.queries]

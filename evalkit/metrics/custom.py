@@ -1,4 +1,4 @@
-"""A score of one's own: a function of arrays and a few lines of YAML."""
+"""Scores that users define: a function of arrays and a few lines of YAML."""
 
 from __future__ import annotations
 
@@ -34,26 +34,26 @@ def evaluate(
     Parameters
     ----------
     sample
-        Its unit vectors (or map points) and labels are handed to the function.
+        Its unit vectors (or map points) and labels are the function's arguments.
     rng
         Permutes the labels.
     function
-        The score: called with (N, d) or (N, 2) arrays and (N,) label codes, returns one number.
+        The score: takes an (N, d) or (N, 2) array and (N,) label codes, returns one number.
     name
-        What the score is called in records: ``family/score``.
+        Name of the score in records: ``family/score``.
     space
-        ``embedding`` hands over unit vectors, ``map`` the map's points.
+        ``embedding`` for a score of unit vectors, ``map`` for one of the map's points.
     higher_is_better, best
         The score's direction, and the value that perfect data would get.
     permutations
-        B; 0 for a score that does not look at the labels.
+        B; 0 for a score that does not depend on the labels.
 
     Raises
     ------
     RequestError
-        For an unknown space, or a map score without a map.
+        An unknown space, or a map score without a map.
     EvaluationError
-        Where the function fails or returns something else than a number.
+        The function fails, or does not return a number.
     """
     if space not in ("embedding", "map"):
         raise RequestError(f"score {name} has the space {space!r}: write embedding or map.")
@@ -71,6 +71,7 @@ def evaluate(
 
 
 def _call(function: ScoreFunction, name: str, points: NDArray[Any], labels: Codes) -> float:
+    """The function's value as a float."""
     try:
         return float(function(points, labels))
     except Exception as error:

@@ -1,10 +1,8 @@
-"""Which topics lie next to each other: by centroid, against labels that mean nothing."""
+"""The nearest other label of each label, by centroid, compared with labels that mean nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,50 +12,18 @@ from evalkit.stats.permutation import permutation_count, permute_scores
 from evalkit.stats.stratified_rows import LARGE, stratified_rows
 from evalkit.types import Codes, Evaluation, Sample, Vectors
 
-__all__ = ["TopicNeighbour", "evaluate", "mutual_over_embeddings", "nearest_centroids", "nearest_topics"]
+__all__ = ["evaluate", "nearest_centroids"]
+
+Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class TopicNeighbour:
-    """A label's nearest other label.
-
-    Attributes
-    ----------
-    label, nearest
-        Label codes.
-    similarity
-        Cosine of the two centroids.
-    mutual
-        Whether each is the other's nearest.
-    chance, p_value
-        How often these two are mutually nearest when labels are permuted, and (1 + that often) / (1 + B);
-        None where they are not mutual.
-    """
-
-    label: int
-    nearest: int
-    similarity: float
-    mutual: bool
-    chance: float | None
-    p_value: float | None
-
-    def described(self) -> dict[str, Any]:
-        """All but the codes, as JSON values."""
-        return {
-            "similarity": self.similarity,
-            "mutual": self.mutual,
-            "chance": self.chance,
-            "p_value": self.p_value,
-        }
-
-
-def nearest_centroids(unit: Vectors, labels: Codes, n_labels: int) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-    """Each label's nearest other label by cosine of the label sums.
+def nearest_centroids(unit: Vectors, labels: Codes, n_labels: int) -> tuple[NDArray[np.int32], Floats]:
+    """Nearest other label of each label, by cosine of the label sums.
 
     Parameters
     ----------
     unit
-        (N, d) vectors of length 1.
+        (N, d) float32 vectors of length 1.
     labels
         (N,) codes 0 … n_labels − 1, every one in use.
 
@@ -70,12 +36,47 @@ def nearest_centroids(unit: Vectors, labels: Codes, n_labels: int) -> tuple[NDAr
     return nearest[0], cosines[0]
 
 
-def _centroid_cosines(unit: Vectors, labels: Codes, n_labels: int) -> Any:
+def evaluate(sample: Sample, rng: np.random.Generator, *, null_sample: int = 20_000) -> Evaluation:
+    """Nearest other label of each label, and whether the two being each other's nearest is more than coincidence.
+
+    Parameters
+    ----------
+    sample
+        Its unit vectors and labels are read: the result is the same for every map of the embedding.
+    rng
+        Permutes the labels.
+    null_sample
+        Above 50,000 texts the permutations are of a stratified sample of so many.
+
+    Returns
+    -------
+    Evaluation
+        No scores; per_label ``nearest_topic`` (codes, −1 where the label's vectors sum to zero), and
+        ``nearest_topic.similarity`` (cosine), ``.mutual`` (1 where each is the other's nearest, else 0), ``.chance``
+        (how often the two are mutually nearest when labels are permuted) and ``.p_value`` ((1 + that number of
+        times) / (1 + B)); the last two are NaN where the two are not mutually nearest.
+    """
+    nearest, cosines = nearest_centroids(sample.unit, sample.labels, sample.n_labels)
+    mutual = _mutual(nearest[None, :])[0]
+    hits = _permuted_hits(sample.unit, sample.labels, nearest, rng, null_sample)
+    often, count = hits.sum(axis=0), len(hits)
+    known = nearest >= 0
+    columns = {
+        "similarity": np.where(known, cosines, np.nan),
+        "mutual": np.where(known, mutual, np.nan),
+        "chance": np.where(mutual, often / count, np.nan),
+        "p_value": np.where(mutual, (1 + often) / (1 + count), np.nan),
+    }
+    named = {f"nearest_topic.{name}": column for name, column in columns.items()}
+    return Evaluation(scores=(), per_label={"nearest_topic": nearest.astype(np.int64), **named})
+
+
+def _centroid_cosines(unit: Vectors, labels: Codes, n_labels: int) -> Callable[[NDArray[np.int32]], Floats]:
+    """Labellings → (P, k, k) cosines of their centroids; −inf on the diagonal and where a sum is zero."""
     vectors = centre(unit, n_labels)
     sizes = np.bincount(labels, minlength=n_labels)
 
-    def cosines(labellings: NDArray[np.int32]) -> NDArray[np.float64]:
-        """(P, k, k) cosines of centroids; −inf on the diagonal and where a sum is zero."""
+    def cosines(labellings: NDArray[np.int32]) -> Floats:
         means = label_means(vectors, labellings, sizes)
         inner = vectors.mean_square + means.lift[:, :, None] + means.lift[:, None, :]
         inner += means.centred @ means.centred.transpose(0, 2, 1)
@@ -89,7 +90,8 @@ def _centroid_cosines(unit: Vectors, labels: Codes, n_labels: int) -> Any:
     return cosines
 
 
-def _nearest(cosines: NDArray[np.float64]) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+def _nearest(cosines: Floats) -> tuple[NDArray[np.int32], Floats]:
+    """(P, k) nearest labels (−1: none) and their cosines."""
     best = cosines.max(axis=2)
     return np.where(np.isfinite(best), cosines.argmax(axis=2), -1).astype(np.int32), best
 
@@ -100,117 +102,20 @@ def _mutual(nearest: NDArray[np.int32]) -> NDArray[np.bool_]:
     return np.asarray((nearest >= 0) & (back == np.arange(nearest.shape[1])))
 
 
-def nearest_topics(
-    unit: Vectors, labels: Codes, n_labels: int, rng: np.random.Generator, *, null_sample: int = 20_000
-) -> list[TopicNeighbour]:
-    """Each label's nearest other label, and whether mutual nearness is more than coincidence.
-
-    Parameters
-    ----------
-    unit
-        (N, d) vectors of length 1.
-    labels
-        (N,) codes 0 … n_labels − 1, every one in use.
-    rng
-        Permutes the labels.
-    null_sample
-        Above 50,000 texts the permutations are of a stratified sample of so many.
-
-    Returns
-    -------
-    list
-        In the order of the codes; a label whose vectors sum to zero has no nearest and is left out.
-    """
-    nearest, cosines = nearest_centroids(unit, labels, n_labels)
-    mutual = _mutual(nearest[None, :])[0]
-    hits, count = _permuted_hits([unit], labels, n_labels, nearest, rng, null_sample)
-    often = hits[0].sum(axis=0)
-    return [
-        TopicNeighbour(
-            label=label,
-            nearest=int(nearest[label]),
-            similarity=float(cosines[label]),
-            mutual=bool(mutual[label]),
-            chance=float(often[label] / count) if mutual[label] else None,
-            p_value=float((1 + often[label]) / (1 + count)) if mutual[label] else None,
-        )
-        for label in range(n_labels)
-        if nearest[label] >= 0
-    ]
-
-
-def mutual_over_embeddings(
-    embeddings: Sequence[Vectors], labels: Codes, n_labels: int, a: int, b: int, rng: np.random.Generator
-) -> tuple[float, float, float]:
-    """In how many embeddings two labels are mutually nearest, against the same permuted labels in all of them.
-
-    Embeddings of the same texts are no independent witnesses, so every permutation is scored in all at once.
-
-    Parameters
-    ----------
-    embeddings
-        Unit vectors of the same N texts.
-    a, b
-        The two label codes.
-
-    Returns
-    -------
-    tuple
-        Share of the embeddings, its expectation under permuted labels, and the p-value.
-    """
-    target = np.full(n_labels, -1, dtype=np.int32)
-    target[a] = b
-    found = [nearest_centroids(unit, labels, n_labels)[0] for unit in embeddings]
-    share = float(np.mean([nearest[a] == b and nearest[b] == a for nearest in found]))
-    hits, count = _permuted_hits(embeddings, labels, n_labels, target, rng, 20_000)
-    shares = hits[:, :, a].mean(axis=0)
-    as_often = int((shares >= share - 1e-12).sum())
-    return share, float(shares.mean()), (1 + as_often) / (1 + count)
-
-
 def _permuted_hits(
-    embeddings: Sequence[Vectors],
-    labels: Codes,
-    n_labels: int,
-    nearest: NDArray[np.int32],
-    rng: np.random.Generator,
-    null_sample: int,
-) -> tuple[NDArray[np.bool_], int]:
-    """(embeddings, B, k): whether label c and nearest[c] are mutually nearest under permuted labels; and B."""
-    rows = stratified_rows(labels, null_sample, rng) if labels.size > LARGE else np.arange(labels.size)
-    labels = labels[rows]
-    cosines = [_centroid_cosines(unit[rows], labels, n_labels) for unit in embeddings]
+    unit: Vectors, labels: Codes, nearest: NDArray[np.int32], rng: np.random.Generator, null_sample: int
+) -> NDArray[np.bool_]:
+    """(B, k): whether label c and nearest[c] are mutually nearest under permuted labels."""
+    if labels.size > LARGE:
+        rows = stratified_rows(labels, null_sample, rng)
+        unit, labels = unit[rows], labels[rows]
+    n_labels = nearest.size
+    cosines = _centroid_cosines(unit, labels, n_labels)
 
-    def statistic(labellings: NDArray[np.int32]) -> dict[str, NDArray[Any]]:
-        hits = {}
-        for number, measure in enumerate(cosines):
-            drawn, _ = _nearest(measure(labellings))
-            hits[str(number)] = (drawn == nearest) & _mutual(drawn)
-        return hits
+    def statistic(labellings: NDArray[np.int32]) -> dict[str, Floats]:
+        drawn, _ = _nearest(cosines(labellings))
+        return {"hits": ((drawn == nearest) & _mutual(drawn)).astype(np.float64)}
 
-    cost = float(labels.size * embeddings[0].shape[1] + n_labels**2 * embeddings[0].shape[1]) * len(embeddings)
-    count = permutation_count(cost)
+    count = permutation_count(float((labels.size + n_labels**2) * unit.shape[1]))
     block = int(np.clip(BLOCK_VALUES // (labels.size * n_labels), 16, count))
-    drawn = permute_scores(statistic, labels, count=count, rng=rng, block=block)
-    return np.stack([drawn[str(number)] > 0 for number in range(len(embeddings))]), count
-
-
-def evaluate(sample: Sample, rng: np.random.Generator) -> Evaluation:
-    """`nearest_topics` as columns a label: no score, and the same for every map of the embedding.
-
-    Returns
-    -------
-    Evaluation
-        per_label ``nearest_topic`` (codes, −1 for none), ``nearest_topic.similarity``, ``.mutual`` (0 or 1),
-        ``.chance`` and ``.p_value`` (NaN where the two are not mutually nearest).
-    """
-    nearest = np.full(sample.n_labels, -1, dtype=np.int64)
-    columns = {name: np.full(sample.n_labels, np.nan) for name in ("similarity", "mutual", "chance", "p_value")}
-    for row in nearest_topics(sample.unit, sample.labels, sample.n_labels, rng):
-        nearest[row.label] = row.nearest
-        for name, column in columns.items():
-            value = getattr(row, name)
-            column[row.label] = np.nan if value is None else float(value)
-    return Evaluation(
-        scores=(), per_label={"nearest_topic": nearest, **{f"nearest_topic.{n}": c for n, c in columns.items()}}
-    )
+    return np.asarray(permute_scores(statistic, labels, count=count, rng=rng, block=block)["hits"] > 0)

@@ -1,4 +1,4 @@
-"""How alike two models arrange the same texts, each measure against rows put in random order.
+"""Agreement of two models on the arrangement of the same texts, compared with rows in random order.
 
 Plain linear CKA of two independent 30 × 768 noise matrices is 0.965: only the debiased one is shown.
 
@@ -59,7 +59,7 @@ def _unbiased_hsic(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     n = len(a)
     squares_a, squares_b = np.einsum("ij,ij->i", a, a), np.einsum("ij,ij->i", b, b)
     sums_a, sums_b = a @ a.sum(axis=0) - squares_a, b @ b.sum(axis=0) - squares_b
-    # The squared length of aᵀb, by whichever is smaller: the products of the columns, or of the texts.
+    # ‖aᵀb‖², by the smaller of two products: of the columns, or of the texts.
     few = n < min(a.shape[1], b.shape[1])
     shared = float(np.vdot(a @ a.T, b @ b.T)) if few else float(np.vdot(cross := a.T @ b, cross))
     trace = shared - float(squares_a @ squares_b)
@@ -115,7 +115,7 @@ def compare(first: Vectors, second: Vectors, rng: np.random.Generator, *, permut
     Raises
     ------
     RequestError
-        For embeddings of different texts, or of fewer than four.
+        The embeddings are of different numbers of texts, or of fewer than four.
     """
     value = debiased_cka(first, second)
     chance, p = _cka_null(first, second, rng, permutations)
@@ -135,6 +135,7 @@ def compare(first: Vectors, second: Vectors, rng: np.random.Generator, *, permut
 
 
 def _cka_null(first: Vectors, second: Vectors, rng: np.random.Generator, count: int) -> tuple[float, float]:
+    """Chance and p-value of CKA, from the Gram matrices of at most `NULL_ROWS` texts."""
     n = len(first)
     rows = np.sort(rng.choice(n, NULL_ROWS, replace=False)) if n > NULL_ROWS else np.arange(n)
     a, b = (vectors[rows].astype(np.float64) for vectors in (first, second))
@@ -153,20 +154,21 @@ def _cka_null(first: Vectors, second: Vectors, rng: np.random.Generator, count: 
 def _overlap_null(
     first: NeighbourGraph, second: NeighbourGraph, k: int, rng: np.random.Generator, count: int
 ) -> tuple[float, NDArray[np.float64]]:
-    """The overlap, and with the second embedding's query rows put in random order."""
+    """The overlap, and the (B,) overlaps with the second embedding's query rows in random order."""
     a, b = first.indices[:, :k], second.indices[:, :k]
     rows = np.arange(len(a)) if first.queries is None else first.queries
     null = np.empty(count)
     renamed = np.arange(first.size, dtype=np.int32)
     for number in range(count):
         order = rng.permutation(rows.size)
-        # Row i of the shuffled embedding is text order[i], so that text now bears the name of row i.
+        # Row i of the shuffled embedding is text order[i]: that text takes the number of row i.
         renamed[rows[order]] = rows
         null[number] = neighbour_overlap(a, renamed[b[order]])
     return neighbour_overlap(a, b), null
 
 
 def _check(first: Vectors, second: Vectors) -> None:
+    """Refuse embeddings of different or too few texts."""
     if len(first) != len(second):
         raise RequestError(
             f"the two embeddings have {len(first)} and {len(second)} rows: compare models on the same texts."

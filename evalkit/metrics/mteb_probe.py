@@ -8,6 +8,7 @@ Muennighoff et al. 2023, "MTEB: Massive Text Embedding Benchmark", EACL; mteb/ab
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -26,10 +27,10 @@ MAX_ITERATIONS = 100
 
 
 def draw_rows(labels: Sequence[int] | Codes, *, draws: int = DRAWS) -> list[list[int]]:
-    """Rows of the training data that MTEB fits on at each draw: the first 8 of every label in a shuffled order.
+    """Training rows that MTEB fits on at each draw: the first 8 of every label in a shuffled order.
 
-    MTEB hands the shuffled list of one draw to the next and shuffles it again from the same seed; so the
-    draws differ, and are the same for every model.
+    MTEB shuffles the list of one draw again, from the same seed, for the next draw; so the draws differ, and are
+    the same for every model.
 
     Parameters
     ----------
@@ -37,22 +38,21 @@ def draw_rows(labels: Sequence[int] | Codes, *, draws: int = DRAWS) -> list[list
         (n,) label of each training row, in file order.
     """
     order = list(range(len(labels)))
-    known = [int(label) for label in labels]
     chosen = []
     for _ in range(draws):
         np.random.RandomState(SEED).shuffle(order)
-        taken: dict[int, int] = {}
+        taken: Counter[int] = Counter()
         rows = []
         for row in order:
-            if taken.get(known[row], 0) < TEXTS_PER_LABEL:
+            if taken[int(labels[row])] < TEXTS_PER_LABEL:
                 rows.append(row)
-                taken[known[row]] = taken.get(known[row], 0) + 1
+                taken[int(labels[row])] += 1
         chosen.append(rows)
     return chosen
 
 
 def mteb_predictions(train: Vectors, train_labels: Codes, test: Vectors) -> tuple[NDArray[np.int32], int]:
-    """Labels that the ten probes give to the test rows.
+    """Predict the labels of the test rows by the ten probes.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def mteb_predictions(train: Vectors, train_labels: Codes, test: Vectors) -> tupl
     Raises
     ------
     RequestError
-        Where the training rows bear fewer than two labels.
+        The training rows bear fewer than two labels.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
@@ -81,9 +81,9 @@ def mteb_predictions(train: Vectors, train_labels: Codes, test: Vectors) -> tupl
     stopped = 0
     for draw, rows in enumerate(draw_rows(train_labels)):
         probe = LogisticRegression(max_iter=MAX_ITERATIONS, random_state=SEED)
-        # A draw is little data, on which threads wait for one another longer than they work.
+        # On so little data threads wait for one another longer than they work.
         with warnings.catch_warnings(), threadpool_limits(limits=1):
-            # The protocol stops after 100 iterations whether or not it has converged; we count how often.
+            # The protocol stops after 100 iterations, converged or not.
             warnings.simplefilter("ignore", ConvergenceWarning)
             probe.fit(train[rows], train_labels[rows])
         stopped += int(np.max(probe.n_iter_) >= MAX_ITERATIONS)
@@ -92,7 +92,7 @@ def mteb_predictions(train: Vectors, train_labels: Codes, test: Vectors) -> tupl
 
 
 def mteb_score(split: SplitVectors, rng: np.random.Generator) -> Score:
-    """probe/mteb_accuracy: the mean accuracy of the ten draws on the whole test split.
+    """Score probe/mteb_accuracy: mean accuracy of the ten draws on the whole test split, higher is better.
 
     Chance is the largest label's share of the test split. The p-value permutes the test labels against
     the fitted probes' predictions, which is exact given the probes.
@@ -100,8 +100,8 @@ def mteb_score(split: SplitVectors, rng: np.random.Generator) -> Score:
     train = split.train if split.native_train is None else split.native_train
     test = split.test if split.native_test is None else split.native_test
     predictions, stopped = mteb_predictions(train, split.train_labels, test)
-    per_draw = (predictions == split.test_labels).mean(axis=1)
     size = split.test_labels.size
+    per_draw = (predictions == split.test_labels).mean(axis=1)
 
     def statistic(labellings: NDArray[np.int32]) -> dict[str, NDArray[np.float64]]:
         return {"accuracy": np.stack([(predictions == labels).mean() for labels in labellings])}

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from evalkit.errors import RequestError
 from evalkit.metrics.hubness import hubness_score
-from evalkit.stats import graph_intervals as intervals
+from evalkit.stats.graph_intervals import calibrate, mean_interval
 from evalkit.stats.jackknife import Jackknife, jackknife
 from evalkit.stats.labelled_graph import LabelledGraph, label_statistic
 from evalkit.stats.macro_tests import without_macro_tests
@@ -25,21 +25,16 @@ from evalkit.stats.ranking_depth import r_places
 from evalkit.stats.stratified_rows import LARGE
 from evalkit.types import Codes, Evaluation, NeighbourGraph, Sample, Score, Space
 
-__all__ = [
-    "average_precision_chance",
-    "evaluate",
-    "evaluate_graph",
-    "precision_best",
-    "precision_chance",
-]
+__all__ = ["average_precision_chance", "evaluate", "evaluate_graph", "precision_best", "precision_chance"]
 
 Floats = NDArray[np.float64]
+Sizes = NDArray[np.int64]
 
-BLOCK = 128  # labellings of a small corpus at a time: their arrays fit into a core's own cache
+BLOCK = 128  # labellings that the compiled loop takes at a time
 BUDGET = 5e9  # places times labellings that a null may cost: a few seconds on two cores
 
 
-def precision_chance(sizes: NDArray[np.int64], *, lone: bool = True) -> tuple[float, float]:
+def precision_chance(sizes: Sizes, *, lone: bool = True) -> tuple[float, float]:
     """Chance of precision at any K and of R-precision, micro and macro: (n_c − 1)/(N − 1) averaged.
 
     Parameters
@@ -52,7 +47,7 @@ def precision_chance(sizes: NDArray[np.int64], *, lone: bool = True) -> tuple[fl
     return _averages(sizes - 1, sizes, divisor=int(sizes.sum()) - 1, lone=lone)
 
 
-def average_precision_chance(sizes: NDArray[np.int64]) -> tuple[float, float]:
+def average_precision_chance(sizes: Sizes) -> tuple[float, float]:
     """Chance of MAP@R, micro and macro: p·mean over i ≤ R of (1 + (i − 1)p')/i, of the label's true size."""
     total = int(sizes.sum())
     places, _ = r_places(sizes)
@@ -64,18 +59,37 @@ def average_precision_chance(sizes: NDArray[np.int64]) -> tuple[float, float]:
     return _averages(chance, sizes, lone=False)
 
 
-def precision_best(sizes: NDArray[np.int64], k: int) -> tuple[float, float]:
-    """What perfect data would get: the mean of min(1, (n_c − 1)/K), micro and macro."""
+def precision_best(sizes: Sizes, k: int) -> tuple[float, float]:
+    """Precision at K of perfect data: the mean of min(1, (n_c − 1)/K), micro and macro."""
     return _averages(np.minimum(sizes - 1, k), sizes, divisor=k, lone=True)
 
 
-def _averages(by_label: NDArray[Any], sizes: NDArray[np.int64], *, divisor: int = 1, lone: bool) -> tuple[float, float]:
-    """Means over texts and over labels; divided last, so that whole numbers lose nothing."""
-    used = sizes >= (1 if lone else 2)
-    if not used.any():
-        return float("nan"), float("nan")
-    total, texts = (by_label * sizes)[used].sum(), sizes[used].sum()
-    return float(total / (divisor * texts)), float(by_label[used].sum() / (divisor * np.count_nonzero(used)))
+def evaluate(sample: Sample, rng: np.random.Generator, *, k: Sequence[int] | None = None) -> Evaluation:
+    """All neighbour scores of an embedding.
+
+    Parameters
+    ----------
+    sample
+        Its ``graph`` (deep enough, see `evalkit.stats.ranking_depth.graph_depth`), ``whole_graph``, labels and vectors.
+    rng
+        Draws the label permutations and the Gaussian that hubness is compared with.
+    k
+        K of precision at K; None takes those of 1, 5, 10 below N.
+
+    Raises
+    ------
+    RequestError
+        A K of N or more, or below 1.
+    """
+    n = sample.labels.size
+    ks = [each for each in (1, 5, 10) if each < n] if k is None else sorted({int(each) for each in k})
+    if not ks or ks[0] < 1 or ks[-1] >= n:
+        raise RequestError(f"k must lie between 1 and {n - 1} for {n} texts, found {list(k or ())}: change k.")
+    prefix = "neighbours/"
+    found = evaluate_graph(
+        sample.graph, sample.labels, rng, ks=ks, prefix=f"{prefix}precision_at_", space="embedding", r_prefix=prefix
+    )
+    return Evaluation(scores=(*found.scores, hubness_score(sample, rng)), per_text=found.per_text)
 
 
 def evaluate_graph(
@@ -115,44 +129,64 @@ def evaluate_graph(
     Evaluation
         Scores (each with its ``_macro`` twin), per-text values and pseudo-values; no interval and no
         pseudo-values of the twins where too many labels are small (`evalkit.stats.macro_tests`).
+
+    Raises
+    ------
+    EvaluationError
+        The graph lists fewer neighbours than the scores need.
     """
     sizes = np.bincount(labels).astype(np.int64)
-    laid = LabelledGraph.of(graph, sizes, ks, r_scores=r_prefix is not None)
-    names = [f"{prefix}{k}" for k in laid.ks]
+    labelled = LabelledGraph.of(graph, sizes, ks, r_scores=r_prefix is not None)
+    names = [f"{prefix}{k}" for k in labelled.ks]
     if r_prefix is not None:
         names += [f"{r_prefix}r_precision", f"{r_prefix}map_at_r"]
-    null = _null(laid, names, labels, rng, permutations)
-    found = jackknife(laid, labels)
+    null = _null(labelled, names, labels, rng, permutations)
+    found = jackknife(labelled, labels)
     scores, per_text = [], {}
     for s, name in enumerate(names):
-        k = int(laid.ks[s]) if s < laid.ks.size else None
         per_text[name] = np.full(labels.size, np.nan)
-        per_text[name][laid.queries] = found.values[s]
-        if k is None:
+        per_text[name][labelled.queries] = found.values[s]
+        if s >= labelled.ks.size:
             per_text[name][sizes[labels] < 2] = np.nan
         for kind, suffix in enumerate(("", "_macro")):
-            score, pseudo = _twin(name + suffix, space, laid, labels, found, (kind, s), null[name + suffix])
+            score, pseudo = _score(name + suffix, space, labelled, labels, found, (kind, s), null[name + suffix])
             scores.append(score)
             per_text[f"{name}{suffix}.pseudo"] = pseudo
     return without_macro_tests(Evaluation(scores=tuple(scores), per_text=per_text), sizes)
 
 
-def _twin(
-    name: str, space: Space, laid: LabelledGraph, labels: Codes, found: Jackknife, where: tuple[int, int], null: Floats
+def _averages(by_label: NDArray[Any], sizes: Sizes, *, divisor: int = 1, lone: bool) -> tuple[float, float]:
+    """Means over texts and over labels; divided last, so that whole numbers lose nothing."""
+    used = sizes >= (1 if lone else 2)
+    if not used.any():
+        return float("nan"), float("nan")
+    total, texts = (by_label * sizes)[used].sum(), sizes[used].sum()
+    return float(total / (divisor * texts)), float(by_label[used].sum() / (divisor * np.count_nonzero(used)))
+
+
+def _score(
+    name: str,
+    space: Space,
+    graph: LabelledGraph,
+    labels: Codes,
+    found: Jackknife,
+    place: tuple[int, int],
+    null: Floats,
 ) -> tuple[Score, Floats]:
-    """The micro (kind 0) or macro (1) score and its calibrated pseudo-values."""
-    kind, s = where
-    k = int(laid.ks[s]) if s < laid.ks.size else None
-    chance, best, parameters = _described(name, k, kind, laid)
-    if best == 0:  # every label has one text: nothing can vary, and R-scores have no meaning
-        value = None if k is None else 0.0
-        score = build_score(
-            name, space, value, best=best, chance=None if k is None else chance, null=null, parameters=parameters
+    """The micro (kind 0) or macro (1) score of a place (kind, score), and its calibrated pseudo-values."""
+    kind, s = place
+    k = int(graph.ks[s]) if s < graph.ks.size else None
+    chance, best, parameters = _describe(name, k, kind, graph)
+    value: float | None = float(found.means[place])
+    interval = None
+    if best > 0:
+        pseudo = calibrate(
+            float(found.means[place]), found.pseudo[place], float(found.second_order[place]), labels, high=best
         )
-        return score, np.full(labels.size, np.nan if value is None else value)
-    value = float(found.means[where])
-    pseudo = intervals.calibrate(value, found.pseudo[where], float(found.second_order[where]), labels, high=best)
-    interval = intervals.mean_interval(value, pseudo, high=best, labels=labels if kind else None)
+        interval = mean_interval(float(found.means[place]), pseudo, high=best, labels=labels if kind else None)
+    else:  # every label has one text: precision cannot vary, and R-scores have no meaning
+        value = None if k is None else 0.0
+        pseudo = np.full(labels.size, np.nan if value is None else value)
     score = build_score(
         name, space, value, best=best, chance=chance, null=null, interval=interval, parameters=parameters
     )
@@ -160,70 +194,37 @@ def _twin(
 
 
 def _null(
-    laid: LabelledGraph, names: Sequence[str], labels: Codes, rng: np.random.Generator, permutations: int | None
+    graph: LabelledGraph, names: Sequence[str], labels: Codes, rng: np.random.Generator, permutations: int | None
 ) -> dict[str, Floats]:
     """Permuted scores; fewer of the R-scores' where lists are long, since they cost R/K times as much."""
 
     def count(deepest: int) -> int:
         if permutations is not None:
             return permutations
-        return 99 if labels.size > LARGE else permutation_count(float(laid.queries.size * deepest), budget=BUDGET)
+        return 99 if labels.size > LARGE else permutation_count(float(graph.queries.size * deepest), budget=BUDGET)
 
-    few, many = count(int(max(laid.places.max(), *laid.ks))), count(int(laid.ks[-1]))
+    few, many = count(int(max(graph.places.max(), *graph.ks))), count(int(graph.ks[-1]))
     if few == many:
-        return permute_scores(label_statistic(laid, names), labels, count=many, rng=rng, block=BLOCK)
-    shallow = replace(laid, places=np.zeros_like(laid.places))
-    deep = replace(laid, ks=laid.ks[:0])
-    null = permute_scores(label_statistic(shallow, names[: laid.ks.size]), labels, count=many, rng=rng, block=BLOCK)
-    return null | permute_scores(label_statistic(deep, names[laid.ks.size :]), labels, count=few, rng=rng, block=BLOCK)
+        return permute_scores(label_statistic(graph, names), labels, count=many, rng=rng, block=BLOCK)
+    k_only, r_only = replace(graph, places=np.zeros_like(graph.places)), replace(graph, ks=graph.ks[:0])
+    k_names, r_names = names[: graph.ks.size], names[graph.ks.size :]
+    null = permute_scores(label_statistic(k_only, k_names), labels, count=many, rng=rng, block=BLOCK)
+    return null | permute_scores(label_statistic(r_only, r_names), labels, count=few, rng=rng, block=BLOCK)
 
 
-def _described(name: str, k: int | None, kind: int, laid: LabelledGraph) -> tuple[float, float, dict[str, Any]]:
-    """Chance, best and parameters of a score."""
-    sizes = laid.sizes
+def _describe(name: str, k: int | None, kind: int, graph: LabelledGraph) -> tuple[float | None, float, dict[str, Any]]:
+    """Chance (None where R-scores have no meaning), best and parameters of a score."""
+    sizes = graph.sizes
     parameters: dict[str, Any] = {}
+    chance: float | None
     if k is not None:
         parameters["K"] = k
         chance, best = precision_chance(sizes)[kind], precision_best(sizes, k)[kind]
     else:
-        capped = r_places(sizes)[1]
-        parameters["R"] = "min(n_c − 1, 1000)" if capped else "n_c − 1"
+        parameters["R"] = "min(n_c − 1, 1000)" if r_places(sizes)[1] else "n_c − 1"
         parameters["left_out"] = int((sizes == 1).sum())
         chances = average_precision_chance(sizes) if "map_at_r" in name else precision_chance(sizes, lone=False)
-        chance, best = chances[kind], 1.0 if (sizes > 1).any() else 0.0
-    if laid.sampled:
-        parameters["queries"] = int(laid.queries.size)
+        chance, best = (chances[kind], 1.0) if (sizes > 1).any() else (None, 0.0)
+    if graph.sampled:
+        parameters["queries"] = int(graph.queries.size)
     return chance, best, parameters
-
-
-def evaluate(sample: Sample, rng: np.random.Generator, *, k: Sequence[int] | None = None) -> Evaluation:
-    """All neighbour scores of an embedding.
-
-    Parameters
-    ----------
-    sample
-        Its ``graph`` (deep enough, see `evalkit.stats.ranking_depth.graph_depth`), ``whole_graph``, labels and vectors.
-    rng
-        Draws the label permutations and the Gaussian that hubness is compared with.
-    k
-        K of precision at K; None takes those of 1, 5, 10 below N.
-
-    Raises
-    ------
-    RequestError
-        A K of N or more, or below 1.
-    """
-    n = sample.labels.size
-    ks = [each for each in (1, 5, 10) if each < n] if k is None else sorted({int(each) for each in k})
-    if not ks or ks[0] < 1 or ks[-1] >= n:
-        raise RequestError(f"k must lie between 1 and {n - 1} for {n} texts, found {list(k or ())}: change k.")
-    found = evaluate_graph(
-        sample.graph,
-        sample.labels,
-        rng,
-        ks=ks,
-        prefix="neighbours/precision_at_",
-        space="embedding",
-        r_prefix="neighbours/",
-    )
-    return Evaluation(scores=(*found.scores, hubness_score(sample, rng)), per_text=found.per_text)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,9 +19,9 @@ from evalkit.errors import EvaluationError, RequestError
 from evalkit.metrics.mteb_probe import mteb_score
 from evalkit.stats.macro_tests import without_macro_tests
 from evalkit.stats.mean_intervals import hit_statistics, mean_by_label
-from evalkit.stats.permutation import build_score, p_value
+from evalkit.stats.permutation import build_score
 from evalkit.stats.stratified_rows import LARGE, stratified_rows
-from evalkit.types import Codes, Evaluation, Sample, Score, SplitVectors, Vectors
+from evalkit.types import Codes, Evaluation, Sample, SplitVectors, Vectors
 
 __all__ = ["cross_validate", "evaluate", "fit_and_predict", "fold_count", "macro_f1"]
 
@@ -35,12 +35,12 @@ PROBE_WIDENING = 4 / 3
 
 
 def fold_count(labels: Codes) -> int:
-    """Folds of the cross-validation: min(5, texts of the smallest label).
+    """Number of folds of the cross-validation: min(5, texts of the smallest label).
 
     Raises
     ------
     RequestError
-        Where a label has a single text: it cannot be both learnt and tested.
+        A label has a single text, which cannot be both learnt and tested.
     """
     sizes = np.bincount(labels)
     smallest = int(sizes.argmin())
@@ -53,12 +53,10 @@ def fold_count(labels: Codes) -> int:
 
 
 def fit_and_predict(train: Vectors, labels: Codes, test: Vectors) -> NDArray[np.int32]:
-    """Predict the test vectors' labels by logistic regression (C = 1, L2).
+    """Predict the labels of (m, d) test vectors by logistic regression (C = 1, L2) on (n, d) train vectors.
 
     Parameters
     ----------
-    train, test
-        (n, d) and (m, d) vectors.
     labels
         (n,) codes of the train vectors, of two labels or more.
 
@@ -71,14 +69,14 @@ def fit_and_predict(train: Vectors, labels: Codes, test: Vectors) -> NDArray[np.
     from sklearn.linear_model import LogisticRegression
 
     with warnings.catch_warnings():
-        # An unfinished fit is still a fit, scored on unseen texts as it is; unit vectors take some twenty steps.
+        # A fit that has not converged is scored on unseen texts as it is; unit vectors take some twenty steps.
         warnings.simplefilter("ignore", ConvergenceWarning)
         probe = LogisticRegression(max_iter=MAX_ITERATIONS).fit(train, labels)
     return np.asarray(probe.predict(test), dtype=np.int32)
 
 
 def cross_validate(unit: Vectors, labels: Codes, *, seed: int) -> NDArray[np.int32]:
-    """Each text's label as predicted by the probe of the folds that it is not in.
+    """Predicted label of each text, by the probe that was fitted on the folds without it.
 
     Parameters
     ----------
@@ -101,28 +99,8 @@ def cross_validate(unit: Vectors, labels: Codes, *, seed: int) -> NDArray[np.int
 def macro_f1(labels: Codes, predictions: NDArray[np.int32], n_labels: int) -> float:
     """Mean over the labels 0 … n_labels − 1 of 2·TP / (2·TP + FP + FN): from 0 to 1, higher is better."""
     right = np.bincount(labels[labels == predictions], minlength=n_labels)
-    said = np.bincount(predictions, minlength=n_labels)[:n_labels]
-    borne = np.bincount(labels, minlength=n_labels)
-    total = said + borne
+    total = np.bincount(predictions, minlength=n_labels)[:n_labels] + np.bincount(labels, minlength=n_labels)
     return float(np.divide(2.0 * right, total, out=np.zeros(n_labels), where=total > 0).mean())
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Task:
-    """What the probe learns and what it is tested on."""
-
-    learnt: Codes
-    tested: Codes
-    predict: Callable[[Codes], NDArray[np.int32]]
-    n_labels: int
-
-    def summarise(self, learnt: Codes, tested: Codes) -> tuple[dict[str, float], NDArray[np.float64]]:
-        """Scores of probes fitted on `learnt` against `tested`, and the (N,) hits."""
-        predictions = self.predict(learnt)
-        hits = (predictions == tested).astype(np.float64)
-        by_label = mean_by_label(hits, tested, self.n_labels)
-        values = {"accuracy": float(hits.mean()), "accuracy_macro": float(by_label.mean())}
-        return {**values, "macro_f1": macro_f1(tested, predictions, self.n_labels)}, hits
 
 
 def evaluate(
@@ -141,6 +119,13 @@ def evaluate(
         B: how often labels are permuted and all probes refitted.
     null_sample
         Above 50,000 texts to learn from, the null is taken on a stratified sample of so many.
+
+    Raises
+    ------
+    RequestError
+        A label of one text, or train rows of one label.
+    EvaluationError
+        The scored texts do not bear all labels of the test rows.
     """
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
@@ -150,47 +135,78 @@ def evaluate(
         return _evaluate(sample, rng, permutations, null_sample)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Task:
+    """Labels that the probe learns, labels that it is tested on, and the probe: learnt labels → predictions."""
+
+    learnt: Codes
+    tested: Codes
+    predict: Callable[[Codes], NDArray[np.int32]]
+    n_labels: int
+
+    def score(self, learnt: Codes, tested: Codes) -> tuple[dict[str, float], NDArray[np.float64]]:
+        """Scores of probes fitted on `learnt` against `tested`, and the (N,) hits."""
+        predictions = self.predict(learnt)
+        hits = (predictions == tested).astype(np.float64)
+        by_label = mean_by_label(hits, tested, self.n_labels)
+        values = {"accuracy": float(hits.mean()), "accuracy_macro": float(by_label.mean())}
+        return {**values, "macro_f1": macro_f1(tested, predictions, self.n_labels)}, hits
+
+
 def _evaluate(sample: Sample, rng: np.random.Generator, permutations: int, null_sample: int) -> Evaluation:
+    """`evaluate` with the number of threads set."""
     seed = int(rng.integers(2**31))
-    task = _task(sample, seed, None)
-    values, hits = task.summarise(task.learnt, task.tested)
-    described: dict[str, Any] = {"C": 1.0, "max_iter": MAX_ITERATIONS}
+    task = _task(sample, seed)
+    values, hits = task.score(task.learnt, task.tested)
+    parameters: dict[str, Any] = {"C": 1.0, "max_iter": MAX_ITERATIONS}
     if sample.split is None:
-        described["folds"] = fold_count(task.learnt)
+        parameters["folds"] = fold_count(task.learnt)
     else:
-        described["train_texts"] = task.learnt.size
+        parameters["train_texts"] = task.learnt.size
     observed = values
     if task.learnt.size > LARGE:
         task = _task(sample, seed, stratified_rows(task.learnt, null_sample, rng))
-        observed, _ = task.summarise(task.learnt, task.tested)
-        described["null_texts"] = task.learnt.size
+        observed, _ = task.score(task.learnt, task.tested)
+        parameters["null_texts"] = task.learnt.size
     null = _null(task, rng, permutations, folds=sample.split is None)
     shares = hit_statistics(hits, sample.labels, sample.n_labels, widen=PROBE_WIDENING)
     intervals = {f"accuracy{ending}": share.interval for ending, share in shares.items()}
-    scores = tuple(_score(name, values[name], observed[name], null[name], intervals, described) for name in values)
-    said: tuple[str, ...] = ()
+    conditional = {"interval": "conditional on the fitted probes, widened by 4/3"}
+    scores = [
+        build_score(
+            f"probe/{name}",
+            "embedding",
+            value,
+            best=1.0,
+            null=null[name],
+            observed=observed[name],
+            interval=intervals.get(name),
+            parameters={**parameters, **conditional} if name in intervals else parameters,
+        )
+        for name, value in values.items()
+    ]
+    warned: tuple[str, ...] = ()
     if sample.split is not None:
-        scores += (mteb_score(sample.split, rng),)
-        said = _unlearnt(sample.split)
+        scores.append(mteb_score(sample.split, rng))
+        missing = np.setdiff1d(sample.split.test_labels, sample.split.train_labels).size
+        if missing:
+            warned = (f"{missing} labels of the test rows have no train row: the probe gets their texts wrong.",)
     pseudo = {f"probe/accuracy{ending}.pseudo": share.pseudo for ending, share in shares.items()}
-    per_text = {"probe/accuracy": hits, **pseudo}
-    found = Evaluation(scores=scores, per_text=per_text, warnings=said)
+    found = Evaluation(scores=tuple(scores), per_text={"probe/accuracy": hits, **pseudo}, warnings=warned)
     return without_macro_tests(found, np.bincount(sample.labels))
 
 
-def _task(sample: Sample, seed: int, rows: NDArray[np.int64] | None) -> _Task:
+def _task(sample: Sample, seed: int, rows: NDArray[np.int64] | None = None) -> _Task:
     """Folds over the texts, or train to test; `rows` restricts what is learnt from."""
+    chosen = slice(None) if rows is None else rows
     if sample.split is None:
-        unit = sample.unit if rows is None else sample.unit[rows]
-        labels = sample.labels if rows is None else sample.labels[rows]
+        unit, labels = sample.unit[chosen], sample.labels[chosen]
         return _Task(labels, labels, lambda learnt: cross_validate(unit, learnt, seed=seed), sample.n_labels)
-    train = sample.split.train if rows is None else sample.split.train[rows]
-    learnt = _train_codes(sample.split, sample.n_labels)
-    learnt = learnt if rows is None else learnt[rows]
+    learnt = _train_codes(sample.split, sample.n_labels)[chosen]
     if np.unique(learnt).size < 2:
         raise RequestError("the train rows bear fewer than two labels: a probe needs two, check dataset.split_column.")
-    unit = _unit(train)
-    return _Task(learnt, sample.labels, lambda labels: fit_and_predict(unit, labels, sample.unit), sample.n_labels)
+    train = _unit(sample.split.train[chosen])
+    return _Task(learnt, sample.labels, lambda labels: fit_and_predict(train, labels, sample.unit), sample.n_labels)
 
 
 def _train_codes(split: SplitVectors, n_labels: int) -> Codes:
@@ -201,51 +217,23 @@ def _train_codes(split: SplitVectors, n_labels: int) -> Codes:
             f"the test rows bear {present.size} labels and the scored texts {n_labels}: the probe cannot match them, "
             "so give every label a test text that is neither doubled under another label nor blank."
         )
-    absent = np.setdiff1d(split.train_labels, present)
-    recoded = np.full(max(int(split.train_labels.max()), int(present.max())) + 1, -1, dtype=np.int32)
-    recoded[present] = np.arange(n_labels)
-    recoded[absent] = n_labels + np.arange(absent.size)
-    return np.asarray(recoded[split.train_labels])
+    order = np.concatenate([present, np.setdiff1d(split.train_labels, present)])
+    codes = np.empty(order.max() + 1, dtype=np.int32)
+    codes[order] = np.arange(order.size)
+    return np.asarray(codes[split.train_labels])
 
 
 def _unit(vectors: Vectors) -> Vectors:
+    """Vectors of length 1; a zero vector stays zero."""
     lengths = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
     scaled = np.divide(vectors, lengths, out=np.zeros(vectors.shape), where=lengths > 0)
     return np.asarray(scaled, dtype=np.float32)
 
 
-def _unlearnt(split: SplitVectors) -> tuple[str, ...]:
-    missing = np.setdiff1d(split.test_labels, split.train_labels).size
-    return (f"{missing} labels of the test rows have no train row: the probe gets their texts wrong.",) * bool(missing)
-
-
 def _null(task: _Task, rng: np.random.Generator, count: int, *, folds: bool) -> dict[str, NDArray[np.float64]]:
     """Scores of probes that learnt permuted labels; within folds they are tested on the permuted ones too."""
-    drawn: dict[str, list[float]] = {}
+    drawn: list[dict[str, float]] = []
     for _ in range(count):
         learnt = rng.permutation(task.learnt)
-        for name, value in task.summarise(learnt, learnt if folds else task.tested)[0].items():
-            drawn.setdefault(name, []).append(value)
-    return {name: np.asarray(values) for name, values in drawn.items()}
-
-
-def _score(
-    name: str,
-    value: float,
-    observed: float,
-    null: NDArray[np.float64],
-    intervals: dict[str, tuple[float, float]],
-    described: dict[str, Any],
-) -> Score:
-    if name in intervals:
-        described = {**described, "interval": "conditional on the fitted probes, widened by 4/3"}
-    score = build_score(
-        f"probe/{name}",
-        "embedding",
-        value,
-        best=1.0,
-        null=null,
-        interval=intervals.get(name),
-        parameters=described,
-    )
-    return replace(score, p_value=p_value(observed, null, higher_is_better=True))
+        drawn.append(task.score(learnt, learnt if folds else task.tested)[0])
+    return {name: np.array([values[name] for values in drawn]) for name in ("accuracy", "accuracy_macro", "macro_f1")}

@@ -1,8 +1,8 @@
 """95 % intervals of scores that are means over texts through a neighbour graph.
 
-A text's value depends on the other texts, so the spread of the values says too little, and the delete-one
-jackknife, which re-counts the graph without each text, says too much. Both are mended here; what the
-constants below buy is measured by benchmarks/calibration.py.
+A text's value depends on the other texts, so the plain variance of the values is too small, and that of the
+delete-one jackknife, which re-counts the graph without each text, is too large: `calibrate` corrects the latter.
+benchmarks/calibration.py measures the coverage that the constants below lead to.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ Floats = NDArray[np.float64]
 
 CONFIDENCE = 0.95
 PAIRS_PART = 1.25
-"""Times the squared effects of single texts on single rows: a quarter more for those that are mutual."""
+"""Factor on the squared effects of single texts on single rows: a quarter more for those that are mutual."""
 LEAST_SHARE = 0.4
-"""Of the jackknife's variance that is kept: what would be right if only pairs of texts mattered."""
+"""Least part of the jackknife's variance that is kept: the right one if only pairs of texts mattered."""
 FEW_MISSES = 3.0
-"""With so many texts' worth of misses (or of hits), half of the pairs' part is believed."""
+"""Number of misses (or hits), in texts, at which half of the pairs' part is removed."""
 LABEL_EXCESS = 4.0
-"""Label means may vary by so many times what texts within labels do; the rest is what labels differ by."""
+"""Variance of label means over that within labels up to which it counts; more is a difference between labels."""
 HALF_TEXT = 0.5
-"""Standard error, in texts, that equal values still have."""
+"""Standard error, in texts, that equal values are given."""
 
 
 def calibrate(value: float, pseudo: Floats, second_order: float, labels: Codes, *, high: float = 1.0) -> Floats:
@@ -48,18 +48,18 @@ def calibrate(value: float, pseudo: Floats, second_order: float, labels: Codes, 
     Returns
     -------
     ndarray
-        (N,) about `value`, drawn in towards it.
+        (N,) of mean `value`.
 
     Notes
     -----
     The variance of a statistic is a sum over single texts, pairs, triples, … of what each adds that no
     smaller group has (Hoeffding 1948); the delete-one jackknife counts pairs twice (Efron & Stein 1981,
     "The jackknife estimate of variance", Ann. Stat. 9). A neighbour score lives on pairs, a text and its
-    neighbour, so its jackknife variance is up to two and a half times the truth. But the graph says which
-    texts touch which: the pairs' part is seen, and taken off once.
+    neighbour, so its jackknife variance is up to two and a half times the true one. The graph lists which
+    texts affect which, so the pairs' part can be computed, and is subtracted once.
 
-    Label sizes are the user's, not chance's, and a text's part in the score depends on its label's size;
-    so the labels' mean pseudo-values count only as far as texts' own spread can explain them.
+    Label sizes are given, not random, and a text's contribution depends on the size of its label; so the
+    differences between the labels' mean pseudo-values count only as far as the spread within labels explains them.
     """
     centred = pseudo - pseudo.mean()
     n, sizes = pseudo.size, np.bincount(labels)
@@ -95,13 +95,13 @@ def mean_interval(
     high
         The score's best; the interval is about its share of it.
     labels
-        (N,) label codes for a mean over labels, in which small labels weigh much and show little.
+        (N,) label codes for a mean over labels, in which small labels have a large weight and few degrees of freedom.
 
     Returns
     -------
     tuple
-        Low and high end. What is covered is the score's expectation at this N and these label sizes, were
-        the texts drawn anew.
+        Low and high end. The interval covers the expectation of the score over draws of the texts at this N and
+        these label sizes.
 
     Notes
     -----

@@ -1,4 +1,4 @@
-"""Where labels have too few texts for a mean over labels to be given an interval or a test."""
+"""Leave out intervals and tests of means over labels where too many labels have few texts."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from evalkit.types import Evaluation
 __all__ = ["macro_is_testable", "without_macro_tests"]
 
 FEWEST = 5
-"""Two or three texts of a label, all right or all wrong, show no variance of their mean, though it has one."""
+"""Fewer texts of a label, all right or all wrong, show no variance of their mean, though it has one."""
 
 SHARE = 0.1
-"""Of the labels that may be so small: then they weigh too little to matter. Simulated with 20 to 40 % of labels of two
-and three texts, macro intervals covered 82 to 92 % and the paired test rejected equal models up to 16 % of the time;
-with 10 %, 94 to 98 % and up to 6 % (docs/metrics.md)."""
+"""Largest share of such labels. Simulated with 20 to 40 % of labels of two and three texts, macro intervals covered 82
+to 92 % and the paired test rejected equal models up to 16 % of the time; with 10 %, 94 to 98 % and up to 6 %
+(docs/metrics.md)."""
 
 
 def macro_is_testable(sizes: NDArray[np.int64]) -> bool:
@@ -26,7 +26,7 @@ def macro_is_testable(sizes: NDArray[np.int64]) -> bool:
 
 
 def without_macro_tests(found: Evaluation, sizes: NDArray[np.int64]) -> Evaluation:
-    """The evaluation without intervals and pseudo-values of macro scores where too many labels are small.
+    """Drop intervals and pseudo-values of macro scores from an evaluation where too many labels are small.
 
     Parameters
     ----------

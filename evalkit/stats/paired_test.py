@@ -1,8 +1,8 @@
-"""Is one model ahead of another on the same texts? A paired test that minds the neighbour graph.
+"""Paired comparison of two models on the same texts, by a t-test on the differences of their pseudo-values.
 
-Per-text values of a neighbour score depend on one another, so a paired t-test or sign-flip test on them
-rejects two equal models far more often than it says. Jackknife pseudo-values carry a text's whole part in
-the score, its effect on its neighbours' values included; the test is a t-test on their differences.
+Per-text values of a neighbour score depend on one another, so a paired t-test or sign-flip test on them rejects
+two equal models far more often than its level. A jackknife pseudo-value holds a text's whole contribution to the
+score, its effect on its neighbours' values included.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class Comparison:
     p
         Two-sided; 1 where the difference is 0.
     texts_needed
-        How many more texts would tell a difference of this size in four of five corpora; 0 where these
-        are enough, None where there is no difference to tell.
+        How many more texts would detect a difference of this size in four of five corpora; 0 where these
+        are enough, None where the difference is 0.
     """
 
     difference: float
@@ -60,8 +60,8 @@ def compare(
     Parameters
     ----------
     pseudo_a, pseudo_b
-        (N,) pseudo-values of the score, in the same order of texts; a text without a value in either
-        (NaN) is left out.
+        (N,) pseudo-values of the score, for the same texts in the same order; a text that has NaN in either
+        is left out.
     value_a, value_b
         The scores; None takes the pseudo-values' means, which are the scores.
 
@@ -73,15 +73,14 @@ def compare(
     Raises
     ------
     EvaluationError
-        The two do not have the same texts, or fewer than two.
+        The two have different numbers of texts, or fewer than two texts have both values.
 
     Notes
     -----
     t = mean / (sd/√N) of the differences on N − 1 degrees of freedom, the standard error never less than
     half a text in N. Each model's pseudo-values are calibrated on their own
-    (`evalkit.stats.graph_intervals.calibrate`), which never undoes more than the jackknife's doubling of the pairs'
-    part; what the two models share is then, if anything, taken off too little, so the test stays on the
-    safe side.
+    (`evalkit.stats.graph_intervals.calibrate`), which never removes more than the jackknife's doubling of the pairs'
+    part; the part that the two models share is removed too little, if anything, so the test is conservative.
     """
     if pseudo_a.shape != pseudo_b.shape:
         raise EvaluationError(
@@ -108,7 +107,7 @@ def compare(
 
 
 def holm(p_values: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:
-    """Holm's step-down correction: the chance of a single false verdict among all stays below 5 %.
+    """Correct p-values by Holm's step-down method: it bounds the probability of any false rejection among all.
 
     Parameters
     ----------
@@ -141,7 +140,7 @@ def verdict(
     p: float | None = None,
     higher_is_better: bool = True,
 ) -> str:
-    """One sentence: who is ahead by how much, or how many more texts it would take.
+    """Sentence on a comparison: the model that is ahead, and by how much, or the number of texts still needed.
 
     Parameters
     ----------
@@ -178,6 +177,6 @@ def verdict(
 
 
 def _round(count: int) -> int:
-    """To two digits: more would pretend to be known."""
+    """Round to two digits: the estimate is no more precise."""
     step = int(10 ** max(0, len(str(count)) - 2))
     return count // step * step if count % step * 2 < step else -(-count // step) * step

@@ -1,4 +1,4 @@
-"""How many neighbours of each text the neighbour scores read."""
+"""Number of neighbours of each text that the neighbour scores read."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def r_places(sizes: NDArray[np.int64]) -> tuple[NDArray[np.int64], bool]:
 
 
 def graph_depth(labels: Codes, ks: Sequence[int]) -> int:
-    """How many neighbours a text the scores need, with one to spare for the jackknife; at most N − 1.
+    """Neighbours a text that the scores and, with one more, their jackknife need; at most N − 1.
 
     Parameters
     ----------
     labels
         (N,) label codes.
     ks
-        The K of precision at K; hubness and faithfulness need 10 whatever K is.
+        The K of precision at K; hubness and faithfulness need 10 neighbours in any case.
     """
     places, _ = r_places(np.bincount(labels))
     deepest = max([10, int(places.max()), *ks])

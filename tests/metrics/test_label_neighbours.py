@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from evalkit.metrics.label_neighbours import mutual_over_embeddings, nearest_centroids, nearest_topics
+from evalkit.metrics.label_neighbours import evaluate, nearest_centroids
+from evalkit.types import Sample
 
 
 def draw(n, d, k, middles=None, seed=0):
@@ -31,59 +32,53 @@ def test_nearest_equals_the_plain_formula():
     assert best == pytest.approx(cosines.max(axis=1))
 
 
+def evaluated(unit, labels, n_labels, seed=0):
+    sample = Sample(unit, unit, labels, n_labels, None, None)
+    columns = evaluate(sample, np.random.default_rng(seed)).per_label
+    return {name.removeprefix("nearest_topic").removeprefix(".") or "nearest": c for name, c in columns.items()}
+
+
 def test_neighbouring_topics_are_told_from_coincidence():
     middles = 3 * np.random.default_rng(3).standard_normal((6, 24))
     middles[1] = middles[0] + 0.3
     unit, labels = draw(60, 24, 6, middles)
-    found = {row.label: row for row in nearest_topics(unit, labels, 6, np.random.default_rng(0))}
-    assert found[0].nearest == 1
-    assert found[1].nearest == 0
-    assert found[0].mutual
-    assert found[0].p_value == found[1].p_value
+    found = evaluated(unit, labels, 6)
+    assert found["nearest"][:2].tolist() == [1, 0]
+    assert found["mutual"][:2].tolist() == [1, 1]
+    assert found["p_value"][0] == found["p_value"][1]
     # Of labels without meaning, two given ones of six are mutually nearest about one time in seven.
-    assert found[0].chance == pytest.approx(1 / 7, abs=0.06)
-    assert set(found[0].described()) == {"similarity", "mutual", "chance", "p_value"}
-    lonely = [row for row in found.values() if not row.mutual]
-    assert all(row.p_value is None and row.chance is None for row in lonely)
+    assert found["chance"][0] == pytest.approx(1 / 7, abs=0.06)
+    lonely = found["mutual"] == 0
+    assert np.isnan(found["p_value"][lonely]).all()
+    assert np.isnan(found["chance"][lonely]).all()
 
 
-def test_the_same_generator_gives_the_same_rows():
+def test_the_same_generator_gives_the_same_columns():
     unit, labels = draw(30, 10, 5)
-    first, second = (nearest_topics(unit, labels, 5, np.random.default_rng(1)) for _ in range(2))
-    assert first == second
-
-
-def test_agreement_of_many_embeddings_is_more_than_one_coincidence():
-    middles = np.random.default_rng(3).standard_normal((6, 24))
-    middles[1] = middles[0]
-    several = [draw(120, 24, 6, middles, seed)[0] for seed in range(4)]
-    labels = draw(120, 24, 6)[1]
-    share, chance, p = mutual_over_embeddings(several, labels, 6, 0, 1, np.random.default_rng(0))
-    assert share == 1
-    assert chance == pytest.approx(1 / 7, abs=0.08)
-    assert p < 0.05
-    same = [several[0]] * 4
-    _, _, alone = mutual_over_embeddings(same, labels, 6, 0, 1, np.random.default_rng(0))
-    assert alone == pytest.approx(chance, abs=0.1)
+    first, second = (evaluated(unit, labels, 5, seed=1) for _ in range(2))
+    for name, column in first.items():
+        np.testing.assert_array_equal(column, second[name])
 
 
 def test_p_values_are_not_too_small_where_labels_mean_nothing():
     p = []
     for seed in range(60):
         unit, labels = draw(40, 16, 8, seed=seed)
-        share_p = mutual_over_embeddings([unit], labels, 8, 0, 1, np.random.default_rng(seed))
-        p.append(share_p[2])
+        found = evaluated(unit, labels, 8, seed)
+        p.append(found["p_value"][0] if found["nearest"][0] == 1 and found["mutual"][0] else 1.0)  # of a given pair
     assert np.mean(np.array(p) <= 0.15) <= 0.15 + 3 * np.sqrt(0.15 * 0.85 / 60)
 
 
 def test_two_labels_are_each_others_nearest():
-    unit, labels = draw(8, 3, 2)
-    rows = nearest_topics(unit, labels, 2, np.random.default_rng(0))
-    assert [(row.nearest, row.mutual, row.p_value) for row in rows] == [(1, True, 1.0), (0, True, 1.0)]
+    found = evaluated(*draw(8, 3, 2), 2)
+    assert [found[name].tolist() for name in ("nearest", "mutual", "p_value")] == [[1, 0], [1, 1], [1, 1]]
 
 
 def test_a_label_without_direction_has_no_nearest():
     unit = np.float32([[1, 0], [-1, 0], [0, 1], [0, 1], [0.6, 0.8], [0.6, 0.8]])
-    rows = nearest_topics(unit, np.repeat([0, 1, 2], 2).astype(np.int32), 3, np.random.default_rng(0))
-    assert [row.label for row in rows] == [1, 2]
-    assert nearest_topics(np.zeros((4, 2), np.float32), np.int32([0, 0, 1, 1]), 2, np.random.default_rng(0)) == []
+    found = evaluated(unit, np.repeat([0, 1, 2], 2).astype(np.int32), 3)
+    assert found["nearest"].tolist() == [-1, 2, 1]
+    assert np.isnan(found["similarity"]).tolist() == [True, False, False]
+    nothing = evaluated(np.zeros((4, 2), np.float32), np.int32([0, 0, 1, 1]), 2)
+    assert nothing["nearest"].tolist() == [-1, -1]
+    assert np.isnan(nothing["mutual"]).all()
