@@ -23,7 +23,7 @@ Codes = NDArray[np.int32]
 Points = NDArray[np.float64]
 """(n, 2) float64, one row per text."""
 
-Space = Literal["embedding", "map"]
+Space = Literal["embedding", "map", "ranking"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -79,13 +79,25 @@ class TieLists:
         found, shared = share_ties(found, values, tolerance)
         near = np.count_nonzero(complete >= shared[:, -1:] - tolerance, axis=1)
         for row in np.flatnonzero(near > k):
-            self._record(complete[row], int(positions[row]), found[row], shared[row], tolerance)
+            self.record(complete[row], int(positions[row]), found[row], shared[row], tolerance)
         return found.astype(np.int32), shared.astype(np.float32)
 
-    def _record(
+    def record(
         self, similarities: NDArray[Any], position: int, listed: NDArray[Any], shared: NDArray[Any], tolerance: float
     ) -> None:
-        """Keep a row's ties across the last place, and list the tied texts of the lowest numbers."""
+        """Keep one row's ties across the last place; of the tied, those with the lowest numbers are listed.
+
+        Parameters
+        ----------
+        similarities
+            (N,) complete row.
+        position
+            Place of the row in the graph.
+        listed, shared
+            (K,) text numbers, modified in place, and shared similarities.
+        tolerance
+            As in `share_ties`.
+        """
         anchor = shared[-1]
         first = int(np.searchsorted(-shared, -anchor))
         near = similarities >= anchor - tolerance

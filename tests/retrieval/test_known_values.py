@@ -1,0 +1,55 @@
+"""Published and measured values of real corpora; they skip where the data are missing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from evalkit.retrieval.intervals import compare_queries
+from evalkit.retrieval.rankers import bm25, fuse
+from evalkit.retrieval.readers import load_beir, load_helpdesk
+from evalkit.retrieval.scores import per_query
+from evalkit.retrieval.search import search
+
+pytestmark = pytest.mark.slow
+
+
+def means(hits, corpus):
+    return {name.removeprefix("retrieval/"): v.mean() for name, v in per_query(hits, corpus.judgments).items()}
+
+
+@pytest.mark.parametrize(
+    ("language", "ndcg", "recall", "mrr"), [("en", 0.94357, 0.98987, 0.92807), ("de", 0.70324, 0.83827, 0.65997)]
+)
+def test_minilm_on_xquad_has_the_published_scores(shared_data, minilm, language, ndcg, recall, mrr):
+    corpus = load_beir(str(shared_data / "xquad" / language))
+    found = means(search(minilm(corpus.queries), minilm(corpus.documents)), corpus)
+    assert found["ndcg_at_10"] == pytest.approx(ndcg, abs=2e-5)
+    assert found["recall_at_10"] == pytest.approx(recall, abs=2e-5)
+    assert found["mrr_at_10"] == pytest.approx(mrr, abs=2e-5)
+
+
+def test_minilm_bm25_and_their_fusion_on_npl(shared_data, minilm):
+    corpus = load_beir(str(shared_data / "npl"))
+    dense = search(minilm(corpus.queries), minilm(corpus.documents))
+    lexical = bm25(corpus.documents, corpus.queries)
+    found = means(dense, corpus)
+    expected = {
+        "ndcg_at_10": 0.433508, "recall_at_10": 0.228331, "recall_at_100": 0.607421, "precision_at_1": 0.537634,
+        "mrr_at_10": 0.677163, "map_at_100": 0.252828,
+    }  # fmt: skip
+    # Two texts of the corpus tie, which the expectation shares and numpy's order does not.
+    assert {name: found[name] for name in expected} == pytest.approx(expected, abs=1e-5)
+    assert means(lexical, corpus)["ndcg_at_10"] == pytest.approx(0.428, abs=5e-4)
+    assert means(fuse([dense, lexical]), corpus)["ndcg_at_10"] == pytest.approx(0.489, abs=2e-3)
+
+
+def test_helpdesk_shows_that_bm25_is_good_and_not_enough(minilm):
+    corpus = load_helpdesk()
+    dense = search(minilm(corpus.queries), minilm(corpus.documents))
+    lexical = bm25(corpus.documents, corpus.queries)
+    name = "retrieval/ndcg_at_10"
+    values = [per_query(hits, corpus.judgments)[name] for hits in (dense, lexical)]
+    assert 0.65 < values[0].mean() < 0.85
+    assert 0.4 < values[1].mean() < 0.6
+    assert compare_queries(*values, np.random.default_rng(0)).ci_low > 0.1
