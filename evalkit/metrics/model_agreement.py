@@ -21,8 +21,10 @@ from evalkit.types import NeighbourGraph, Vectors
 
 __all__ = ["compare", "debiased_cka", "neighbour_overlap"]
 
+Floats = NDArray[np.float64]
+
 NULL_ROWS = 1024
-"""Rows whose order is permuted for CKA: its null needs their Gram matrices."""
+"""Rows whose order is permuted for CKA: its null takes a product of the two embeddings a permutation."""
 
 QUERY_ROWS = 5000
 NEIGHBOURS = 10
@@ -47,14 +49,24 @@ def debiased_cka(first: Vectors, second: Vectors) -> float:
     Nguyen, Raghu & Kornblith 2021; Song et al. 2012, eq. 5.
     """
     _check(first, second)
-    a, b = (vectors.astype(np.float64) - vectors.mean(axis=0, dtype=np.float64) for vectors in (first, second))
+    a, b = _centred(first), _centred(second)
+    return _unbiased_hsic(a, b) / _norm(a, b)
+
+
+def _centred(vectors: Vectors) -> Floats:
+    """Vectors about their mean, in double precision."""
+    return np.asarray(vectors.astype(np.float64) - vectors.mean(axis=0, dtype=np.float64))
+
+
+def _norm(a: Floats, b: Floats) -> float:
+    """√(HSIC(a, a) · HSIC(b, b)), the scale of CKA; NaN where one embedding does not vary."""
     own_a, own_b = _unbiased_hsic(a, a), _unbiased_hsic(b, b)
     if min(own_a, own_b) <= 1e-12 * max(own_a, own_b, np.finfo(float).tiny):
         return float("nan")
-    return _unbiased_hsic(a, b) / float(np.sqrt(own_a * own_b))
+    return float(np.sqrt(own_a * own_b))
 
 
-def _unbiased_hsic(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+def _unbiased_hsic(a: Floats, b: Floats) -> float:
     """n(n − 3) times unbiased HSIC under linear kernels, no matrix larger than the smaller of N × N and d1 × d2."""
     n = len(a)
     squares_a, squares_b = np.einsum("ij,ij->i", a, a), np.einsum("ij,ij->i", b, b)
@@ -65,17 +77,6 @@ def _unbiased_hsic(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     trace = shared - float(squares_a @ squares_b)
     totals = float(sums_a.sum() * sums_b.sum()) / ((n - 1) * (n - 2))
     return trace + totals - 2 * float(sums_a @ sums_b) / (n - 2)
-
-
-def _u_centred(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Gram matrix without diagonal, its rows and columns centred without bias (Székely & Rizzo 2014)."""
-    gram = vectors @ vectors.T
-    np.fill_diagonal(gram, 0.0)
-    n = len(gram)
-    rows = gram.sum(axis=1) / (n - 2)
-    gram -= rows[:, None] + rows - gram.sum() / ((n - 1) * (n - 2))
-    np.fill_diagonal(gram, 0.0)
-    return gram
 
 
 def neighbour_overlap(first: NDArray[np.int32], second: NDArray[np.int32]) -> float:
@@ -135,25 +136,21 @@ def compare(first: Vectors, second: Vectors, rng: np.random.Generator, *, permut
 
 
 def _cka_null(first: Vectors, second: Vectors, rng: np.random.Generator, count: int) -> tuple[float, float]:
-    """Chance and p-value of CKA, from the Gram matrices of at most `NULL_ROWS` texts."""
+    """Chance and p-value of CKA, from at most `NULL_ROWS` texts."""
     n = len(first)
     rows = np.sort(rng.choice(n, NULL_ROWS, replace=False)) if n > NULL_ROWS else np.arange(n)
-    a, b = (vectors[rows].astype(np.float64) for vectors in (first, second))
-    a, b = _u_centred(a - a.mean(axis=0)), _u_centred(b - b.mean(axis=0))
-    scale = float(np.linalg.norm(a) * np.linalg.norm(b))
-    if scale <= np.finfo(float).tiny:
+    a, b = _centred(first[rows]), _centred(second[rows])
+    scale = _norm(a, b)
+    if np.isnan(scale):
         return float("nan"), float("nan")
-    null = np.empty(count)
-    for number in range(count):
-        order = rng.permutation(rows.size)
-        null[number] = np.vdot(a, b[order][:, order]) / scale
-    p = p_value(float(np.vdot(a, b)) / scale, null, higher_is_better=True)
+    null = np.array([_unbiased_hsic(a, b[rng.permutation(rows.size)]) for _ in range(count)]) / scale
+    p = p_value(_unbiased_hsic(a, b) / scale, null, higher_is_better=True)
     return float(null.mean()), float("nan") if p is None else p
 
 
 def _overlap_null(
     first: NeighbourGraph, second: NeighbourGraph, k: int, rng: np.random.Generator, count: int
-) -> tuple[float, NDArray[np.float64]]:
+) -> tuple[float, Floats]:
     """The overlap, and the (B,) overlaps with the second embedding's query rows in random order."""
     a, b = first.indices[:, :k], second.indices[:, :k]
     rows = np.arange(len(a)) if first.queries is None else first.queries

@@ -21,7 +21,6 @@ __all__ = [
     "mean_by_label",
     "mean_share_interval",
     "pseudo_value_interval",
-    "share_interval",
 ]
 
 Floats = NDArray[np.float64]
@@ -52,12 +51,17 @@ def hit_statistics(hits: Floats, labels: Codes, n_labels: int, *, widen: float) 
     widen
         Factor on the standard error that takes them as independent.
     """
-    micro, macro = hits.mean(), macro_pseudo_values(hits, labels, n_labels)
-    return {
-        "": Hits(micro + widen * (hits - micro), share_interval(hits, widen=widen)),
-        "_macro": Hits(
-            macro.mean() + widen * (macro - macro.mean()), share_interval(hits, labels, n_labels, widen=widen)
+    sizes = np.bincount(labels, minlength=n_labels)
+    columns = {
+        "": (hits, mean_share_interval(hits.mean(keepdims=True), np.array([hits.size]), widen=widen)),
+        "_macro": (
+            macro_pseudo_values(hits, labels, n_labels),
+            mean_share_interval(mean_by_label(hits, labels, n_labels), sizes, widen=widen),
         ),
+    }
+    return {
+        ending: Hits(pseudo.mean() + widen * (pseudo - pseudo.mean()), (float(low), float(high)))
+        for ending, (pseudo, (low, high)) in columns.items()
     }
 
 
@@ -101,25 +105,6 @@ def pseudo_value_interval(value: float, pseudo: Floats, *, low: float, high: flo
         return float(low + bottom * (high - low)), float(low + top * (high - low))
     reach = float(special.stdtrit(n - 1, 0.5 + CONFIDENCE / 2)) * error
     return float(max(low, value - reach)), float(min(high, value + reach))
-
-
-def share_interval(hits: Floats, labels: Codes | None = None, n_labels: int = 0, *, widen: float = 1.0) -> Interval:
-    """Wilson's interval for the share of hits; with labels, for the mean over labels of the label's share.
-
-    Parameters
-    ----------
-    hits
-        (N,) values from 0 to 1.
-    labels, n_labels
-        Label codes, for the macro share.
-    widen
-        Factor on the standard error, for hits that depend on one another.
-    """
-    if labels is None:
-        labels, n_labels = np.zeros(hits.size, dtype=np.int32), 1
-    sizes = np.bincount(labels, minlength=n_labels)
-    low, high = mean_share_interval(mean_by_label(hits, labels, n_labels), sizes, widen=widen)
-    return float(low), float(high)
 
 
 def mean_share_interval(shares: Floats, sizes: NDArray[Any], *, widen: float = 1.0) -> tuple[Floats, Floats]:

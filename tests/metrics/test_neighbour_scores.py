@@ -108,6 +108,18 @@ def test_ties_are_averaged_over_every_order(depth, seed):
     np.testing.assert_allclose([again[n + "_macro"][0] for n in ("a", "b", "r", "m")], found.means[1], atol=1e-12)
 
 
+def test_any_number_of_labels_is_counted():
+    labels = codes(*[2] * 300)  # more than a byte holds
+    x = unit(
+        np.random.default_rng(7).normal(size=(600, 6)) + 2 * np.random.default_rng(8).normal(size=(300, 6))[labels]
+    )
+    laid = LabelledGraph.of(nearest(x, 4), np.bincount(labels), [1, 3], r_scores=True)
+    found = label_statistic(laid, list("abrm"))(labels[None])
+    np.testing.assert_allclose([found[name][0] for name in "abrm"], jackknife(laid, labels).means[0])
+    near = np.argsort(-(x @ x.T) + 9 * np.eye(600), axis=1)[:, :3]
+    assert found["b"][0] == pytest.approx((labels[near] == labels[:, None]).mean())
+
+
 def test_closed_form_chance_is_the_mean_over_permutations():
     rng = np.random.default_rng(1)
     labels = codes(1, 2, 5, 12)
