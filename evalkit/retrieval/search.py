@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -21,8 +23,11 @@ DEPTH = 100
 UNRETRIEVED = -1e30
 """Score of a document that a ranker did not return: finite, because ties are found by comparison."""
 QUERY_BLOCK = 1_024
-DOCUMENT_BLOCK = 4_096  # of 1,024 queries: 16 MB of cosines, which the selection reads while they are in the cache
+DOCUMENT_BLOCK = 4096  # of 1,024 queries: 16 MB of cosines, which the selection reads while they are in the cache
 CUDA_DOCUMENT_BLOCK = 65_536
+THREADS = min(8, os.cpu_count() or 1)
+SPARE = 16
+"""Places searched beyond K: a group of ties that ends there needs no second look at the documents."""
 FEWEST = np.float32(-3e38)
 
 
@@ -63,13 +68,19 @@ def search(
     lists, shared, ties = [], [], TieLists()
     for first in range(0, queries.shape[0], QUERY_BLOCK):
         block = np.ascontiguousarray(queries[first : first + QUERY_BLOCK], dtype=np.float32)
-        values, found = top(block, documents, min(k + 1, n), device)
+        values, found = top(block, documents, min(k + SPARE, n), device)
         found, grouped = share_ties(found, values, tolerance)
         listed = found[:, :k].astype(np.int32)
-        if n > k:
-            across = np.flatnonzero(grouped[:, k] == grouped[:, k - 1])
-            for row, complete in zip(across, _complete_rows(block[across], documents), strict=True):
-                ties.record(complete, first + int(row), listed[row], grouped[row, :k], tolerance)
+        across = np.flatnonzero(grouped[:, k] == grouped[:, k - 1]) if n > k else np.zeros(0, dtype=np.int64)
+        unclosed = across[grouped[across, -1] == grouped[across, k - 1]]
+        complete = _complete_rows(block[unclosed], documents)
+        for row in across.tolist():
+            if grouped[row, -1] == grouped[row, k - 1]:
+                cosines = next(complete)
+            else:  # the whole group of ties is among the spare places
+                cosines = np.full(n, -2.0, dtype=np.float32)
+                cosines[found[row]] = grouped[row]
+            ties.record(cosines, first + row, listed[row], grouped[row, :k], tolerance)
         lists.append(listed)
         shared.append(grouped[:, :k].astype(np.float32))
     return Hits(np.concatenate(lists), np.concatenate(shared), n, ties.freeze())
@@ -77,7 +88,7 @@ def search(
 
 def _complete_rows(queries: Vectors, documents: NDArray[Any]) -> Iterator[NDArray[np.float32]]:
     """(N,) cosines of each query with all documents."""
-    size = 16
+    size = 64
     for first in range(0, queries.shape[0], size):
         parts = [part @ queries[first : first + size].T for _, part in _blocks(documents, DOCUMENT_BLOCK)]
         yield from np.ascontiguousarray(np.concatenate(parts).T)
@@ -98,9 +109,16 @@ def _top_on_cpu(
     filled = np.zeros(count, dtype=np.int64)
     least = np.full(count, FEWEST)
     product = np.empty((count, DOCUMENT_BLOCK), dtype=np.float32)
-    for first, part in _blocks(documents, DOCUMENT_BLOCK):
-        block = np.matmul(queries, part.T, out=product) if len(part) == DOCUMENT_BLOCK else queries @ part.T
-        _collect(block, first, k, least, values, numbers, filled)
+    shares = np.array_split(np.arange(count), THREADS)
+    with ThreadPoolExecutor(THREADS) as threads:
+        for first, part in _blocks(documents, DOCUMENT_BLOCK):
+            block = np.matmul(queries, part.T, out=product) if len(part) == DOCUMENT_BLOCK else queries @ part.T
+            if first == 0 and block.shape[1] > k:  # thresholds to begin with, so that few buffers fill
+                least = np.nextafter(np.partition(block, -k, axis=1)[:, -k], FEWEST)
+            work = [
+                (block, int(r[0]), int(r[-1]) + 1, first, k, least, values, numbers, filled) for r in shares if r.size
+            ]
+            list(threads.map(_collect, *zip(*work, strict=True)))
     for row in range(count):  # the unused places lose
         values[row, filled[row] :] = FEWEST
     order = np.argsort(-values, axis=1, kind="stable")[:, :k]
@@ -108,18 +126,20 @@ def _top_on_cpu(
 
 
 @compiled
-def _collect(block: Any, first: int, k: int, least: Any, values: Any, numbers: Any, filled: Any) -> None:
-    """Add each row's cosines above its threshold to its buffer; a full buffer keeps its k best."""
-    chunk = 64
-    for row in range(block.shape[0]):
-        for start in range(0, block.shape[1], chunk):
-            stop = min(start + chunk, block.shape[1])
-            highest = block[row, start]
-            for column in range(start, stop):
-                highest = max(highest, block[row, column])
-            if highest <= least[row]:
+def _collect(
+    block: Any, start: int, stop: int, first: int, k: int, least: Any, values: Any, numbers: Any, filled: Any
+) -> None:
+    """Add the cosines above each row's threshold to its buffer, rows start to stop; a full buffer keeps its k best."""
+    chunk = 64  # compared at once by vector instructions: after the first blocks, few chunks hold anything
+    for row in range(start, stop):
+        for begin in range(0, block.shape[1], chunk):
+            part = block[row, begin : begin + chunk]
+            above = 0
+            for column in range(part.size):
+                above += part[column] > least[row]
+            if above == 0:
                 continue
-            for column in range(start, stop):
+            for column in range(begin, begin + part.size):
                 if block[row, column] > least[row]:
                     place = filled[row]
                     values[row, place] = block[row, column]
