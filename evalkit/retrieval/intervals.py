@@ -100,7 +100,7 @@ def mean_interval(
 def _least_share(share: float, trials: float) -> float:
     """Lower 95 % bound of a share of at most three events, which are then distributed as Poisson has it."""
     events = share * trials
-    if events > 3:
+    if events > 3 + 1e-9:
         return 1.0
     return 0.0 if events < 1e-9 else float(special.gammaincinv(events, 0.05)) / trials
 
