@@ -1,7 +1,7 @@
 """Intervals of means over queries, and the paired test of two rankings.
 
 Values of single queries are bounded, often equal and pile up at 1, where Student's interval and the bootstrap cover
-far less than they claim (docs/calibration.md).
+far less than they claim (docs/calibration_retrieval.md).
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ __all__ = ["clustered_error", "compare_queries", "mean_interval"]
 Floats = NDArray[np.float64]
 Groups = NDArray[np.int32]
 
-PRIOR = 0.02
-"""Weight, in units of √Q, of the prior that values vary as 0/1 values do: calibrated in docs/calibration.md."""
+PRIOR = 0.01
+"""Weight, times Q^0.75, of the prior that values vary as 0/1 values do: calibrated in docs/calibration_retrieval.md."""
 UNSEEN = 0.5
 """Squared differences that are added where all differences are equal: other queries would differ."""
 EXACT = 16
@@ -83,7 +83,7 @@ def mean_interval(
         return 0.0, max(best, 0.0)
     scaled = np.asarray(values, dtype=np.float64) / ceiling
     mean = float(np.clip(scaled.mean(), 0.0, 1.0))
-    prior = PRIOR * math.sqrt(q)
+    prior = PRIOR * q**0.75
     dispersion = ((q * clustered_error(scaled, groups)) ** 2 + prior) / (q * mean * (1 - mean) + prior)
     if groups is None:
         dispersion = min(dispersion, 1.0)
