@@ -74,8 +74,15 @@ class Sweep:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "evalkit.run", *arguments],
             cwd=folder,
-            # Ray's workers are polite (nice 15): beside other tests they would get next to nothing.
-            env={**os.environ, "COLUMNS": "160", "RAY_worker_niceness": "0", **(environment or {})},
+            # Ray's workers are polite (nice 15): beside other tests they would get next to nothing. joblib gives each
+            # process its share of the threads, and the last bits of a float32 product depend on their number.
+            env={
+                **os.environ,
+                "COLUMNS": "160",
+                "RAY_worker_niceness": "0",
+                "OMP_NUM_THREADS": "1",
+                **(environment or {}),
+            },
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -92,7 +92,8 @@ def shared_areas(corners: NDArray[np.float64], begins: NDArray[np.int64]) -> NDA
     for a in range(k):
         for b in range(a + 1, k):
             count, sides = begins[a + 1] - begins[a], begins[b + 1] - begins[b]
-            if count < 3 or sides < 3 or (low[a] > high[b]).any() or (low[b] > high[a]).any():
+            apart = low[a, 0] > high[b, 0] or low[a, 1] > high[b, 1] or low[b, 0] > high[a, 0] or low[b, 1] > high[a, 1]
+            if count < 3 or sides < 3 or apart:
                 continue
             for corner in range(count):  # numba takes two seconds to compile an assignment of slices
                 polygon[corner, 0], polygon[corner, 1] = corners[begins[a] + corner, 0], corners[begins[a] + corner, 1]

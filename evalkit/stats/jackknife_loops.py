@@ -18,7 +18,7 @@ __all__ = ["delete_each"]
 def _fill_groups(graph, row, label, labels, sizes, last, groups):  # type: ignore[no-untyped-def]
     """List the row's tied groups up to place `last`: start, listed end, texts, relevant texts, relevant before."""
     indices, joined, tie_of, starts, members, complement, counts = graph
-    start, number, before = 0, 0, 0
+    start, number, before = np.int64(0), 0, 0  # a plain 0 would be compiled as a type of its own
     while start < last:
         end = group_end(joined, row, start)
         size, found = end - start, 0
@@ -124,6 +124,25 @@ def _score_row(s, average, text, label, depth, prefix, weights, totals, by_label
 
 
 @compiled_exactly
+def _fill_depths(ks, places, after, depth):  # type: ignore[no-untyped-def]
+    """Set the places that each score of a row reads; returns the largest of them."""
+    last = np.int64(0)
+    for s in range(depth.shape[0]):
+        depth[s, 0], depth[s, 1] = (ks[s], ks[s]) if s < ks.size else (places, after)
+        last = max(last, depth[s, 0])
+    return last
+
+
+@compiled_exactly
+def _add_shared(overall, by_label, labels, totals):  # type: ignore[no-untyped-def]
+    """Add to every text what all texts, and all of its label, share; an array expression takes 5 s to compile."""
+    for m in range(totals.shape[0]):
+        for s in range(totals.shape[1]):
+            for w in range(totals.shape[2]):
+                totals[m, s, w] += overall[s, w] + by_label[s, w, labels[m]]
+
+
+@compiled_exactly
 def delete_each(graph, queries, labels, sizes, places, after, ks, weights, values, totals, squares):  # type: ignore[no-untyped-def]
     """Scores of every row, and the change of their weighted sum by the absence of each text.
 
@@ -153,45 +172,39 @@ def delete_each(graph, queries, labels, sizes, places, after, ks, weights, value
     prefix = np.zeros((4, indices.shape[1] + 1))
     by_label, overall = np.zeros((n_scores, n_weights, sizes.size)), np.zeros((n_scores, n_weights))
     depth = np.empty((n_scores, 2), np.int64)  # places that a score reads without a text of another or of its own label
-    weight, sums = np.empty((n_weights, 2)), np.empty(2)
-    depth[: ks.size, 0] = depth[: ks.size, 1] = ks
+    sums, changes = np.empty(2), np.empty(2)  # of a text of another (0) or of the row's own label (1)
     for i in range(indices.shape[0]):
         text, label = queries[i], labels[queries[i]]
-        depth[ks.size :, 0], depth[ks.size :, 1] = places[label], after[label]
-        last = min(indices.shape[1], depth[:, 0].max() + 1)
+        last = min(indices.shape[1], _fill_depths(ks, places[label], after[label], depth) + 1)
         number = _fill_groups(graph, i, label, labels, sizes, last, groups)
         _fill_prefixes(groups[:number], last, prefix)
         for s in range(n_scores):
             if depth[s, 0] == 0:
                 continue
-            average, k_other, k_own = s == ks.size + 1, depth[s, 0], depth[s, 1]
-            weight[:] = weights[s, :, :, label]
+            average = s == ks.size + 1
             values[s, i] = _score_row(s, average, text, label, depth[s], prefix, weights, totals, by_label)
-            sums[:] = 0.0
-            square = 0.0
+            sums[0] = sums[1] = square = 0.0
             for g in range(number):
                 start, end, size, found, before = groups[g, 0], groups[g, 1], groups[g, 2], groups[g, 3], groups[g, 4]
-                if start >= k_other:
+                if start >= depth[s, 0]:
                     break
-                if size == 1:  # nearly every text stands alone at its place
-                    k = k_own if found else k_other
-                    change = _change(average, k, found, start, 1, found, before, prefix, last)
+                if size == 1:  # nearly every text stands alone: `_change` is compiled for that, three times as fast
+                    change = _change(average, depth[s, found], found, start, 1, found, before, prefix, last)
                     sums[found] += change
                     square += change * change
                     m = indices[i, start]
                     for w in range(n_weights):
-                        totals[m, s, w] += weight[w, found] * change
+                        totals[m, s, w] += weights[s, w, found, label] * change
                     continue
-                other = _change(average, k_other, 0, start, size, found, before, prefix, last)
-                own = _change(average, k_own, 1, start, size, found, before, prefix, last)
-                sums[0] += (size - found) * other
-                sums[1] += found * own
-                square += (size - found) * other**2 + found * own**2
+                for own in range(2):
+                    changes[own] = _change(average, depth[s, own], own, start, size, found, before, prefix, last)
+                sums[0] += (size - found) * changes[0]
+                sums[1] += found * changes[1]
+                square += (size - found) * changes[0] ** 2 + found * changes[1] ** 2
                 for w in range(n_weights):
-                    changes = weight[w, 0] * other, weight[w, 1] * own
-                    _add_to_group(graph, i, text, start, end, s, w, changes, labels, totals, by_label, overall)
+                    weighted = weights[s, w, 0, label] * changes[0], weights[s, w, 1, label] * changes[1]
+                    _add_to_group(graph, i, text, start, end, s, w, weighted, labels, totals, by_label, overall)
             square -= sums[0] ** 2 / max(1, n - sizes[label]) + sums[1] ** 2 / max(1, sizes[label] - 1)
             for w in range(n_weights):
-                squares[s, w] += weight[w, 0] ** 2 * square
-    for m in range(n):
-        totals[m] += overall + by_label[:, :, labels[m]]
+                squares[s, w] += weights[s, w, 0, label] ** 2 * square
+    _add_shared(overall, by_label, labels, totals)

@@ -106,15 +106,17 @@ def sum_labellings(graph, queries, labellings, sizes, places, ks, sums):  # type
     indices, joined, tie_of = graph[:3]
     lanes = labellings.shape[1]
     ends = np.zeros(indices.shape[1] + 1, np.bool_)  # depths at which a score ends
-    ends[ks] = True
-    ends[places] = True
-    last = np.flatnonzero(ends)[-1]
+    last = 0
+    for depths in (ks, places):
+        for depth in depths:
+            ends[depth] = True
+            last = max(last, depth)
     hits, relevant, expected, average = np.empty(lanes), np.empty(lanes), np.empty(lanes), np.empty(lanes)
     for i in range(indices.shape[0]):
         own = labellings[queries[i]]
         hits[:] = 0.0
         average[:] = 0.0
-        start = 0
+        start = np.int64(0)  # a plain 0 would be compiled as a type of its own
         while start < last:
             end = group_end(joined, i, start)
             if end == start + 1 and (end < indices.shape[1] or tie_of[i] < 0):
