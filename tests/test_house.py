@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shutil
 import subprocess
@@ -48,6 +49,54 @@ def test_servers_of_the_docs_listen_on_loopback(repository):
                 found += 1
                 assert "127.0.0.1" in line, (file, line)
     assert found >= 2
+
+
+PUBLIC_UNDERSCORES = {"os._exit"}
+"""Documented names that begin with an underscore."""
+
+
+def foreign_parts(file: Path) -> set[str]:
+    """Private parts of dependencies that a module uses, and attributes of dependencies that it assigns to."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    foreign: dict[str, str] = {}
+    parts: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            foreign.update({name.asname or name.name.split(".")[0]: name.name for name in node.names})
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.module.startswith("evalkit"):
+            foreign.update({name.asname or name.name: f"{node.module}.{name.name}" for name in node.names})
+    foreign = {name: path for name, path in foreign.items() if not path.startswith(("evalkit", "__future__"))}
+    parts |= {path for path in foreign.values() if any(part.startswith("_") for part in path.split("."))}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in {"setattr", "delattr"}:
+            parts.add(ast.unparse(node))
+        if not isinstance(node, ast.Attribute):
+            continue
+        whole = ast.unparse(node)
+        root = whole.partition(".")[0]
+        private = node.attr.startswith("_") and not node.attr.startswith("__")
+        if private and not re.fullmatch(r"(self|cls|super\(\))\._\w+", whole):
+            parts.add(whole)
+        if isinstance(node.ctx, ast.Store) and root in foreign and not foreign[root].startswith("sys"):
+            parts.add(f"{foreign[root]}{whole.removeprefix(root)} =")
+    return parts - PUBLIC_UNDERSCORES
+
+
+def test_no_private_or_patched_part_of_a_dependency_but_those_listed(repository):
+    page = (repository / "docs" / "architecture.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"^\| `([^`]+)` \|", page.partition("## Private and patched parts")[2], re.MULTILINE))
+    used = {part for file in (repository / "evalkit").rglob("*.py") for part in foreign_parts(file)}
+    assert used == listed
+
+
+def test_private_and_patched_parts_are_recognised(tmp_path):
+    file = tmp_path / "module.py"
+    file.write_text(
+        "import faiss\nfrom hydra._internal import x\nfaiss.threads = 1\nfaiss.a._b()\nsetattr(faiss, 'c', 1)\n"
+        "import os\nos._exit(1)\nclass A:\n    def f(self):\n        self._own = self._other\n",
+        encoding="utf-8",
+    )
+    assert foreign_parts(file) == {"hydra._internal.x", "faiss.threads =", "faiss.a._b", "setattr(faiss, 'c', 1)"}
 
 
 def test_one_spelling_of_neighbour_in_our_own_words(repository):
