@@ -65,7 +65,8 @@ def foreign_parts(file: Path) -> set[str]:
             foreign.update({name.asname or name.name.split(".")[0]: name.name for name in node.names})
         elif isinstance(node, ast.ImportFrom) and node.module and not node.module.startswith("evalkit"):
             foreign.update({name.asname or name.name: f"{node.module}.{name.name}" for name in node.names})
-    foreign = {name: path for name, path in foreign.items() if not path.startswith(("evalkit", "__future__"))}
+    ours = {"evalkit", *sys.stdlib_module_names}
+    foreign = {name: path for name, path in foreign.items() if path.partition(".")[0] not in ours}
     parts |= {path for path in foreign.values() if any(part.startswith("_") for part in path.split("."))}
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and ast.unparse(node.func) in {"setattr", "delattr"}:
@@ -74,10 +75,10 @@ def foreign_parts(file: Path) -> set[str]:
             continue
         whole = ast.unparse(node)
         root = whole.partition(".")[0]
-        private = node.attr.startswith("_") and not node.attr.startswith("__")
+        private = re.fullmatch(r"_[a-z]\w*(?<!_)", node.attr) is not None
         if private and not re.fullmatch(r"(self|cls|super\(\))\._\w+", whole):
             parts.add(whole)
-        if isinstance(node.ctx, ast.Store) and root in foreign and not foreign[root].startswith("sys"):
+        if isinstance(node.ctx, ast.Store) and root in foreign:
             parts.add(f"{foreign[root]}{whole.removeprefix(root)} =")
     return parts - PUBLIC_UNDERSCORES
 

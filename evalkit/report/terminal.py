@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evalkit.records import HEADLINE_SCORES, run_name
-
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Column", "Progress", "note", "print_table", "record_table", "run_line", "say", "warn"]
 
-RUN_SCORES = (*HEADLINE_SCORES, "neighbours/precision_at_10", "neighbours/r_precision")
+MORE_SCORES = ("neighbours/precision_at_10", "neighbours/r_precision")
 """Scores of the table at the end of a run; all scores are in record.json."""
 
 WIDE = 160
@@ -134,8 +132,10 @@ def _fitting(columns: Sequence[Column], width: int) -> tuple[list[Column], int]:
 
 def record_table(record: Record, folder: Path) -> None:
     """Print the table at the end of a run: score, value, interval, chance, adjusted, p."""
+    from evalkit.records import HEADLINE_SCORES, run_name  # late, as numpy: --help shows no record
+
     by_name = {score.name: score for score in record.scores}
-    shown = [by_name[name] for name in RUN_SCORES if name in by_name] or list(record.scores)
+    shown = [by_name[name] for name in (*HEADLINE_SCORES, *MORE_SCORES) if name in by_name] or list(record.scores)
     corpus = record.corpus
     print_table(
         f"{run_name(record)}  on {corpus['name']} ({corpus['texts']} texts, {corpus['labels']} labels)",
@@ -155,6 +155,8 @@ def record_table(record: Record, folder: Path) -> None:
 
 def run_line(record: Record, rank_by: str, seconds: float, *, reused: bool) -> str:
     """Return the line of a finished run of a sweep."""
+    from evalkit.records import run_name
+
     score = next((entry for entry in record.scores if entry.name == rank_by), None)
     value = "" if score is None else f"{rank_by} {_figure(score.value)} (chance {_figure(score.chance)})"
     how = "found finished" if reused else f"{seconds:.1f} s"
