@@ -8,13 +8,13 @@ from types import SimpleNamespace
 
 import pytest
 
+from evalkit.datasets.corpus import Corpus
 from evalkit.encoders.random import RandomEncoder
 from evalkit.errors import RequestError
 from evalkit.pipeline.embed import embed
 from evalkit.pipeline.prepare import vector_keys
 from evalkit.records import read_record
 from evalkit.store import Store
-from evalkit.types import Corpus
 
 QUICK = ("model=random", "projection=pca", "evaluators=[neighbours]", "store=own")
 

@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 
 from evalkit.cli.sweep_plan import Plan
 from evalkit.config.build import build
+from evalkit.datasets.corpus import Corpus
 from evalkit.pipeline.build_record import corpus_entry, settings_entry
 from evalkit.pipeline.evaluate import evaluate
 from evalkit.pipeline.identity import environment
@@ -23,7 +24,7 @@ from evalkit.report import terminal
 from evalkit.report.run_folder import RECORDS, copy_run, keep_run, write_run
 from evalkit.store import Store, digest
 from evalkit.tracking import RunContext
-from evalkit.types import Corpus, Record
+from evalkit.types import Record
 
 __all__ = ["Finished", "corpus_of", "encoding_group", "perform", "prepare_job", "run_context"]
 

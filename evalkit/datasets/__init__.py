@@ -21,7 +21,7 @@ A new source is a module with such a function and a YAML beside the others:
 ('animal', 'tree')
 """
 
-from evalkit.datasets.corpus import build_corpus, loader
+from evalkit.datasets.corpus import Corpus, Split, build_corpus, loader
 from evalkit.datasets.table import Table
 
-__all__ = ["Table", "build_corpus", "loader"]
+__all__ = ["Corpus", "Split", "Table", "build_corpus", "loader"]

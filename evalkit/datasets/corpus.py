@@ -6,21 +6,77 @@ import functools
 import hashlib
 import inspect
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from evalkit.datasets.stratified_sample import stratify
 from evalkit.datasets.table import Table, counted, listed, shown
 from evalkit.datasets.validation import check_enough, check_options, parts, usable_rows
 from evalkit.errors import RequestError
-from evalkit.types import Corpus, Split
+from evalkit.types import Codes
 
-__all__ = ["build_corpus", "loader"]
+__all__ = ["Corpus", "Split", "build_corpus", "loader"]
 
 FINGERPRINT_BLOCK = 1 << 16
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Split:
+    """Train and test rows in file order, with nothing dropped; the probe reads them.
+
+    ``train_rows`` and ``test_rows`` are row numbers in the data, counted from 0; precomputed vectors are read by them.
+    """
+
+    train_texts: tuple[str, ...]
+    test_texts: tuple[str, ...]
+    train_labels: tuple[str, ...]
+    test_labels: tuple[str, ...]
+    train_rows: NDArray[np.int64]
+    test_rows: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Corpus:
+    """Validated, de-duplicated labelled texts.
+
+    Attributes
+    ----------
+    name
+        Name in records and pictures (``topics``, the file's stem, …).
+    texts
+        The N scored texts; with a split, those of the test rows.
+    labels, label_names
+        (N,) label codes, and the name of each code in sorted order.
+    rows, source_rows
+        (N,) row of each text in the data, counted from 0 before anything was dropped; number of rows in the data.
+    queries
+        Texts whose nearest neighbours are listed.
+    split
+        Train and test rows, or None without a split column.
+    fingerprint
+        Hex SHA-256 over texts, labels and split; equal fingerprints mean equal data.
+    dropped
+        Number of rows left out by reason: ``duplicates``, ``conflicts``, ``blank``.
+    warnings
+        Sentences for the record and the terminal.
+    """
+
+    name: str
+    texts: tuple[str, ...]
+    labels: Codes
+    label_names: tuple[str, ...]
+    rows: NDArray[np.int64]
+    source_rows: int
+    queries: tuple[str, ...]
+    split: Split | None
+    fingerprint: str
+    dropped: Mapping[str, int]
+    warnings: tuple[str, ...] = ()
 
 
 def build_corpus(

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from evalkit.datasets.corpus import Corpus
 from evalkit.errors import RequestError
 from evalkit.pipeline.embed import Embedded
 from evalkit.pipeline.identity import encoder_material, environment
 from evalkit.pipeline.request import Prepared
 from evalkit.store import digest
-from evalkit.types import Corpus, EncoderIdentity, Evaluation, Projection, Record
+from evalkit.types import EncoderIdentity, Evaluation, Projection, Record
 from evalkit.version import __version__
 
 __all__ = ["check_rank_by", "corpus_entry", "rank_value", "record_of", "settings_entry"]

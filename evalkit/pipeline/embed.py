@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evalkit.datasets.corpus import Corpus
 from evalkit.encoders import Advance, Encoder
 from evalkit.errors import EvaluationError, RequestError
 from evalkit.pipeline.identity import encoder_material, vectors_key
 from evalkit.pipeline.request import Prepared
 from evalkit.store import Entry, Store
-from evalkit.types import Codes, Corpus, Embedding, EncoderIdentity, Encoding, SplitVectors, Vectors
+from evalkit.types import Codes, Embedding, EncoderIdentity, Encoding, SplitVectors, Vectors
 
 __all__ = ["Embedded", "embed", "scored_rows", "stored_vectors", "texts_to_encode", "unit_rows"]
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from evalkit.datasets.corpus import Corpus
 from evalkit.errors import RequestError
 from evalkit.pipeline.embed import scored_rows, texts_to_encode
 from evalkit.pipeline.identity import (
@@ -25,7 +26,7 @@ from evalkit.pipeline.request import EvaluatorChoice, Keys, Prepared, Projection
 from evalkit.records import plain
 from evalkit.stats.ranking_depth import graph_depth
 from evalkit.store import digest
-from evalkit.types import Corpus, EncoderIdentity
+from evalkit.types import EncoderIdentity
 from evalkit.version import __version__
 
 __all__ = ["DEFAULT_K", "neighbours_needed", "prepare", "resolve_k", "vector_keys"]

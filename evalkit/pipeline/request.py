@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from evalkit.datasets.corpus import Corpus
 from evalkit.encoders import Encoder
-from evalkit.types import Corpus, EncoderIdentity, Evaluation, Projection, Space
+from evalkit.types import EncoderIdentity, Evaluation, Projection, Space
 
 __all__ = ["EvaluatorChoice", "Keys", "Prepared", "ProjectionChoice", "Request", "TrackerChoice"]
 

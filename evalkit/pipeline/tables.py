@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from evalkit.datasets.corpus import Corpus
 from evalkit.metrics.confusion import neighbour_confusion
 from evalkit.pipeline.embed import Embedded
-from evalkit.types import Corpus, Evaluation, NeighbourGraph, Projection
+from evalkit.types import Evaluation, NeighbourGraph, Projection
 
 __all__ = ["Parts", "confusion_table", "label_table", "pair_table", "query_neighbours", "text_table", "topic_rows"]
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.datasets import Table, build_corpus
+from evalkit.datasets.corpus import Corpus
 from evalkit.errors import RequestError
-from evalkit.types import Corpus
 
 GOOD = [("a", "x"), ("b", "x"), ("c", "y"), ("d", "y")]
 Row = tuple[str | None, str | None]

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.datasets import csv_reader as csv_file
+from evalkit.datasets.corpus import Corpus
 from evalkit.errors import RequestError
-from evalkit.types import Corpus
 
 ROWS = [("red apple", "fruit"), ("green pear", "fruit"), ("grey cat", "animal"), ("brown dog", "animal")]
 
