@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-__all__ = ["KEPT", "STOPPED", "WAITING", "answered", "leave_at_once", "listen_early", "stoppable"]
+__all__ = ["KEPT", "STOPPED", "WAITING", "answered", "leave_at_once", "listen_early", "stoppable", "uninterrupted"]
 
 STOPPED = 130
 """Exit status, as a shell gives a command that Ctrl-C ended."""
@@ -28,6 +28,13 @@ PATIENCE = 1.0
 """Seconds after which the user reads what the command waits for."""
 
 BOTH = (signal.SIGINT, signal.SIGTERM)
+
+
+class _Postponed:
+    """How many blocks that must not be torn are being carried out, and whether a stop waits for their end."""
+
+    depth = 0
+    asked = False
 
 
 def _say(sentence: str) -> None:
@@ -74,7 +81,10 @@ def stoppable(
         if not began:
             began.append(time.monotonic())
             waiting.start()
-            raise KeyboardInterrupt
+            if not _Postponed.depth:
+                raise KeyboardInterrupt
+            _Postponed.asked = True
+            return
         if time.monotonic() - began[0] >= TOGETHER:
             at_once()
             leave_at_once(sentence=sentence)
@@ -94,6 +104,19 @@ def stoppable(
             signal.signal(number, lambda *_: os._exit(STOPPED))
         _say(f"evalkit: stopped: {sentence}")
         sys.exit(STOPPED)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let a first Ctrl-C or SIGTERM wait for the end of the block; a second one still leaves at once."""
+    _Postponed.depth += 1
+    try:
+        yield
+    finally:
+        _Postponed.depth -= 1
+        if _Postponed.asked and not _Postponed.depth:
+            _Postponed.asked = False
+            raise KeyboardInterrupt
 
 
 @contextmanager

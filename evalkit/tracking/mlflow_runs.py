@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.errors import RequestError
+from evalkit.runtime.signals import uninterrupted
 from evalkit.tracking import TrackerUnavailable
 from evalkit.tracking.mlflow_fields import IDENTITY, KIND, SWEEP
 from evalkit.tracking.process_liveness import HOST, known_dead, process_tags
@@ -143,21 +144,23 @@ def put(session: Session, draft: Draft) -> str:
     even that, its id stays in `left_open`.
     """
     now = int(time.time() * 1000)
-    run = session.client.create_run(
-        session.experiment_id,
-        start_time=now - int(draft.seconds * 1000),
-        tags={**draft.tags, **process_tags()},
-        run_name=draft.name,
-    )
-    run_id: str = run.info.run_id
-    session.left_open.add(run_id)
+    run_id = ""
     try:
+        with uninterrupted():  # a run that was created and whose id is unknown would stay RUNNING
+            run = session.client.create_run(
+                session.experiment_id,
+                start_time=now - int(draft.seconds * 1000),
+                tags={**draft.tags, **process_tags()},
+                run_name=draft.name,
+            )
+            run_id = str(run.info.run_id)
+            session.left_open.add(run_id)
         fill(session, run_id, draft)
         # The duration shown is the evaluation's, not the logging's.
         session.client.set_terminated(run_id, "FINISHED", now if draft.seconds else None)
     except BaseException as error:
         # After these another call would only wait, or fail, again.
-        if re.search(r"timed out|Timeout|Max retries exceeded|is locked|disk", str(error)) is None:
+        if run_id and re.search(r"timed out|Timeout|Max retries exceeded|is locked|disk", str(error)) is None:
             discard(session, run_id, "FAILED" if isinstance(error, Exception) else "KILLED")
         raise
     session.left_open.discard(run_id)

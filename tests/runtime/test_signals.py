@@ -88,6 +88,28 @@ def test_who_waits_is_told_why_and_who_asks_again_is_obeyed_at_once(second):
         assert (process.returncode, out, err) == (STOPPED, "begun\nat once\n", f"{SENTENCE}\n")
 
 
+UNTORN = """
+import time
+from evalkit.runtime.signals import stoppable, uninterrupted
+
+with stoppable(in_order=lambda: print("in order", flush=True)):
+    with uninterrupted():
+        print("ready", flush=True)
+        time.sleep(0.5)
+        print("whole", flush=True)
+    print("went on", flush=True)
+"""
+
+
+@pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM])
+def test_what_must_not_be_torn_is_finished_first(which):
+    with running("-c", UNTORN) as process:
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(which)
+        out, err = process.communicate(timeout=20)
+        assert (process.returncode, out, err) == (STOPPED, "whole\nin order\n", f"{SENTENCE}\n")
+
+
 @pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM])
 def test_a_command_that_has_hardly_begun_says_so_too(tmp_path, which):
     """Stopped as soon as the first of its libraries is there, of which python tells."""
@@ -124,6 +146,13 @@ def test_the_other_commands_answer_with_one_sentence(tmp_path, module, which):
 
 def done_in(folder: Path) -> int:
     return len(list(folder.glob("sweep/*/record.json")))
+
+
+def unchanged(folder: Path, seconds: float) -> bool:
+    """Whether no record has come for so long."""
+    before = done_in(folder)
+    time.sleep(seconds)
+    return done_in(folder) == before
 
 
 @pytest.mark.slow
@@ -172,7 +201,7 @@ def test_a_sweep_whose_server_hangs_is_left_at_once_by_whoever_insists(tmp_path,
     assert sweep.process.poll() is None, sweep.end().err
     os.killpg(server.process.pid, signal.SIGSTOP)
     try:
-        time.sleep(1)  # the run after next is being logged
+        wait_for(lambda: unchanged(sweep.folder, seconds=5))  # a run is being logged, or the next one looked for
         os.killpg(sweep.process.pid, signal.SIGINT)
         time.sleep(3)
         assert sweep.process.poll() is None, "it did not wait: this tests nothing"
