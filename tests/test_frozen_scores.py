@@ -7,6 +7,9 @@ import json
 import pytest
 from frozen import scores
 
+SINGLE = "geometry/intrinsic_dimension chance"
+"""Rests on single-precision cosines of drawn vectors, whose seventh digit differs from processor to processor."""
+
 
 @pytest.mark.parametrize(
     "name",
@@ -22,6 +25,6 @@ def test_scores_intervals_and_paired_tests_are_the_frozen_ones(name, request, tm
     differing = {
         entry: (value, measured[entry])
         for entry, value in frozen.items()
-        if entry not in absent and measured[entry] != pytest.approx(value, rel=1e-9, abs=1e-9)
+        if entry not in absent and measured[entry] != pytest.approx(value, rel=1e-6 if entry.endswith(SINGLE) else 1e-9, abs=1e-9)
     }
     assert not differing
