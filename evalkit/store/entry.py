@@ -15,8 +15,6 @@ from evalkit.runtime.atomic_write import flush
 from evalkit.runtime.file_digest import file_digest
 from evalkit.store.hashing import canonical, digest
 
-__all__ = ["FORMAT", "Entry", "FaultyEntryError", "open_entry", "seal"]
-
 FORMAT = 1
 MANIFEST = "entry.json"
 
@@ -31,62 +29,32 @@ class FaultyEntryError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A verified entry.
-
-    Attributes
-    ----------
-    folder
-        Folder of its files, which must not be changed.
-    meta
-        Meta data given to `Store.write`, as JSON returns them.
-    """
+    """A verified entry: the folder of its files, which must not be changed, and the meta data it was written with."""
 
     folder: Path
     meta: Mapping[str, Any]
 
     def array(self, name: str) -> NDArray[Any]:
-        """Array of the file `name` (``.npy`` may be left out), memory-mapped and read-only."""
-        path = self.path(name if name.endswith(".npy") else f"{name}.npy")
-        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        """Array of the file ``<name>.npy``, memory-mapped and read-only."""
+        array: NDArray[Any] = np.load(self.folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
         return array
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """All arrays of the file ``arrays.npz``, in memory."""
-        with np.load(self.path("arrays.npz"), allow_pickle=False) as archive:
+        with np.load(self.folder / "arrays.npz", allow_pickle=False) as archive:
             return dict(archive)
-
-    def path(self, name: str) -> Path:
-        """Path of the file `name`.
-
-        Raises
-        ------
-        KeyError
-            Where the entry has no such file.
-        """
-        path = self.folder / name
-        if Path(name).name != name or not path.is_file():
-            raise KeyError(f"the entry {self.folder.name} has no file {name!r}")
-        return path
 
 
 def open_entry(folder: Path, kind: str, key: str) -> Entry | None:
-    """Return the entry in `folder`, verified; None where there is none.
-
-    Raises
-    ------
-    FaultyEntryError
-        Where the entry is not as it was written.
-    """
+    """The verified entry in `folder`, None where there is none; FaultyEntryError where it is not as it was written."""
     try:
-        sizes = _sizes(folder)
-        meta = _verify(folder, kind, key, sizes)
+        return Entry(folder, _verify(folder, kind, key))
     except FileNotFoundError:
         if folder.is_dir():
             raise FaultyEntryError("a file is missing") from None
         return None  # never written, or set aside by another process meanwhile
     except NotADirectoryError:
         raise FaultyEntryError("a file stands in place of its folder") from None
-    return Entry(folder, meta)
 
 
 def seal(folder: Path, kind: str, key: str, meta: Mapping[str, Any]) -> bool:
@@ -115,9 +83,9 @@ def _sizes(folder: Path) -> dict[str, int]:
     return sizes
 
 
-def _verify(folder: Path, kind: str, key: str, sizes: Mapping[str, int]) -> dict[str, Any]:
+def _verify(folder: Path, kind: str, key: str) -> dict[str, Any]:
     """Compare the files of `folder` with its manifest; returns the meta data."""
-    manifest = _read_manifest(folder)
+    sizes, manifest = _sizes(folder), _read_manifest(folder)
     if (manifest["format"], manifest["kind"], manifest["key"]) != (FORMAT, kind, key):
         raise FaultyEntryError(f"its manifest is that of {manifest['kind']} {str(manifest['key'])[:12]}")
     files = manifest["files"]

@@ -20,8 +20,6 @@ from evalkit.runtime.atomic_write import flush
 from evalkit.store.entry import FORMAT, Entry, FaultyEntryError, open_entry, seal
 from evalkit.store.hashing import canonical
 
-__all__ = ["Store"]
-
 RESERVED = frozenset({"locks", "pending", "faulty"})
 KIND = re.compile(r"[a-z][a-z0-9_]*\Z")
 KEY = re.compile(r"[0-9a-f]{16,128}\Z")
@@ -33,24 +31,9 @@ Value = TypeVar("Value")
 
 
 class Store:
-    """Entries by kind (an identifier) and key (hexadecimal digits, see `digest`).
+    """Entries by kind (an identifier) and key (hexadecimal digits, see `digest`) in a folder made at the first write.
 
-    Parameters
-    ----------
-    folder
-        Created at the first write. A relative one counts from the current folder at the time of this call.
-
-    Attributes
-    ----------
-    folder
-        The absolute path.
-    warnings
-        Sentences about faulty entries that were set aside, for the record.
-
-    Raises
-    ------
-    RequestError
-        Where `folder` is a file.
+    ``warnings`` holds sentences about faulty entries that were set aside, for the record.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
@@ -62,15 +45,10 @@ class Store:
         self._remove_abandoned()
 
     def find(self, kind: str, key: str) -> Entry | None:
-        """Return the entry, verified against its checksums; None where there is none.
+        """The entry, verified against its checksums; None where there is none.
 
         A faulty one (flipped bit, truncated, foreign or missing file) is set aside, named in `warnings`, and counts as
         absent, so that the caller makes it anew.
-
-        Raises
-        ------
-        EvaluationError
-            Where the entry is there and may not be read.
         """
         folder = self._place(kind, key)
         with self._explained("read"):
@@ -89,31 +67,26 @@ class Store:
                 return None
 
     def write(self, kind: str, key: str, fill: Callable[[Path], object], meta: Mapping[str, Any]) -> Entry:
-        """Store an entry, completely or not at all. Where a valid one is there already, that one is kept.
+        """Store an entry, completely or not at all; where a valid one is there already, that one is kept.
 
-        Parameters
-        ----------
-        fill
-            Called with an empty folder; puts plain files there.
-        meta
-            JSON values to keep with it.
-
-        Raises
-        ------
-        EvaluationError
-            Where the folder cannot be written (no space, no permission); nothing of the entry remains.
+        `fill` is called with an empty folder and puts plain files there; `meta` holds JSON values.
         """
         stored_meta = json.loads(canonical(meta))
-        present = self.find(kind, key)
+        present, target = self.find(kind, key), self._place(kind, key)
         if present is not None:
             return present
         with self._explained("written"), self._pending() as pending:
             fill(pending)
             large = seal(pending, kind, key, stored_meta)
-            entry = self._publish(pending, kind, key, stored_meta)
+            with self._publishing(kind, key):
+                present = self._open_or_set_aside(target, kind, key)
+                if present is not None:  # another writer was faster
+                    return present
+                target.parent.mkdir(parents=True, exist_ok=True)
+                pending.rename(target)
             if large:
-                flush(entry.folder.parent)
-            return entry
+                flush(target.parent)
+        return Entry(target, stored_meta)
 
     def obtain(
         self,
@@ -125,18 +98,10 @@ class Store:
         load: Callable[[Entry], Value],
         lock: str | None = None,
     ) -> Value:
-        """Return the value of an entry, made and kept where there is none; processes that want it wait for each other.
+        """The value of an entry, made and kept where there is none; processes that want it wait for each other.
 
-        Parameters
-        ----------
-        make
-            Computes the value.
-        keep
-            Writes what was made to the store, and returns the entry.
-        load
-            Reads the value from its entry: what is returned is always read, so it does not matter who computed it.
-        lock
-            Key of the lock, where several entries are made together; default `key`.
+        `make` computes the value, `keep` writes it, and `load` reads it: what is returned is always read, so it does
+        not matter who computed it. `lock` is the key to lock where several entries are made together.
         """
         entry = self.find(kind, key)
         if entry is None:
@@ -148,18 +113,15 @@ class Store:
 
     @contextlib.contextmanager
     def lock(self, kind: str, key: str) -> Iterator[None]:
-        """Hold the work on one entry across threads and processes: find, else compute and write, then release.
+        """Hold the work on one entry: others who want it wait here, and then find it.
 
-        Others who want the same entry wait here, and then find it. The lock ends with the holder's process.
+        The lock holds across threads and processes, and ends with the holder's process.
         """
         self._place(kind, key)
-        with self._explained("written"):
-            lock = self._file_lock(kind, key)
-            lock.acquire()
-        try:
+        with contextlib.ExitStack() as held:
+            with self._explained("written"):
+                held.enter_context(self._file_lock(kind, key))
             yield
-        finally:
-            lock.release()
 
     def _place(self, kind: str, key: str) -> Path:
         if not KIND.match(kind) or kind in RESERVED:
@@ -174,17 +136,6 @@ class Store:
     def _publishing(self, kind: str, key: str) -> FileLock:
         """Held while entries are moved; 256 a kind, so that lock files do not pile up."""
         return self._file_lock(kind, f"publish-{key[:2]}")
-
-    def _publish(self, pending: Path, kind: str, key: str, meta: Mapping[str, Any]) -> Entry:
-        """Move the new entry into place, unless another writer was faster."""
-        target = self._place(kind, key)
-        with self._publishing(kind, key):
-            present = self._open_or_set_aside(target, kind, key)
-            if present is not None:
-                return present
-            target.parent.mkdir(parents=True, exist_ok=True)
-            pending.rename(target)
-        return Entry(target, meta)
 
     def _open_or_set_aside(self, folder: Path, kind: str, key: str) -> Entry | None:
         """Under the publishers' lock: the entry, or None after a faulty one was moved away."""

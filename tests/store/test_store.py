@@ -11,6 +11,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -55,22 +56,13 @@ def test_what_was_written_is_found_by_a_new_store(tmp_path: Path) -> None:
     np.testing.assert_array_equal(entry.array("vectors"), VECTORS)
     assert entry.array("vectors").dtype == np.float32
     assert entry.meta == {"truncated": 3, "seconds": 0.5}
-    assert entry.path("words.txt").read_text(encoding="utf-8") == "ä"
+    assert (entry.folder / "words.txt").read_text(encoding="utf-8") == "ä"
+    assert isinstance(entry.array("vectors"), np.memmap)
+    with pytest.raises(ValueError, match="read-only"):
+        entry.array("vectors")[0, 0] = 1
     assert store.warnings == []
     assert store.find("graph", KEY) is None
     assert store.find("embedding", OTHER) is None
-
-
-def test_arrays_are_mapped_and_cannot_be_changed(tmp_path: Path) -> None:
-    array = written(Store(tmp_path)).array("vectors.npy")
-    assert isinstance(array, np.memmap)
-    with pytest.raises(ValueError, match="read-only"):
-        array[0, 0] = 1
-
-
-def test_an_empty_array_is_stored_too(tmp_path: Path) -> None:
-    entry = Store(tmp_path).write("graph", KEY, lambda folder: np.save(folder / "ties.npy", np.zeros((0, 3))), {})
-    assert entry.array("ties").shape == (0, 3)
 
 
 @pytest.mark.fault("security", "a pickle in the store", "an array of Python objects")
@@ -99,30 +91,17 @@ def test_a_relative_folder_stays_where_it_was_named(tmp_path: Path, monkeypatch:
     assert store.find("embedding", KEY) is not None
 
 
-def test_a_missing_file_of_an_entry_is_a_key_error(tmp_path: Path) -> None:
-    entry = written(Store(tmp_path))
-    with pytest.raises(KeyError, match=r"no file 'unit\.npy'"):
-        entry.array("unit")
-    with pytest.raises(KeyError):
-        entry.path("../" + entry.folder.name + "/vectors.npy")
+BAD_KINDS = ("", "../up", "Embedding", "a b", "locks", "pending", "faulty", "a/b", "a\n")
+BAD_KEYS = ("", "abc", "../" + "a" * 32, "A" * 64, "g" * 64, "a" * 129, "a" * 64 + "\n")
 
 
-@pytest.mark.parametrize("kind", ["", "../up", "Embedding", "a b", "locks", "pending", "faulty", "a/b", "a\n"])
-def test_a_kind_that_is_no_identifier_is_refused(tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize(("kind", "key"), [*((kind, KEY) for kind in BAD_KINDS), *(("graph", key) for key in BAD_KEYS)])
+def test_a_kind_or_key_that_could_be_a_path_is_refused(tmp_path: Path, kind: str, key: str) -> None:
     store = Store(tmp_path)
-    for use in (lambda: store.find(kind, KEY), lambda: store.write(kind, KEY, fill, {})):
-        with pytest.raises(ValueError, match="cannot be a kind"):
-            use()
-    assert tree(tmp_path) == []
-
-
-@pytest.mark.parametrize("key", ["", "abc", "../" + "a" * 32, "A" * 64, "g" * 64, "a" * 129, "a" * 64 + "\n"])
-def test_a_key_that_is_not_hexadecimal_is_refused(tmp_path: Path, key: str) -> None:
-    store = Store(tmp_path)
-    with pytest.raises(ValueError, match="cannot be a key"):
-        store.find("embedding", key)
-    with pytest.raises(ValueError, match="cannot be a key"), store.lock("embedding", key):
-        pass
+    words = "cannot be a key" if kind == "graph" else "cannot be a kind"
+    for use in (store.find, partial(store.write, fill=fill, meta={}), lambda *place: store.lock(*place).__enter__()):
+        with pytest.raises(ValueError, match=words):
+            use(kind, key)
     assert tree(tmp_path) == []
 
 
@@ -144,16 +123,6 @@ def test_the_manifest_cannot_be_the_callers(tmp_path: Path) -> None:
     assert Store(tmp_path).find("record", KEY) is None
 
 
-def test_a_changed_meta_does_not_change_the_store(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    meta = written(store).meta
-    assert isinstance(meta, dict)
-    meta["truncated"] = 99
-    found = store.find("embedding", KEY)
-    assert found is not None
-    assert found.meta["truncated"] == 3
-
-
 # Faults
 
 
@@ -161,14 +130,6 @@ def flip(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(bytes(content))
-
-
-def truncate(path: Path) -> None:
-    os.truncate(path, path.stat().st_size - 1)
-
-
-def reshape(path: Path) -> None:
-    np.save(path, VECTORS.reshape(4, 10))
 
 
 def replace_by_link(path: Path) -> None:
@@ -198,38 +159,38 @@ def replace_by_file(path: Path) -> None:
     folder.write_text("not a folder")
 
 
-FAULTS: list[tuple[str, str, Callable[[Path], object], str]] = [
-    ("flipped bit", "vectors.npy", flip, "'vectors.npy' does not have the checksum"),
-    ("truncated", "vectors.npy", truncate, r"'vectors.npy' has 287 bytes, and 288 were written"),
-    ("emptied", "words.txt", lambda path: path.write_bytes(b""), "'words.txt' has 0 bytes, and 2 were written"),
-    ("wrong shape", "vectors.npy", reshape, "'vectors.npy' does not have the checksum"),
-    ("deleted", "vectors.npy", Path.unlink, "'vectors.npy' is missing"),
-    ("foreign file", "extra.npy", lambda path: path.write_bytes(b"?"), "'extra.npy' does not belong to it"),
-    ("foreign folder", "extra", Path.mkdir, "'extra' is no plain file"),
-    ("link", "vectors.npy", replace_by_link, "'vectors.npy' is no plain file"),
-    ("no manifest", "entry.json", Path.unlink, "'entry.json' is missing"),
-    ("flipped manifest", "entry.json", flip, "'entry.json' does not have the checksum"),
-    ("truncated manifest", "entry.json", truncate, "'entry.json' does not have the checksum"),
-    ("other meta", "entry.json", change_meta, "'entry.json' does not have the checksum"),
-    ("manifest of nothing", "entry.json", lambda path: path.write_text("[]"), "'entry.json' does not have"),
-    ("other entry", "entry.json", swap_entry, "its manifest is that of embedding"),
-    ("file for folder", "entry.json", replace_by_file, "a file stands in place of its folder"),
-]
+CHANGED = "does not have the checksum it was written with"
+FAULTS: dict[str, tuple[str, Callable[[Path], object], str]] = {
+    "flipped bit": ("vectors.npy", flip, CHANGED),
+    "truncated": ("vectors.npy", lambda path: os.truncate(path, 287), "has 287 bytes, and 288 were written"),
+    "emptied": ("words.txt", lambda path: path.write_bytes(b""), "'words.txt' has 0 bytes, and 2 were written"),
+    "wrong shape": ("vectors.npy", lambda path: np.save(path, VECTORS.reshape(4, 10)), CHANGED),
+    "deleted": ("vectors.npy", Path.unlink, "'vectors.npy' is missing"),
+    "foreign file": ("extra.npy", lambda path: path.write_bytes(b"?"), "'extra.npy' does not belong to it"),
+    "foreign folder": ("extra", Path.mkdir, "'extra' is no plain file"),
+    "link": ("vectors.npy", replace_by_link, "'vectors.npy' is no plain file"),
+    "no manifest": ("entry.json", Path.unlink, "'entry.json' is missing"),
+    "flipped manifest": ("entry.json", flip, CHANGED),
+    "truncated manifest": ("entry.json", lambda path: os.truncate(path, 100), CHANGED),
+    "other meta": ("entry.json", change_meta, CHANGED),
+    "manifest of nothing": ("entry.json", lambda path: path.write_text("[]"), CHANGED),
+    "other entry": ("entry.json", swap_entry, "its manifest is that of embedding"),
+    "file for folder": ("entry.json", replace_by_file, "a file stands in place of its folder"),
+}
 
 
-@pytest.mark.parametrize(("name", "make", "words"), [case[1:] for case in FAULTS], ids=[case[0] for case in FAULTS])
+@pytest.mark.parametrize(("name", "make", "words"), FAULTS.values(), ids=FAULTS)
 @pytest.mark.fault("store", "a faulty entry", "15 kinds: flipped, cut, reshaped, missing, foreign")
 def test_a_faulty_entry_is_said_set_aside_and_made_anew(
     tmp_path: Path, name: str, make: Callable[[Path], object], words: str
 ) -> None:
     store = Store(tmp_path)
     folder = written(store).folder
-    assert store.find("embedding", KEY) is not None
     make(folder / name)
     assert store.find("embedding", KEY) is None
     (warning,) = store.warnings
     assert f"embedding entry {KEY[:12]} was faulty (" in warning
-    assert words.replace("\\", "") in warning
+    assert words in warning
     assert (tmp_path / "v1" / "faulty" / f"embedding-{KEY}").exists()
     assert store.find("embedding", KEY) is None
     assert len(store.warnings) == 1
@@ -239,8 +200,8 @@ def test_a_faulty_entry_is_said_set_aside_and_made_anew(
 
 def test_a_second_fault_replaces_the_first_that_was_set_aside(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    for make in (flip, replace_by_file, truncate):
-        make(written(store).path("vectors.npy"))
+    for make in (flip, replace_by_file, Path.unlink):
+        make(written(store).folder / "vectors.npy")
         assert store.find("embedding", KEY) is None
     assert len(list((tmp_path / "v1" / "faulty").iterdir())) == 1
     assert len(store.warnings) == 3
@@ -253,10 +214,8 @@ def test_what_took_long_is_forced_to_the_disk(
     flushed: list[int] = []
     monkeypatch.setattr(os, "fsync", flushed.append)
 
-    def fill_with(folder: Path) -> None:
-        np.save(folder / "vectors.npy", np.zeros(floats, dtype=np.float32))
-
-    Store(tmp_path / "store").write("embedding", KEY, fill_with, {})
+    zeros = np.zeros(floats, dtype=np.float32)
+    Store(tmp_path / "store").write("embedding", KEY, lambda folder: np.save(folder / "vectors.npy", zeros), {})
     # The array, the manifest, their folder, and the folder that it was renamed into.
     assert len(flushed) == (4 if forced else 0)
 
@@ -279,13 +238,8 @@ def test_a_failing_fill_leaves_nothing(tmp_path: Path, error: type[BaseException
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full, the disk that is always full, is Linux's")
 @pytest.mark.fault("store", "no space left", "a write to /dev/full")
 def test_a_full_disk_is_said_with_the_folder_and_the_cure(tmp_path: Path) -> None:
-    def fill_full(folder: Path) -> None:
-        (folder / "vectors.npy").write_bytes(b"x")
-        with Path("/dev/full").open("wb") as full:
-            full.write(b"x")
-
     with pytest.raises(EvaluationError) as caught:
-        Store(tmp_path).write("embedding", KEY, fill_full, {})
+        Store(tmp_path).write("embedding", KEY, lambda _: Path("/dev/full").write_bytes(b"x"), {})
     assert str(caught.value) == (
         f"the store {tmp_path} cannot be written (no space is left there): free some, "
         "or name another folder with store=FOLDER."
@@ -351,20 +305,28 @@ def open_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
-def forbid(folder: Path, mode: int = 0o555) -> None:
-    for path in [*folder.rglob("*"), folder]:
-        path.chmod(mode if path.is_dir() else 0o444)
+WITHOUT_PERMISSION = pytest.mark.fault("store", "no permission", "a store without write permission, another user")
+FAULTY_THERE = pytest.mark.fault("store", "no permission", "a faulty entry in such a store")
 
 
-@pytest.mark.fault("store", "no permission", "a store without write permission, another user")
-def test_a_store_that_may_only_be_read_is_read_and_not_written(open_folder: Path) -> None:
+@pytest.mark.parametrize(
+    "faulty", [pytest.param(False, marks=WITHOUT_PERMISSION), pytest.param(True, marks=FAULTY_THERE)]
+)
+def test_a_store_that_may_only_be_read_is_read_and_not_written(open_folder: Path, faulty: bool) -> None:
     store = Store(open_folder / "store")
-    written(store)
-    forbid(open_folder / "store")
-    said = run_script(UNPRIVILEGED, open_folder / "store")
+    entry = written(store)
+    if faulty:
+        flip(entry.folder / "vectors.npy")
+    for path in [*store.folder.rglob("*"), store.folder]:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    said = run_script(UNPRIVILEGED, store.folder)
     assert said.stderr == ""
     found, refused, unlocked = said.stdout.splitlines()
-    assert found == "found True []"
+    if faulty:
+        assert found.startswith("found False [")
+        assert "is faulty and could not be set aside (Permission denied), so it is not used: delete it." in found
+    else:
+        assert found == "found True []"
     expected = (
         f"the store {store.folder} cannot be written (no permission, Permission denied): change its permissions, "
         "or name another folder with store=FOLDER."
@@ -372,21 +334,11 @@ def test_a_store_that_may_only_be_read_is_read_and_not_written(open_folder: Path
     assert refused == unlocked == expected
 
 
-@pytest.mark.fault("store", "no permission", "a faulty entry in such a store")
-def test_a_faulty_entry_of_a_store_that_may_only_be_read_is_not_used(open_folder: Path) -> None:
-    store = Store(open_folder / "store")
-    flip(written(store).path("vectors.npy"))
-    forbid(open_folder / "store")
-    found = run_script(UNPRIVILEGED, open_folder / "store").stdout.splitlines()[0]
-    assert found.startswith("found False [")
-    assert "is faulty and could not be set aside (Permission denied), so it is not used: delete it." in found
-
-
 @pytest.mark.fault("store", "no permission", "an entry without read permission, another user")
 def test_an_entry_that_may_not_be_read_is_an_error_not_a_miss(open_folder: Path) -> None:
     store = Store(open_folder / "store")
-    written(store).path("vectors.npy").chmod(0)
-    said = run_script(UNPRIVILEGED, open_folder / "store").stdout.splitlines()[0]
+    (written(store).folder / "vectors.npy").chmod(0)
+    said = run_script(UNPRIVILEGED, store.folder).stdout.splitlines()[0]
     assert "cannot be read (no permission, Permission denied): change its permissions" in said
 
 
@@ -447,32 +399,31 @@ def test_the_second_writer_keeps_the_first_ones_entry(tmp_path: Path) -> None:
     assert list((tmp_path / "v1" / "pending").iterdir()) == []
 
 
-def compute_under_lock(folder: str, log: str, keys: list[str]) -> None:
+def obtain_all(folder: str, log: str, keys: list[str]) -> None:
     store = Store(folder)
+
+    def make(key: str) -> str:
+        with Path(log).open("a") as file:
+            file.write(key + "\n")
+        time.sleep(0.01)
+        return key
+
     for key in keys:
-        with store.lock("embedding", key):
-            if store.find("embedding", key) is None:
-                with Path(log).open("a") as file:
-                    file.write(key + "\n")
-                time.sleep(0.01)
-                store.write("embedding", key, fill, {})
+        store.obtain("embedding", key, make=partial(make, key), keep=partial(written, store), load=lambda entry: entry)
 
 
 @pytest.mark.fault("store", "several writers", "4 processes, 8 keys, under the store's lock")
-def test_processes_that_lock_compute_each_entry_once(tmp_path: Path) -> None:
+def test_processes_that_obtain_the_same_entries_make_each_once(tmp_path: Path) -> None:
     keys = [digest({"which": number}) for number in range(8)]
     log = tmp_path / "log"
     context = multiprocessing.get_context("spawn")
-    workers = [
-        context.Process(target=compute_under_lock, args=(str(tmp_path / "store"), str(log), keys)) for _ in range(4)
-    ]
+    workers = [context.Process(target=obtain_all, args=(str(tmp_path / "store"), str(log), keys)) for _ in range(4)]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join(60)
     assert [worker.exitcode for worker in workers] == [0] * 4
     assert sorted(log.read_text().split()) == sorted(keys)
-    assert all(Store(tmp_path / "store").find("embedding", key) is not None for key in keys)
 
 
 @pytest.mark.fault("store", "several writers", "6 writing threads and a reader without a lock")
@@ -503,14 +454,6 @@ def test_writers_and_readers_without_locks_never_see_half_an_entry(tmp_path: Pat
     done.set()
     reader.join()
     assert failures == []
-
-
-def test_a_lock_is_let_go_when_the_work_fails(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    with pytest.raises(KeyError), store.lock("embedding", KEY):
-        raise KeyError
-    with store.lock("embedding", KEY):
-        pass
 
 
 HANGING = """
@@ -546,16 +489,10 @@ def test_what_a_killed_writer_left_is_removed_at_the_next_start(tmp_path: Path) 
     assert store.find("embedding", KEY) is None
     store = Store(tmp_path)
     assert list(pending.iterdir()) == []
-    with store.lock("embedding", KEY):  # the dead do not hold it
+    with pytest.raises(KeyError), store.lock("embedding", KEY):  # the dead do not hold it
+        raise KeyError
+    with store.lock("embedding", KEY):  # nor does work that failed
         assert written(store).meta["truncated"] == 3
-
-
-def test_a_folder_in_pending_that_nobody_guards_is_removed(tmp_path: Path) -> None:
-    left = tmp_path / "v1" / "pending" / "0123"
-    left.mkdir(parents=True)
-    (left / "half.npy").write_bytes(b"half")
-    Store(tmp_path)
-    assert not left.exists()
 
 
 # Keys
@@ -575,10 +512,8 @@ def test_the_order_of_keys_does_not_change_a_digest(mapping: dict[str, object]) 
 
 def test_a_digest_is_the_sha256_of_canonical_json() -> None:
     # printf '{"a":[1,2.5,null,true],"b":"\\u00e4"}' | sha256sum
-    assert digest({"b": "ä", "a": (1, 2.5, None, True)}) == EXPECTED
-
-
-EXPECTED = "a038e6e9a047debc3cd5c58c319020e0ebd0035d8934e70f4e18ce67ca6278a3"
+    expected = "a038e6e9a047debc3cd5c58c319020e0ebd0035d8934e70f4e18ce67ca6278a3"
+    assert digest({"b": "ä", "a": (1, 2.5, None, True)}) == expected
 
 
 @pytest.mark.parametrize(
