@@ -15,7 +15,6 @@ from evalkit.errors import RequestError
 from evalkit.pipeline.embed import unit_rows
 from evalkit.pipeline.evaluators import evaluator_generator
 from evalkit.pipeline.neighbour_graphs import (
-    LARGE,
     graph_warnings,
     map_graph,
     projection_depth,
@@ -24,6 +23,7 @@ from evalkit.pipeline.neighbour_graphs import (
 )
 from evalkit.pipeline.prepare import neighbours_needed, resolve_k
 from evalkit.stats.ranking_depth import graph_depth
+from evalkit.stats.stratified_rows import LARGE
 from evalkit.types import Embedding, EncoderIdentity, Evaluation, Projection, Sample, Score
 
 if TYPE_CHECKING:

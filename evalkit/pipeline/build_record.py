@@ -14,8 +14,6 @@ from evalkit.store import digest
 from evalkit.types import EncoderIdentity, Evaluation, Projection, Record
 from evalkit.version import __version__
 
-__all__ = ["check_rank_by", "corpus_entry", "rank_value", "record_of", "settings_entry"]
-
 
 def record_of(
     prepared: Prepared,
@@ -28,23 +26,13 @@ def record_of(
     seconds: Mapping[str, float],
     more_warnings: Sequence[str],
 ) -> Record:
-    """Return the record of an evaluation.
-
-    Parameters
-    ----------
-    queries, topics
-        Rows on the neighbours of each query and on the nearest topic of each topic.
-    seconds
-        Duration of each stage.
-    more_warnings
-        Those of the neighbour graph and the store.
-    """
+    """The record of an evaluation; `queries` and `topics` are rows of tables, `seconds` the duration of each stage."""
     corpus = prepared.corpus
     warnings = [
-        *_dropped_warnings(corpus),
+        *_repeated_warnings(corpus),
         *corpus.warnings,
         *prepared.warnings,
-        *_encoding_warnings(prepared, embedded),
+        *_truncated_warnings(prepared.encoder, embedded),
         *projection.warnings,
         *(warning for evaluation in evaluations.values() for warning in evaluation.warnings),
         *more_warnings,
@@ -84,8 +72,7 @@ def corpus_entry(corpus: Corpus) -> dict[str, Any]:
 
 
 def _encoder_entry(identity: EncoderIdentity, embedded: Embedded) -> dict[str, Any]:
-    encoding = embedded.encoding
-    dimension = int(embedded.embedding.raw.shape[1])
+    encoding, dimension = embedded.encoding, int(embedded.embedding.raw.shape[1])
     return {
         "kind": identity.kind,
         "name": identity.name,
@@ -97,7 +84,7 @@ def _encoder_entry(identity: EncoderIdentity, embedded: Embedded) -> dict[str, A
         "max_length": identity.max_length,
         "normalised": identity.normalised,
         "prompt": identity.prompt,
-        "truncated_share": encoding.truncated / max(embedded.encoded, 1),
+        "truncated_share": embedded.truncated_share,
         "parameters": encoding.parameters if encoding.parameters is not None else identity.parameters,
         "texts_per_second": embedded.encoded / encoding.seconds if encoding.seconds > 0 else None,
         "bytes_per_text": 4 * dimension,
@@ -107,31 +94,24 @@ def _encoder_entry(identity: EncoderIdentity, embedded: Embedded) -> dict[str, A
     }
 
 
-def _dropped_warnings(corpus: Corpus) -> list[str]:
+def _repeated_warnings(corpus: Corpus) -> list[str]:
     repeated = corpus.dropped.get("duplicates", 0)
     if not repeated:
         return []
     return [f"{repeated} of {corpus.source_rows} rows repeat an earlier row's text and label, and count once."]
 
 
-def _encoding_warnings(prepared: Prepared, embedded: Embedded) -> list[str]:
-    share = embedded.encoding.truncated / max(embedded.encoded, 1)
-    if share <= 0.01:
+def _truncated_warnings(identity: EncoderIdentity, embedded: Embedded) -> list[str]:
+    if embedded.truncated_share <= 0.01:
         return []
     return [
-        f"{share:.0%} of the texts were cut at {prepared.encoder.max_length} tokens by {prepared.encoder.name}: "
+        f"{embedded.truncated_share:.0%} of the texts were cut at {identity.max_length} tokens by {identity.name}: "
         "their ends do not count (split them, or choose a model with a longer input)."
     ]
 
 
 def check_rank_by(record: Record, rank_by: str) -> None:
-    """Check that the record has the score, and that it ranks models.
-
-    Raises
-    ------
-    RequestError
-        Where it does not.
-    """
+    """Refuse a `rank_by` that is no score of the record, or one that ranks no models."""
     able = ", ".join(score.name for score in record.scores if score.ranks_models)
     found = next((score for score in record.scores if score.name == rank_by), None)
     if found is None:

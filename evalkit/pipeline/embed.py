@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.datasets.corpus import Corpus
+from evalkit.datasets.corpus import Corpus, Split
 from evalkit.encoders import Advance, Encoder
 from evalkit.errors import EvaluationError, RequestError
 from evalkit.pipeline.identity import encoder_material, vectors_key
@@ -22,40 +21,29 @@ from evalkit.pipeline.request import Prepared
 from evalkit.store import Entry, Store
 from evalkit.types import Codes, Embedding, EncoderIdentity, Encoding, SplitVectors, Vectors
 
-__all__ = ["Embedded", "embed", "scored_rows", "stored_vectors", "texts_to_encode", "unit_rows"]
-
 KIND = "embeddings"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Embedded:
-    """A corpus' embedding and its companions.
+    """A corpus' embedding and its companions."""
 
-    Attributes
-    ----------
-    embedding
-        The N scored texts.
-    queries
-        (q, d) unit vectors of the queries, or None where there are none.
-    split
-        Raw vectors of the train and test rows, or None without a split.
-    encoding
-        How the vectors were made: truncated texts, seconds, parameters (of the pass that made them).
-    encoded
-        How many texts that pass encoded.
-    """
+    embedding: Embedding  # of the N scored texts
+    queries: Vectors | None  # (q, d) unit vectors, None where there are none
+    split: SplitVectors | None  # raw vectors of the train and test rows
+    encoding: Encoding  # how the vectors were made: seconds, truncated texts and parameters of their forward pass
+    encoded: int  # how many texts that pass encoded
 
-    embedding: Embedding
-    queries: Vectors | None
-    split: SplitVectors | None
-    encoding: Encoding
-    encoded: int
+    @property
+    def truncated_share(self) -> float:
+        """Share of the encoded texts that were cut."""
+        return self.encoding.truncated / max(self.encoded, 1)
 
 
 def unit_rows(vectors: Vectors, *, block: int = 65_536) -> Vectors:
     """Rows scaled to length 1 in float32; a zero row stays zero (its cosine with anything is 0).
 
-    Works in blocks, so that memory-mapped vectors are read once.
+    In blocks, so that memory-mapped vectors are read once.
     """
     out = np.empty(vectors.shape, dtype=np.float32)
     for start in range(0, len(vectors), block):
@@ -75,62 +63,54 @@ def texts_to_encode(corpus: Corpus) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*corpus.texts, *corpus.split.train_texts, *corpus.split.test_texts)))
 
 
-def scored_rows(corpus: Corpus, texts: Sequence[str]) -> NDArray[np.int64]:
-    """Rows of the scored texts among `texts`."""
-    return _rows(corpus.texts, texts)
-
-
-def _rows(chosen: Sequence[str], texts: Sequence[str]) -> NDArray[np.int64]:
+def rows_among(texts: Sequence[str], chosen: Sequence[str]) -> NDArray[np.int64]:
+    """Rows of the `chosen` texts among `texts`."""
     position = {text: row for row, text in enumerate(texts)}
     return np.fromiter((position[text] for text in chosen), dtype=np.int64, count=len(chosen))
 
 
 def embed(prepared: Prepared, store: Store, *, poolings: Sequence[str] = (), advance: Advance) -> Embedded:
-    """Return the corpus' vectors, from the store or by one forward pass for all of `poolings`.
+    """The corpus' vectors, from the store or by one forward pass for all `poolings` that the sweep will want.
 
-    Parameters
-    ----------
-    poolings
-        All poolings that the sweep will want of this encoder and corpus.
-    advance
-        Called with the number of texts that a batch finished.
-
-    Raises
-    ------
-    EvaluationError
-        Where the encoder fails or returns vectors that are not finite.
-    RequestError
-        Where texts and queries have vectors of different dimensions.
+    `advance` is called with the number of texts that a batch finished.
     """
     if prepared.encoder.kind == "precomputed":
         return _precomputed(prepared)
-    corpus, identity, encoder = prepared.corpus, prepared.encoder, prepared.request.encoder
+    corpus, identity, encoder, keys = prepared.corpus, prepared.encoder, prepared.request.encoder, prepared.keys
     texts = texts_to_encode(corpus)
     wanted = [prepared.request.pooling, *poolings, *(() if corpus.split is None else ("native",))]
-    encoding = _obtain(
-        store, encoder, prepared.keys.texts, wanted, lambda chosen: encoder.encode(texts, chosen, advance)
-    )
-    queries = None
+
+    def encode(chosen: Sequence[str]) -> Mapping[str, Encoding]:
+        return encoder.encode(texts, chosen, advance)
+
+    def encode_queries(chosen: Sequence[str]) -> Mapping[str, Encoding]:
+        return encoder.encode_queries(corpus.queries, chosen, texts, lambda _: None)
+
+    encoding = _obtain(store, encoder, keys.texts, wanted, encode)
+    queries = split = None
     if corpus.queries:
-        made = _obtain(
-            store, encoder, prepared.keys.queries, wanted,
-            lambda chosen: encoder.encode_queries(corpus.queries, chosen, texts, lambda _: None),
-        )  # fmt: skip
-        _check_dimension(encoding.vectors, made.vectors, identity)
-        queries = unit_rows(made.vectors)
-    raw, split = encoding.vectors, None
+        made = _obtain(store, encoder, keys.queries, wanted, encode_queries).vectors
+        if encoding.vectors.shape[1] != made.shape[1]:
+            raise RequestError(
+                f"the texts' vectors of {identity.name} have {encoding.vectors.shape[1]} dimensions and the queries' "
+                f"{made.shape[1]}: different embeddings are incompatible, make both with one model."
+            )
+        queries = unit_rows(made)
+    raw = encoding.vectors
     if corpus.split is not None:
-        rows = scored_rows(corpus, texts)
+        rows = rows_among(texts, corpus.texts)
         raw = encoding.vectors[rows]
-        _keep_selection(store, prepared.keys.embedding, vectors_key(identity, prepared.keys.texts), rows)
-        train, test = _rows(corpus.split.train_texts, texts), _rows(corpus.split.test_texts, texts)
-        split = _split(corpus, encoding.vectors[train], encoding.vectors[test])
+        # For `stored_vectors`: which rows of the stored vectors this embedding has.
+        whole = {"vectors": vectors_key(identity, keys.texts)}
+        store.write(
+            "selections", keys.embedding, lambda folder: np.save(folder / "rows.npy", rows, allow_pickle=False), whole
+        )
+        train, test = rows_among(texts, corpus.split.train_texts), rows_among(texts, corpus.split.test_texts)
+        split = _split_vectors(corpus.split, encoding.vectors[train], encoding.vectors[test])
         if identity.pooling != identity.native_pooling:  # MTEB's protocol takes the model's own pooling
-            native = _obtain(
-                store, encoder, prepared.keys.texts, ["native"], lambda chosen: encoder.encode(texts, chosen, advance)
-            ).vectors
+            native = _obtain(store, encoder, keys.texts, ["native"], encode).vectors
             split = dataclasses.replace(split, native_train=native[train], native_test=native[test])
-    embedding = Embedding(raw=raw, unit=unit_rows(raw), encoder=identity, key=prepared.keys.embedding)
+    embedding = Embedding(raw=raw, unit=unit_rows(raw), encoder=identity, key=keys.embedding)
     return Embedded(embedding, queries, split, encoding, encoded=len(texts))
 
 
@@ -143,7 +123,7 @@ def _obtain(
 ) -> Encoding:
     """Vectors of the first of `poolings` from the store, or made together with those of the others.
 
-    `texts` is the fingerprint of what `encode` encodes with the poolings that it is given.
+    `texts` is the fingerprint of what `encode` encodes.
     """
     first = encoder.identify(poolings[0])
     key = vectors_key(first, texts)
@@ -190,41 +170,21 @@ def _load(entry: Entry) -> Encoding:
     )
 
 
-def _keep_selection(store: Store, key: str, vectors: str, rows: NDArray[np.int64]) -> None:
-    """Remember which rows of stored vectors an embedding has, so that `stored_vectors` finds them again."""
-
-    def fill(folder: Path) -> None:
-        np.save(folder / "rows.npy", rows, allow_pickle=False)
-
-    store.write("selections", key, fill, {"vectors": vectors})
-
-
 def stored_vectors(store: Store, key: str) -> Vectors | None:
     """The vectors of an `Embedding.key`, or None where the store does not hold them."""
-    entry = store.find(KIND, key)
-    if entry is not None:
-        return entry.array("vectors")
-    selection = store.find("selections", key)
-    whole = None if selection is None else store.find(KIND, str(selection.meta["vectors"]))
-    if selection is None or whole is None:
+    entry, rows = store.find(KIND, key), None
+    if entry is None and (selection := store.find("selections", key)) is not None:
+        entry, rows = store.find(KIND, str(selection.meta["vectors"])), selection.array("rows")
+    if entry is None:
         return None
-    chosen: Vectors = whole.array("vectors")[selection.array("rows")]
-    return chosen
+    vectors: Vectors = entry.array("vectors")
+    return vectors if rows is None else vectors[rows]
 
 
-def _check_dimension(vectors: Vectors, queries: Vectors, identity: EncoderIdentity) -> None:
-    if vectors.shape[1] != queries.shape[1]:
-        raise RequestError(
-            f"the texts' vectors of {identity.name} have {vectors.shape[1]} dimensions and the queries' "
-            f"{queries.shape[1]}: different embeddings are incompatible, make both with one model."
-        )
-
-
-def _split(corpus: Corpus, train: Vectors, test: Vectors) -> SplitVectors:
-    assert corpus.split is not None
-    count = len(corpus.split.train_labels)
-    names = np.array([*corpus.split.train_labels, *corpus.split.test_labels], dtype=object)
+def _split_vectors(split: Split, train: Vectors, test: Vectors) -> SplitVectors:
+    names = np.array([*split.train_labels, *split.test_labels], dtype=object)
     codes: Codes = np.unique(names, return_inverse=True)[1].astype(np.int32, copy=False)
+    count = len(split.train_labels)
     return SplitVectors(train=train, test=test, train_labels=codes[:count], test_labels=codes[count:])
 
 
@@ -239,7 +199,7 @@ def _precomputed(prepared: Prepared) -> Embedded:
         queries = unit_rows(made["native"].vectors)
     if corpus.split is not None:
         rows = (corpus.split.train_rows, corpus.split.test_rows)
-        split = _split(corpus, *(encoder.encode_rows(each, corpus.source_rows).vectors for each in rows))
+        split = _split_vectors(corpus.split, *(encoder.encode_rows(each, corpus.source_rows).vectors for each in rows))
     raw = encoding.vectors
     embedding = Embedding(raw=raw, unit=unit_rows(raw), encoder=identity, key=prepared.keys.embedding)
     # Nothing was encoded: no texts per second.

@@ -16,7 +16,6 @@ from evalkit.pipeline.build_record import check_rank_by, record_of
 from evalkit.pipeline.embed import Embedded, embed
 from evalkit.pipeline.evaluators import evaluation_of, run_evaluator
 from evalkit.pipeline.neighbour_graphs import (
-    LARGE,
     QUERY_SAMPLE,
     graph_warnings,
     kept_graph,
@@ -27,13 +26,12 @@ from evalkit.pipeline.neighbour_graphs import (
 from evalkit.pipeline.project import project
 from evalkit.pipeline.request import EvaluatorChoice, Prepared
 from evalkit.runtime.threads import suitable_threads
+from evalkit.stats.stratified_rows import LARGE
 from evalkit.store import Store
 from evalkit.types import Evaluation, NeighbourGraph, Projection, Record, Sample, Vectors
 
 if TYPE_CHECKING:
     import pandas as pd
-
-__all__ = ["Result", "Watcher", "evaluate"]
 
 NEAREST = 5
 """Neighbours listed for each query."""
@@ -69,23 +67,9 @@ def _timed(
 
 
 def evaluate(prepared: Prepared, store: Store, *, watcher: Watcher, poolings: Sequence[str] = ()) -> Result:
-    """Evaluate a prepared request.
+    """Evaluate a prepared request; what the store holds is not computed.
 
-    Parameters
-    ----------
-    store
-        Where vectors, graphs, maps and scores are kept and found.
-    watcher
-        Shows the stages.
-    poolings
-        All poolings that the sweep will want of this model and corpus: made in the same forward pass.
-
-    Raises
-    ------
-    EvaluationError
-        Where a model, an evaluator or the store fails.
-    RequestError
-        Where `rank_by` names no score of this run.
+    All `poolings` that the sweep will want of this model and corpus are made in the same forward pass.
     """
     from evalkit.pipeline import tables
 
@@ -94,23 +78,14 @@ def evaluate(prepared: Prepared, store: Store, *, watcher: Watcher, poolings: Se
     request, corpus = prepared.request, prepared.corpus
     with stage("encode", len(corpus.texts)) as advance:
         embedded = embed(prepared, store, poolings=poolings, advance=advance)
-    unit = embedded.embedding.unit
+    unit, keys = embedded.embedding.unit, prepared.keys
     with suitable_threads(unit.size):
         with stage("project"):
-            whole = _whole_graph(prepared, unit, store)
-            key = prepared.keys.projection
-            projection = project(prepared.projection, unit, whole, store, key=key, seed=request.seed)
-        # Built only where a score is not in the store, or the projection's graph is approximate.
-        scoring = functools.cache(lambda: _scoring_graph(prepared, unit, whole, store))
-        near = whole if len(unit) <= LARGE else scoring()
-        evaluations = {}
-        for choice, sample in _samples(prepared, embedded, projection, whole, near, scoring):
-            with stage(choice.name):
-                evaluations[choice.name] = evaluation_of(
-                    store,
-                    prepared.keys.evaluations[choice.name],
-                    functools.partial(_run, choice, sample, prepared),
-                )
+            depth = prepared.projection_depth
+            make = functools.partial(projection_graph, unit, depth, seed=request.seed)
+            whole = kept_graph(store, keys.projection_graph, len(unit) * depth, make)
+            projection = project(prepared.projection, unit, whole, store, key=keys.projection, seed=request.seed)
+        near, evaluations = _evaluations(prepared, embedded, projection, whole, store, stage)
         start = time.perf_counter()
         parts = tables.Parts(corpus, embedded, projection, evaluations, near)
         confusion = tables.confusion_table(parts)
@@ -132,37 +107,24 @@ def evaluate(prepared: Prepared, store: Store, *, watcher: Watcher, poolings: Se
     return Result(record=record, texts=texts, labels=labels, pairs=pairs, confusion=confusion)
 
 
-def _whole_graph(prepared: Prepared, unit: Vectors, store: Store) -> NeighbourGraph:
-    """Neighbours of every text, as many as the projection and the tables need."""
-    depth, seed = prepared.projection_depth, prepared.request.seed
-    make = functools.partial(projection_graph, unit, depth, seed=seed)
-    return kept_graph(store, prepared.keys.projection_graph, len(unit) * depth, make)
-
-
-def _scoring_graph(prepared: Prepared, unit: Vectors, whole: NeighbourGraph, store: Store) -> NeighbourGraph:
-    """Exact neighbours, as many as the scores need: those of the projection where they suffice."""
-    depth, n = prepared.scoring_depth, len(unit)
-    if n <= LARGE and depth <= whole.indices.shape[1]:
-        return whole
-    make = functools.partial(scoring_graph, unit, prepared.corpus.labels, depth, seed=prepared.request.seed)
-    rows = n if n <= LARGE else QUERY_SAMPLE
-    return kept_graph(store, prepared.keys.scoring_graph, rows * depth, make)
-
-
-def _samples(
+def _evaluations(
     prepared: Prepared,
     embedded: Embedded,
     projection: Projection,
     whole: NeighbourGraph,
-    near: NeighbourGraph,
-    scoring: Callable[[], NeighbourGraph],
-) -> Iterator[tuple[EvaluatorChoice, Callable[[], Sample]]]:
-    """Every evaluator with a function that returns its sample, called where the store lacks the result."""
+    store: Store,
+    stage: Callable[[str], AbstractContextManager[object]],
+) -> tuple[NeighbourGraph, dict[str, Evaluation]]:
+    """The neighbours in the embedding that maps are compared with, and each evaluator's result by name."""
     corpus, embedding = prepared.corpus, embedded.embedding
+    # Built only where a score is not in the store, or the projection's graph is approximate.
+    scoring = functools.cache(lambda: _scoring_graph(prepared, embedding.unit, whole, store))
+    near = whole if len(corpus.texts) <= LARGE else scoring()
     plane = functools.cache(lambda: map_graph(projection.points, prepared.k, near))
 
-    def sample(*, on_map: bool) -> Sample:
-        return Sample(
+    def run(choice: EvaluatorChoice) -> Evaluation:
+        on_map = choice.space == "map"
+        sample = Sample(
             unit=embedding.unit,
             raw=embedding.raw,
             labels=corpus.labels,
@@ -173,10 +135,21 @@ def _samples(
             plane=plane() if on_map else None,
             split=embedded.split,
         )
+        return run_evaluator(choice, sample, k=prepared.k, seed=prepared.request.seed)
 
+    results = {}
     for choice in prepared.evaluators:
-        yield choice, functools.partial(sample, on_map=choice.space == "map")
+        with stage(choice.name):
+            key = prepared.keys.evaluations[choice.name]
+            results[choice.name] = evaluation_of(store, key, functools.partial(run, choice))
+    return near, results
 
 
-def _run(choice: EvaluatorChoice, sample: Callable[[], Sample], prepared: Prepared) -> Evaluation:
-    return run_evaluator(choice, sample(), k=prepared.k, seed=prepared.request.seed)
+def _scoring_graph(prepared: Prepared, unit: Vectors, whole: NeighbourGraph, store: Store) -> NeighbourGraph:
+    """Exact neighbours, as many as the scores need: those of the projection where they suffice."""
+    depth, n = prepared.scoring_depth, len(unit)
+    if n <= LARGE and depth <= whole.indices.shape[1]:
+        return whole
+    make = functools.partial(scoring_graph, unit, prepared.corpus.labels, depth, seed=prepared.request.seed)
+    rows = n if n <= LARGE else QUERY_SAMPLE
+    return kept_graph(store, prepared.keys.scoring_graph, rows * depth, make)

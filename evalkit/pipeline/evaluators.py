@@ -18,8 +18,6 @@ from evalkit.records import plain
 from evalkit.store import Entry, Store
 from evalkit.types import Evaluation, Sample, Score
 
-__all__ = ["evaluation_of", "evaluator_generator", "run_evaluator"]
-
 KIND = "evaluations"
 
 COLUMNS = ("per_text", "per_label", "pairs")
@@ -32,13 +30,7 @@ def evaluator_generator(seed: int, name: str) -> np.random.Generator:
 
 
 def run_evaluator(choice: EvaluatorChoice, sample: Sample, *, k: tuple[int, ...], seed: int) -> Evaluation:
-    """Evaluate a sample.
-
-    Raises
-    ------
-    EvaluationError
-        Where the evaluator returns something that is not an Evaluation.
-    """
+    """Evaluate a sample; a result that is no Evaluation is refused."""
     extra = {"k": k} if choice.takes_k else {}
     result: Any = choice.evaluate(sample, evaluator_generator(seed, choice.name), **extra)
     if isinstance(result, Evaluation):
@@ -49,7 +41,7 @@ def run_evaluator(choice: EvaluatorChoice, sample: Sample, *, k: tuple[int, ...]
 
 
 def evaluation_of(store: Store, key: str, make: Callable[[], Evaluation]) -> Evaluation:
-    """Find an evaluator's result in the store, or make and keep it."""
+    """An evaluator's result from the store, or made and kept."""
     return store.obtain(KIND, key, make=make, keep=lambda evaluation: _keep(store, key, evaluation), load=_load)
 
 

@@ -6,6 +6,7 @@ part of it; the seed always is.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -24,17 +25,6 @@ from numpy.typing import NDArray
 from evalkit.runtime.file_digest import file_digest
 from evalkit.store import digest
 from evalkit.types import Codes, EncoderIdentity
-
-__all__ = [
-    "encoder_material",
-    "environment",
-    "foreign_digests",
-    "labels_digest",
-    "rows_digest",
-    "source_digest",
-    "texts_fingerprint",
-    "vectors_key",
-]
 
 VECTORS_FORMAT = 1
 
@@ -81,15 +71,7 @@ def encoder_material(encoder: EncoderIdentity) -> dict[str, Any]:
 
 
 def vectors_key(encoder: EncoderIdentity, texts: str, *, any_pooling: bool = False) -> str:
-    """Store key of an encoder's vectors.
-
-    Parameters
-    ----------
-    texts
-        Fingerprint of the texts.
-    any_pooling
-        True gives one key for all poolings, which are made together.
-    """
+    """Store key of an encoder's vectors of `texts` (a fingerprint), or of those of all poolings, made together."""
     material = encoder_material(encoder)
     if any_pooling:
         return digest({"encoder": {**material, "pooling": None}, "texts": texts})
@@ -98,10 +80,7 @@ def vectors_key(encoder: EncoderIdentity, texts: str, *, any_pooling: bool = Fal
 
 @functools.lru_cache(maxsize=8)
 def source_digest(sources: tuple[str, ...] = EVALUATING) -> str:
-    """Hex SHA-256 of packages and modules of evalkit (``projections``, ``runtime/compiled.py``).
-
-    A changed source may change a score, so it changes the keys and the identity.
-    """
+    """Hex SHA-256 of packages and modules of evalkit: a changed source may change a score, so it changes the keys."""
     root = Path(__file__).resolve().parent.parent
     state = hashlib.sha256()
     for source in sources:
@@ -159,21 +138,17 @@ def _git() -> dict[str, Any]:
 def _versions() -> dict[str, str]:
     found = {}
     for name in LIBRARIES:
-        try:
+        with contextlib.suppress(metadata.PackageNotFoundError):
             found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
     return found
 
 
 @functools.lru_cache(maxsize=1)
 def _processor() -> str:
-    try:
+    with contextlib.suppress(OSError):  # not Linux: platform knows at least the architecture
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
-    except OSError:
-        pass  # not Linux: platform knows at least the architecture
     return platform.processor() or platform.machine()
 
 

@@ -18,19 +18,6 @@ from evalkit.stats.stratified_rows import LARGE
 from evalkit.store import Entry, Store, digest
 from evalkit.types import Codes, NeighbourGraph, Points, Ties, Vectors
 
-__all__ = [
-    "LARGE",
-    "QUERY_SAMPLE",
-    "graph_key",
-    "graph_warnings",
-    "kept_graph",
-    "map_graph",
-    "projection_depth",
-    "projection_graph",
-    "scoring_graph",
-    "stratified_queries",
-]
-
 FORMAT = 2
 KIND = "graphs"
 
@@ -47,19 +34,7 @@ def projection_depth(ks: Sequence[int], needed: int, n: int) -> int:
 
 
 def scoring_graph(unit: Vectors, labels: Codes, depth: int, *, seed: int, large: int = LARGE) -> NeighbourGraph:
-    """Exact neighbours of every text; of more than `large`, exact neighbours of a stratified sample of queries.
-
-    Parameters
-    ----------
-    unit
-        (N, d) vectors of length 1.
-    labels
-        (N,) label codes.
-    depth
-        Neighbours a text (see `evalkit.stats.ranking_depth.graph_depth`).
-    seed
-        Of the query sample.
-    """
+    """Exact `depth` neighbours of every text; of more than `large`, of a stratified sample of queries."""
     queries = None
     if len(unit) > large:
         queries = stratified_queries(labels, QUERY_SAMPLE, np.random.default_rng([seed, 0x5EED]))
@@ -67,17 +42,7 @@ def scoring_graph(unit: Vectors, labels: Codes, depth: int, *, seed: int, large:
 
 
 def projection_graph(unit: Vectors, depth: int, *, seed: int, large: int = LARGE) -> NeighbourGraph:
-    """Neighbours of every text: exact; of more than `large`, approximate.
-
-    Parameters
-    ----------
-    unit
-        (N, d) vectors of length 1.
-    depth
-        Neighbours a text (see `projection_depth`).
-    seed
-        Of the approximate search.
-    """
+    """`depth` neighbours of every text: exact; of more than `large`, approximate."""
     return exact.nearest(unit, depth) if len(unit) <= large else approximate(unit, depth, seed=seed)
 
 
@@ -91,57 +56,47 @@ def graph_warnings(graph: NeighbourGraph) -> list[str]:
     if graph.exact:
         return []
     recall = "" if graph.recall is None else f" (it finds {graph.recall:.1%} of the true neighbours)"
-    resting = f"the map, hubness and intrinsic dimension of {graph.size} texts"
-    return [f"{resting} rest on an approximate neighbour graph{recall}."]
+    return [
+        f"the map, hubness and intrinsic dimension of {graph.size} texts "
+        f"rest on an approximate neighbour graph{recall}."
+    ]
 
 
 def stratified_queries(labels: Codes, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """Draw `count` rows in ascending order, each label in proportion (largest remainders), at least one of each.
 
-    Parameters
-    ----------
-    labels
-        (N,) codes 0 … k − 1.
-    count
-        At least the number of labels is drawn; N or more gives every row.
+    `stats.stratified_rows` draws at least two, and in another order: the scores of large corpora rest on these draws.
     """
     n = len(labels)
     if count >= n:
         return np.arange(n, dtype=np.int64)
     sizes = np.bincount(labels)
     shares = sizes * (count / n)
-    quota = np.maximum(np.floor(shares).astype(np.int64), np.minimum(sizes, 1))
+    quota = np.maximum(np.floor(shares).astype(np.int64), 1)
     short = max(count - int(quota.sum()), 0)
     quota[np.argsort(np.floor(shares) - shares, kind="stable")[:short]] += 1
     quota = np.minimum(quota, sizes)
     members = np.split(np.argsort(labels, kind="stable"), np.cumsum(sizes)[:-1])
-    drawn = [rng.choice(rows, size=take, replace=False) for rows, take in zip(members, quota, strict=True) if take]
-    return np.sort(np.concatenate(drawn)).astype(np.int64)
+    drawn = [rng.choice(rows, size=take, replace=False) for rows, take in zip(members, quota, strict=True)]
+    return np.sort(np.concatenate(drawn))
 
 
 def graph_key(embedding: str, depth: int, n: int, *, seed: int, labels: str | None = None) -> str:
     """Store key of a graph; `labels` (their digest) tells a scoring graph, whose queries depend on them above LARGE."""
     sampled = n > LARGE and labels is not None
-    return digest(
-        {
-            "format": FORMAT,
-            "vectors": embedding,
-            "graph": "exact" if sampled or n <= LARGE else "approximate",
-            "k": depth,
-            "seed": seed if n > LARGE else None,
-            "labels": labels if sampled else None,
-        }
-    )
+    material = {
+        "format": FORMAT,
+        "vectors": embedding,
+        "graph": "exact" if sampled or n <= LARGE else "approximate",
+        "k": depth,
+        "seed": seed if n > LARGE else None,
+        "labels": labels if sampled else None,
+    }
+    return digest(material)
 
 
 def kept_graph(store: Store, key: str, size: int, make: Callable[[], NeighbourGraph]) -> NeighbourGraph:
-    """Find the graph in the store, or make and keep it; one of more than `KEPT_BYTES` is made only.
-
-    Parameters
-    ----------
-    size
-        Neighbours in the whole graph.
-    """
+    """The graph from the store, or made and kept; one of more than `KEPT_BYTES` (`size` neighbours) is made only."""
     if 8 * size > KEPT_BYTES:
         return make()
     return store.obtain(KIND, key, make=make, keep=lambda graph: _keep(store, key, graph), load=_load)
@@ -158,12 +113,5 @@ def _keep(store: Store, key: str, graph: NeighbourGraph) -> Entry:
 
 def _load(entry: Entry) -> NeighbourGraph:
     arrays = entry.arrays()
-    return NeighbourGraph(
-        indices=arrays["indices"],
-        similarities=arrays["similarities"],
-        size=int(entry.meta["size"]),
-        queries=arrays.get("queries"),
-        ties=Ties(**{field.name: arrays[f"ties_{field.name}"] for field in dataclasses.fields(Ties)}),
-        exact=bool(entry.meta["exact"]),
-        recall=entry.meta["recall"],
-    )
+    ties = Ties(**{field.name: arrays.pop(f"ties_{field.name}") for field in dataclasses.fields(Ties)})
+    return NeighbourGraph(ties=ties, **{"queries": None, **arrays, **entry.meta})

@@ -11,7 +11,7 @@ from typing import Any
 
 from evalkit.datasets.corpus import Corpus
 from evalkit.errors import RequestError
-from evalkit.pipeline.embed import scored_rows, texts_to_encode
+from evalkit.pipeline.embed import rows_among, texts_to_encode
 from evalkit.pipeline.identity import (
     encoder_material,
     foreign_digests,
@@ -21,15 +21,14 @@ from evalkit.pipeline.identity import (
     texts_fingerprint,
     vectors_key,
 )
-from evalkit.pipeline.neighbour_graphs import LARGE, graph_key, projection_depth
+from evalkit.pipeline.neighbour_graphs import graph_key, projection_depth
 from evalkit.pipeline.request import EvaluatorChoice, Keys, Prepared, ProjectionChoice, Request
 from evalkit.records import plain
 from evalkit.stats.ranking_depth import graph_depth
+from evalkit.stats.stratified_rows import LARGE
 from evalkit.store import digest
 from evalkit.types import EncoderIdentity
 from evalkit.version import __version__
-
-__all__ = ["DEFAULT_K", "neighbours_needed", "prepare", "resolve_k", "vector_keys"]
 
 DEFAULT_K = (1, 5, 10)
 
@@ -43,13 +42,7 @@ DRAWING = ("projections", "neighbours", "runtime/compiled.py")
 
 
 def resolve_k(k: tuple[int, ...] | None, n: int) -> tuple[int, ...]:
-    """K of precision at K: those of 1, 5, 10 below N by default.
-
-    Raises
-    ------
-    RequestError
-        Where an explicit K is N or more.
-    """
+    """K of precision at K: those of 1, 5, 10 below N by default; an explicit K of N or more is refused."""
     if k is None:
         return tuple(entry for entry in DEFAULT_K if entry < n)
     if max(k) >= n:
@@ -61,19 +54,16 @@ def resolve_k(k: tuple[int, ...] | None, n: int) -> tuple[int, ...]:
 
 
 def prepare(request: Request, corpus: Corpus) -> Prepared:
-    """Resolve K, projection and encoder, and with them the identity and all keys; loads no weight.
+    """Resolve K, projection and encoder, and with them the identity and all keys; loads no weight."""
+    from evalkit.metrics import label_neighbours  # compiled code, which a refusal need not wait for
 
-    Raises
-    ------
-    RequestError
-        Where the request does not fit the corpus or the model.
-    """
     n = len(corpus.texts)
     k = resolve_k(request.k, n)
     projection, warnings = _projection_for(request.projection, n)
     encoder = request.encoder.identify(request.pooling)
     corpus, query_warnings = _with_answerable_queries(request, encoder, corpus)
-    evaluators = (*request.evaluators, _topics())
+    topics = EvaluatorChoice(name="topics", space="embedding", evaluate=label_neighbours.evaluate, described={})
+    evaluators = (*request.evaluators, topics)
     deep, shallow = graph_depth(corpus.labels, k), projection_depth(k, neighbours_needed(projection.project, n), n)
     texts, queries, embedding = vector_keys(encoder, corpus)
     labels = labels_digest(corpus.labels, len(corpus.label_names))
@@ -134,23 +124,15 @@ def _projection_for(choice: ProjectionChoice, n: int) -> tuple[ProjectionChoice,
     from evalkit.projections import umap
 
     described = {"_target_": "evalkit.projections.umap.project", "name": "umap"}
-    swapped = ProjectionChoice(name="umap", project=umap.project, described=described, chosen=False)
-    return swapped, (f"UMAP draws the map: t-SNE of {n} texts takes long (projection=tsne asks for it all the same).",)
-
-
-def _topics() -> EvaluatorChoice:
-    """Which topics are neighbours: part of every run, and kept in the store like a score."""
-    from evalkit.metrics import label_neighbours
-
-    return EvaluatorChoice(name="topics", space="embedding", evaluate=label_neighbours.evaluate, described={})
+    warning = f"UMAP draws the map: t-SNE of {n} texts takes long (projection=tsne asks for it all the same)."
+    return replace(choice, name="umap", project=umap.project, described=described), (warning,)
 
 
 def neighbours_needed(project: Any, n: int) -> int:
     """How many neighbours of each of `n` texts a projection needs: what ``needs`` in its module returns."""
     keywords: dict[str, Any] = {}
-    while isinstance(project, functools.partial):
-        keywords = {**project.keywords, **keywords}
-        project = project.func
+    if isinstance(project, functools.partial):
+        keywords, project = project.keywords, project.func
     needs = getattr(sys.modules.get(project.__module__), "needs", None)
     if needs is None:
         return min(UNKNOWN_NEED, n - 1)
@@ -163,18 +145,17 @@ def _run_identity(
 ) -> str:
     """Hash of all that determines the result (hex, 64 characters)."""
     settings = {**request.identifying, "k": list(k), "projection": dict(projection.described)}
-    return digest(
-        {
-            "settings": settings,
-            "encoder": encoder_material(encoder),
-            "corpus": corpus.fingerprint,
-            "queries": list(corpus.queries),
-            "seed": request.seed,
-            "version": __version__,
-            "source": source_digest(),
-            "foreign": foreign_digests(settings),
-        }
-    )
+    material = {
+        "settings": settings,
+        "encoder": encoder_material(encoder),
+        "corpus": corpus.fingerprint,
+        "queries": list(corpus.queries),
+        "seed": request.seed,
+        "version": __version__,
+        "source": source_digest(),
+        "foreign": foreign_digests(settings),
+    }
+    return digest(material)
 
 
 def vector_keys(encoder: EncoderIdentity, corpus: Corpus) -> tuple[str, str, str]:
@@ -184,37 +165,33 @@ def vector_keys(encoder: EncoderIdentity, corpus: Corpus) -> tuple[str, str, str
     texts = texts_to_encode(corpus)
     fingerprint = texts_fingerprint(texts)
     key = vectors_key(encoder, fingerprint)
-    queries = {
-        "queries": texts_fingerprint(corpus.queries),
-        "corpus": key if encoder.kind == "tfidf" else None,  # fitted on the corpus, and so are its queries
-    }
-    if corpus.split is None:
-        return fingerprint, digest(queries), key
-    return fingerprint, digest(queries), digest({"vectors": key, "rows": rows_digest(scored_rows(corpus, texts))})
+    fitted = key if encoder.kind == "tfidf" else None  # fitted on the corpus, and so are its queries
+    queries = digest({"queries": texts_fingerprint(corpus.queries), "corpus": fitted})
+    if corpus.split is not None:
+        key = digest({"vectors": key, "rows": rows_digest(rows_among(texts, corpus.texts))})
+    return fingerprint, queries, key
 
 
 def _projection_key(projection: ProjectionChoice, embedding: str, seed: int) -> str:
     described = plain(projection.described)
-    return digest(
-        {
-            "format": PROJECTION_FORMAT,
-            "vectors": embedding,
-            "projection": described,
-            "seed": seed,
-            "source": source_digest(DRAWING),
-            "foreign": foreign_digests(described),
-        }
-    )
+    material = {
+        "format": PROJECTION_FORMAT,
+        "vectors": embedding,
+        "projection": described,
+        "seed": seed,
+        "source": source_digest(DRAWING),
+        "foreign": foreign_digests(described),
+    }
+    return digest(material)
 
 
 def _evaluation_key(choice: EvaluatorChoice, shared: Mapping[str, Any], projection: str, k: tuple[int, ...]) -> str:
     described = plain(choice.described)
-    return digest(
-        {
-            **shared,
-            "evaluator": {"name": choice.name, "space": choice.space, **described},
-            "projection": projection if choice.space == "map" else None,
-            "k": list(k) if choice.takes_k else None,
-            "foreign": foreign_digests(described),
-        }
-    )
+    material = {
+        **shared,
+        "evaluator": {"name": choice.name, "space": choice.space, **described},
+        "projection": projection if choice.space == "map" else None,
+        "k": list(k) if choice.takes_k else None,
+        "foreign": foreign_digests(described),
+    }
+    return digest(material)

@@ -9,23 +9,13 @@ from evalkit.records import plain
 from evalkit.store import Entry, Store
 from evalkit.types import NeighbourGraph, Projection, Vectors
 
-__all__ = ["project"]
-
 KIND = "projections"
 
 
 def project(
     choice: ProjectionChoice, unit: Vectors, graph: NeighbourGraph, store: Store, *, key: str, seed: int
 ) -> Projection:
-    """Find the map in the store, or compute and keep it.
-
-    Parameters
-    ----------
-    unit
-        (N, d) vectors of length 1.
-    graph
-        Neighbours of every text, as many as the projection needs.
-    """
+    """The map from the store, or computed and kept; `graph` has as many neighbours of every text as it needs."""
 
     def keep(projection: Projection) -> Entry:
         points = np.ascontiguousarray(projection.points, dtype=np.float64)
@@ -41,10 +31,5 @@ def project(
 
 
 def _load(entry: Entry) -> Projection:
-    return Projection(
-        name=entry.meta["name"],
-        points=np.array(entry.array("points")),
-        seed=int(entry.meta["seed"]),
-        parameters=entry.meta["parameters"],
-        warnings=tuple(entry.meta["warnings"]),
-    )
+    fields = {**entry.meta, "warnings": tuple(entry.meta["warnings"])}
+    return Projection(points=np.array(entry.array("points")), **fields)

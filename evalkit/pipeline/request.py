@@ -14,29 +14,15 @@ from evalkit.datasets.corpus import Corpus
 from evalkit.encoders import Encoder
 from evalkit.types import EncoderIdentity, Evaluation, Projection, Space
 
-__all__ = ["EvaluatorChoice", "Keys", "Prepared", "ProjectionChoice", "Request", "TrackerChoice"]
-
 
 @dataclass(frozen=True, slots=True)
 class EvaluatorChoice:
-    """One evaluator with its parameters bound.
+    """One evaluator with its parameters bound, called as ``evaluate(sample, rng)``."""
 
-    Attributes
-    ----------
-    name
-        The family's name, which its scores begin with.
-    space
-        ``embedding``: independent of the map, so all projections share its result. ``map``: scores the map.
-    evaluate
-        Called as ``evaluate(sample, rng)``.
-    described
-        Target and parameters as JSON values: what the result depends on besides the data.
-    """
-
-    name: str
-    space: Space
+    name: str  # of the family, which its scores begin with
+    space: Space  # embedding: independent of the map, so all projections share its result; map: scores the map
     evaluate: Callable[..., Evaluation]
-    described: Mapping[str, Any]
+    described: Mapping[str, Any]  # target and parameters: what the result depends on besides the data
 
     @property
     def takes_k(self) -> bool:
@@ -65,26 +51,12 @@ class TrackerChoice:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One evaluation as asked for.
+    """One evaluation as asked for."""
 
-    Attributes
-    ----------
-    load
-        Reads and validates the corpus.
-    model
-        Short name of the model (``bge``) in runs and leaderboards.
-    pooling
-        As asked for (``native`` not yet resolved).
-    described, identifying
-        All settings as JSON values, secrets masked, and those of them that determine the result.
-    warnings
-        What the user should know of the settings.
-    """
-
-    load: Callable[[], Corpus]
+    load: Callable[[], Corpus]  # reads and validates
     encoder: Encoder
-    model: str
-    pooling: str
+    model: str  # short name (bge) in runs and leaderboards
+    pooling: str  # native not yet resolved
     projection: ProjectionChoice
     evaluators: tuple[EvaluatorChoice, ...]
     tracker: TrackerChoice
@@ -94,58 +66,39 @@ class Request:
     store: str
     reuse: bool
     theme: Literal["light", "dark"]
-    described: Mapping[str, Any]
-    identifying: Mapping[str, Any]
-    warnings: tuple[str, ...] = ()
+    described: Mapping[str, Any]  # all settings as JSON values, secrets masked
+    identifying: Mapping[str, Any]  # those of them that determine the result
+    warnings: tuple[str, ...] = ()  # what the user should know of the settings
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
     """Keys of the store, all known before a vector is.
 
-    Attributes
-    ----------
-    texts, queries
-        Fingerprints of what is encoded; with an encoder's identity they give the key of its vectors
-        (`evalkit.pipeline.identity.vectors_key`).
-    embedding
-        Vectors of the N scored texts.
-    scoring_graph, projection_graph
-        Their neighbours, as deep as the scores and as the projection need them.
-    projection
-        The map.
-    evaluations
-        Evaluator's name → its result.
+    ``texts`` and ``queries`` are fingerprints of what is encoded, which give the key of an encoder's vectors by
+    `evalkit.pipeline.identity.vectors_key`. The two graphs are as deep as the scores and as the projection need them.
     """
 
     texts: str
     queries: str
-    embedding: str
+    embedding: str  # vectors of the N scored texts
     scoring_graph: str
     projection_graph: str
     projection: str
-    evaluations: Mapping[str, str]
+    evaluations: Mapping[str, str]  # by the evaluator's name
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prepared:
-    """A request with everything resolved that can be known without a weight in memory.
-
-    Attributes
-    ----------
-    evaluators
-        Those asked for, and the neighbourhood of the topics, which every run has.
-    scoring_depth, projection_depth
-        Neighbours of a text that the scores and the projection need.
-    """
+    """A request with everything resolved that can be known without a weight in memory."""
 
     request: Request
     corpus: Corpus
     encoder: EncoderIdentity
     projection: ProjectionChoice
-    evaluators: tuple[EvaluatorChoice, ...]
+    evaluators: tuple[EvaluatorChoice, ...]  # those asked for, and the neighbourhood of the topics, which every run has
     k: tuple[int, ...]
-    scoring_depth: int
+    scoring_depth: int  # neighbours of a text that the scores need
     projection_depth: int
     identity: str
     keys: Keys

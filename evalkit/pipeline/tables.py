@@ -15,8 +15,6 @@ from evalkit.metrics.confusion import neighbour_confusion
 from evalkit.pipeline.embed import Embedded
 from evalkit.types import Evaluation, NeighbourGraph, Projection
 
-__all__ = ["Parts", "confusion_table", "label_table", "pair_table", "query_neighbours", "text_table", "topic_rows"]
-
 LISTED = 10
 """Neighbours of each text that texts.parquet keeps, by which models are compared."""
 
@@ -97,15 +95,12 @@ def query_neighbours(parts: Parts, k: int) -> list[dict[str, Any]]:
     if parts.embedded.queries is None:
         return []
     corpus, unit = parts.corpus, parts.embedded.embedding.unit
+    names, codes = corpus.label_names, corpus.labels
     listed = []
     for query, vector in zip(corpus.queries, parts.embedded.queries, strict=True):
         similarities = unit @ vector
         neighbours = [
-            {
-                "text": corpus.texts[row],
-                "label": corpus.label_names[corpus.labels[row]],
-                "similarity": float(similarities[row]),
-            }
+            {"text": corpus.texts[row], "label": names[codes[row]], "similarity": float(similarities[row])}
             for row in np.argsort(-similarities, kind="stable")[:k]
         ]
         listed.append({"query": query, "neighbours": neighbours})
