@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import importlib
-import inspect
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,45 +23,26 @@ from evalkit.pipeline.neighbour_graphs import (
 from evalkit.pipeline.prepare import neighbours_needed, resolve_k
 from evalkit.stats.ranking_depth import graph_depth
 from evalkit.stats.stratified_rows import LARGE
-from evalkit.types import Embedding, EncoderIdentity, Evaluation, Projection, Sample, Score
+from evalkit.types import Codes, Evaluation, NeighbourGraph, Projection, Sample, Score, Vectors
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Scores", "evaluate"]
-
-FAMILIES = {
-    "neighbours": "embedding", "separation": "embedding", "clustering": "embedding", "probe": "embedding",
-    "geometry": "embedding", "map": "map", "hulls": "map", "faithfulness": "map",
-}  # fmt: skip
-
 ON_VECTORS = ("neighbours", "separation", "clustering", "geometry")
 ON_A_MAP = ("map", "hulls", "faithfulness")
+FAMILIES = ("neighbours", "separation", "clustering", "probe", "geometry", *ON_A_MAP)
+PROJECTIONS = ("tsne", "umap", "pca")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scores:
-    """Scores by name, in the order of the evaluators.
-
-    Attributes
-    ----------
-    scores
-        The scores.
-    per_text
-        Name → (N,) values of each text, for scores that are means over texts.
-    label_names
-        Name of each label code, as sorted.
-    projection
-        The map that the map scores are of, or None.
-    warnings
-        What to know when reading them.
-    """
+    """Scores by name, in the order of the evaluators."""
 
     scores: tuple[Score, ...]
-    per_text: dict[str, NDArray[Any]]
-    label_names: tuple[str, ...]
-    projection: Projection | None
-    warnings: tuple[str, ...]
+    per_text: dict[str, NDArray[Any]]  # name → (N,) values of each text, for scores that are means over texts
+    label_names: tuple[str, ...]  # of the label codes, as sorted
+    projection: Projection | None  # the map that the map scores are of
+    warnings: tuple[str, ...]  # what to know when reading them
 
     def __getitem__(self, name: str) -> Score:
         for score in self.scores:
@@ -80,9 +60,9 @@ class Scores:
         """A row a score: value, best, chance, adjusted, p_value, ci_low, ci_high, higher_is_better."""
         import pandas as pd
 
-        fields = ("value", "best", "chance", "adjusted", "p_value", "ci_low", "ci_high", "higher_is_better")
-        rows = {score.name: {field: getattr(score, field) for field in fields} for score in self.scores}
-        return pd.DataFrame.from_dict(rows, orient="index").rename_axis("score")
+        fields = ["value", "best", "chance", "adjusted", "p_value", "ci_low", "ci_high", "higher_is_better"]
+        rows = {score.name: [getattr(score, field) for field in fields] for score in self.scores}
+        return pd.DataFrame.from_dict(rows, orient="index", columns=fields).rename_axis("score")
 
 
 def evaluate(
@@ -116,11 +96,6 @@ def evaluate(
     Scores
         ``scores["neighbours/precision_at_1"].value``, ``scores.table()``.
 
-    Raises
-    ------
-    RequestError
-        Wrong shapes, fewer than 4 texts or 2 labels, values that are not finite, unknown names.
-
     Examples
     --------
     >>> import numpy as np
@@ -132,52 +107,48 @@ def evaluate(
     """
     raw = _vectors(vectors)
     codes, names = _codes(labels, len(raw))
-    chosen = _families(evaluators, projection)
-    wanted = resolve_k(None if k is None else tuple(int(entry) for entry in k), len(raw))
-    embedding = Embedding(raw=raw, unit=unit_rows(raw), encoder=_anonymous(raw), key="")
-    n, module = len(raw), None
-    if projection is not None:
-        module = importlib.import_module(f"evalkit.projections.{projection}")
-    depth = projection_depth(wanted, 0 if module is None else neighbours_needed(module.project, n), n)
-    whole = projection_graph(embedding.unit, depth, seed=seed)
-    drawn = None if module is None else cast(Projection, module.project(embedding.unit, whole, seed=seed))
-    depth = graph_depth(codes, wanted)
-    enough = n <= LARGE and depth <= whole.indices.shape[1]
-    scoring = whole if enough else scoring_graph(embedding.unit, codes, depth, seed=seed)
-    near = whole if n <= LARGE else scoring
-    plane = None if drawn is None else map_graph(drawn.points, wanted, near)
-    found: list[Evaluation] = []
-    for family in chosen:
-        module_name = "map_separation" if family == "map" else family
-        function = importlib.import_module(f"evalkit.metrics.{module_name}").evaluate
-        extra = {"k": wanted} if family != "faithfulness" and "k" in inspect.signature(function).parameters else {}
-        on_map = FAMILIES[family] == "map" and drawn is not None
-        sample = Sample(
-            unit=embedding.unit,
-            raw=raw,
-            labels=codes,
-            n_labels=len(names),
-            graph=near if on_map else scoring,
-            whole_graph=whole,
-            points=drawn.points if on_map and drawn is not None else None,
-            plane=plane if on_map else None,
-        )
-        found.append(function(sample, evaluator_generator(seed, family), **extra))
+    families = _families(evaluators, projection)
+    ks = resolve_k(None if k is None else tuple(int(entry) for entry in k), len(raw))
+    unit = unit_rows(raw)
+    project = None if projection is None else importlib.import_module(f"evalkit.projections.{projection}").project
+    needed = 0 if project is None else neighbours_needed(project, len(raw))
+    whole = projection_graph(unit, projection_depth(ks, needed, len(raw)), seed=seed)
+    sample = Sample(unit, raw, codes, len(names), graph=_scoring_graph(unit, codes, ks, whole, seed), whole_graph=whole)
+    drawn: Projection | None = None
+    on_map = sample
+    if project is not None:
+        drawn = project(unit, whole, seed=seed)
+        near = whole if len(raw) <= LARGE else sample.graph
+        on_map = replace(sample, graph=near, points=drawn.points, plane=map_graph(drawn.points, ks, near))
+    found = [_evaluation(family, on_map if family in ON_A_MAP else sample, ks, seed) for family in families]
+    columns = {name: column for evaluation in found for name, column in evaluation.per_text.items()}
     return Scores(
         scores=tuple(score for evaluation in found for score in evaluation.scores),
-        per_text={
-            name: column
-            for evaluation in found
-            for name, column in evaluation.per_text.items()
-            if not name.endswith(".pseudo")
-        },
+        per_text={name: column for name, column in columns.items() if not name.endswith(".pseudo")},
         label_names=names,
         projection=drawn,
-        warnings=tuple(w for evaluation in found for w in evaluation.warnings) + tuple(graph_warnings(whole)),
+        warnings=(*(warning for evaluation in found for warning in evaluation.warnings), *graph_warnings(whole)),
     )
 
 
-def _vectors(vectors: ArrayLike) -> NDArray[np.float32]:
+def _scoring_graph(
+    unit: Vectors, codes: Codes, ks: tuple[int, ...], whole: NeighbourGraph, seed: int
+) -> NeighbourGraph:
+    """`whole` itself where it is exact and deep enough for the scores."""
+    depth = graph_depth(codes, ks)
+    if len(unit) <= LARGE and depth <= whole.indices.shape[1]:
+        return whole
+    return scoring_graph(unit, codes, depth, seed=seed)
+
+
+def _evaluation(family: str, sample: Sample, ks: tuple[int, ...], seed: int) -> Evaluation:
+    module = importlib.import_module(f"evalkit.metrics.{'map_separation' if family == 'map' else family}")
+    extra = {"k": ks} if family in {"neighbours", "map"} else {}
+    result: Evaluation = module.evaluate(sample, evaluator_generator(seed, family), **extra)
+    return result
+
+
+def _vectors(vectors: ArrayLike) -> Vectors:
     array = np.asarray(vectors)
     if array.ndim != 2 or array.shape[1] < 1 or not np.issubdtype(array.dtype, np.number):
         raise RequestError(
@@ -198,7 +169,7 @@ def _vectors(vectors: ArrayLike) -> NDArray[np.float32]:
     return array
 
 
-def _codes(labels: Sequence[Any] | NDArray[Any], n: int) -> tuple[NDArray[np.int32], tuple[str, ...]]:
+def _codes(labels: Sequence[Any] | NDArray[Any], n: int) -> tuple[Codes, tuple[str, ...]]:
     written = [str(label) for label in labels]
     if len(written) != n:
         raise RequestError(f"there are {n} vectors and {len(written)} labels: give one label a vector.")
@@ -211,7 +182,7 @@ def _codes(labels: Sequence[Any] | NDArray[Any], n: int) -> tuple[NDArray[np.int
 
 
 def _families(evaluators: Sequence[str] | None, projection: str | None) -> tuple[str, ...]:
-    if projection is not None and projection not in {"tsne", "umap", "pca"}:
+    if projection is not None and projection not in PROJECTIONS:
         raise RequestError(f"there is no projection {projection!r}: choose tsne, umap or pca.")
     if evaluators is None:
         return ON_VECTORS + (ON_A_MAP if projection is not None else ())
@@ -220,13 +191,6 @@ def _families(evaluators: Sequence[str] | None, projection: str | None) -> tuple
     for name in evaluators:
         if name not in FAMILIES:
             raise RequestError(f"there is no evaluator {name!r}: choose from {', '.join(FAMILIES)}.")
-        if FAMILIES[name] == "map" and projection is None:
+        if name in ON_A_MAP and projection is None:
             raise RequestError(f"the evaluator {name!r} scores a map, and there is none: pass projection='tsne'.")
     return tuple(dict.fromkeys(evaluators))
-
-
-def _anonymous(raw: NDArray[np.float32]) -> EncoderIdentity:
-    return EncoderIdentity(
-        kind="precomputed", name="vectors", revision="", pooling="none", native_pooling="none", normalised=False,
-        dimension=int(raw.shape[1]),
-    )  # fmt: skip

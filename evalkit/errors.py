@@ -4,10 +4,6 @@ Each message is one sentence: what is wrong, what was found, what to do. The com
 exit with the class's status.
 """
 
-from __future__ import annotations
-
-__all__ = ["EvalkitError", "EvaluationError", "HubUnreachableError", "RequestError"]
-
 
 class EvalkitError(Exception):
     """An expected failure; its text is written for the user."""
@@ -23,8 +19,6 @@ class RequestError(EvalkitError):
 
 class EvaluationError(EvalkitError):
     """The evaluation failed although the request is right (exit status 1)."""
-
-    exit_status = 1
 
 
 class HubUnreachableError(EvaluationError):

@@ -16,20 +16,6 @@ from evalkit.runtime.atomic_write import atomic_write
 from evalkit.types import Record, Score
 from evalkit.version import __version__
 
-__all__ = [
-    "FORMAT",
-    "HEADLINE_SCORES",
-    "find_records",
-    "plain",
-    "read_record",
-    "record_from_json",
-    "record_to_json",
-    "run_name",
-    "write_json",
-    "write_record",
-    "write_whole",
-]
-
 FORMAT = 1
 """Version of record.json's shape; raised when an older reader would misread it."""
 
@@ -57,10 +43,8 @@ def plain(value: Any) -> Any:
         return {str(key): plain(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [plain(entry) for entry in value]
-    if isinstance(value, np.ndarray):
+    if isinstance(value, np.ndarray | np.generic):
         return plain(value.tolist())
-    if isinstance(value, np.generic):
-        return plain(value.item())
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if value is None or isinstance(value, bool | int | str):
@@ -83,17 +67,9 @@ def _ordered(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def record_from_json(data: Any, source: str = "the record") -> Record:
-    """Rebuild a record.
-
-    Raises
-    ------
-    RequestError
-        Where the data are no record, or one of a newer format than this version reads.
-    """
+    """Rebuild a record; fields of a later version of the same format are passed over."""
     if not isinstance(data, dict) or "identity" not in data or "scores" not in data:
-        raise RequestError(
-            f"{source} is no evalkit record: give a folder that `evalkit` or `python -m evalkit.run` wrote."
-        )
+        raise RequestError(f"{source} is no evalkit record: give a folder that `python -m evalkit.run` wrote.")
     form = data.get("format", 1)
     if not isinstance(form, int) or form > FORMAT:
         raise RequestError(
@@ -101,13 +77,16 @@ def record_from_json(data: Any, source: str = "the record") -> Record:
             f"use evalkit {data.get('evalkit_version', 'of a newer version')} to read it."
         )
     try:
-        known = {entry.name for entry in dataclasses.fields(Score)}
-        scores = tuple(Score(**{k: v for k, v in score.items() if k in known}) for score in data["scores"])
-        names = {entry.name for entry in dataclasses.fields(Record)}
-        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k in names}
-        return Record(**{**fields, "scores": scores})
+        scores = tuple(Score(**_known(Score, score)) for score in data["scores"])
+        fields = {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
+        return Record(**_known(Record, {**fields, "scores": scores}))
     except (TypeError, AttributeError) as error:
         raise RequestError(f"{source} is a damaged evalkit record ({error}): run its evaluation again.") from None
+
+
+def _known(of: type, data: Mapping[str, Any]) -> dict[str, Any]:
+    names = {entry.name for entry in dataclasses.fields(of)}
+    return {key: value for key, value in data.items() if key in names}
 
 
 def read_record(path: Path) -> Record:
@@ -116,10 +95,8 @@ def read_record(path: Path) -> Record:
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise RequestError(
-            f"{file} cannot be read ({error.strerror}): give a folder that holds a record.json."
-        ) from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise RequestError(f"{file} cannot be read ({error.strerror}): give a folder with a record.json.") from None
+    except ValueError as error:
         raise RequestError(f"{file} is not whole JSON ({error}): run its evaluation again.") from None
     return record_from_json(data, str(file))
 
@@ -132,13 +109,7 @@ def write_json(data: Any, path: Path) -> None:
 
 
 def write_whole(path: Path, write: Callable[[Path], object], *, durable: bool = False) -> None:
-    """Let `write` fill a temporary file, then rename it: `path` holds all of it or is not changed.
-
-    Raises
-    ------
-    EvaluationError
-        Where the file cannot be written.
-    """
+    """Let `write` fill a temporary file, then rename it: `path` holds all of it or is not changed."""
     try:
         with atomic_write(path, durable=durable) as temporary:
             write(temporary)
@@ -148,11 +119,9 @@ def write_whole(path: Path, write: Callable[[Path], object], *, durable: bool = 
         ) from error
 
 
-def write_record(record: Record, folder: Path) -> Path:
+def write_record(record: Record, folder: Path) -> None:
     """Write record.json into `folder`, whole or not at all; written last, its presence means a finished run."""
-    path = folder / RECORD_NAME
-    write_json(record_to_json(record), path)
-    return path
+    write_json(record_to_json(record), folder / RECORD_NAME)
 
 
 def run_name(record: Record) -> str:
@@ -162,13 +131,7 @@ def run_name(record: Record) -> str:
 
 
 def find_records(folders: list[Path]) -> list[Path]:
-    """Folders at or below `folders` that hold a record.json, sorted, each once.
-
-    Raises
-    ------
-    RequestError
-        Where a folder is missing.
-    """
+    """Folders at or below `folders` that hold a record.json, sorted, each once."""
     found: dict[Path, None] = {}
     for folder in folders:
         if folder.is_file() and folder.name == RECORD_NAME:

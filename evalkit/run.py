@@ -7,7 +7,5 @@ if __name__ == "__main__":
 
 from evalkit.cli.run import main
 
-__all__ = ["main"]
-
 if __name__ == "__main__":
     main()

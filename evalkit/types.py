@@ -9,11 +9,6 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = [
-    "Codes", "Embedding", "EncoderIdentity", "Encoding", "Evaluation", "NeighbourGraph", "Points",
-    "Projection", "Record", "Sample", "Score", "Space", "SplitVectors", "Ties", "Vectors",
-]  # fmt: skip
-
 Vectors = NDArray[np.float32]
 """(n, d) float32, one row per text."""
 
@@ -28,87 +23,41 @@ Space = Literal["embedding", "map", "ranking"]
 
 @dataclass(frozen=True, slots=True)
 class EncoderIdentity:
-    """Everything that determines an encoder's vectors, known before weights are loaded.
+    """Everything that determines an encoder's vectors, known before weights are loaded."""
 
-    Attributes
-    ----------
-    kind
-        ``transformer``, ``random``, ``tfidf`` or ``precomputed``.
-    name
-        Hub id (``BAAI/bge-base-en-v1.5``), else the name of the folder or file.
-    revision
-        Full commit, or a digest of the content where there is no commit.
-    pooling, native_pooling
-        Resolved pooling (``native`` becomes ``mean``, ``cls``, …) and the model's own; ``none`` for encoders without
-        tokens.
-    normalised
-        Whether the encoder itself returns unit vectors.
-    dtype
-        Type that the weights compute in: ``float32`` or ``bfloat16``.
-    dimension, max_length, parameters
-        Vector length, longest input in tokens, number of weights; None where unknown or meaningless.
-    prompt
-        Text put before every text, or None.
-    details
-        Other determinants of the vectors as JSON values: seed of a random encoder, n-gram ranges, truncate_dim, …
-    """
-
-    kind: str
-    name: str
-    revision: str
-    pooling: str
-    native_pooling: str
-    normalised: bool
-    dtype: str = "float32"
+    kind: str  # transformer, random, tfidf, precomputed, …
+    name: str  # hub id (BAAI/bge-base-en-v1.5), else the name of the folder or file
+    revision: str  # full commit, or a digest of the content where there is no commit
+    pooling: str  # resolved: `native` becomes `mean`, `cls`, …; `none` for encoders without tokens
+    native_pooling: str  # the model's own
+    normalised: bool  # whether the encoder itself returns unit vectors
+    dtype: str = "float32"  # that the weights compute in: float32 or bfloat16
     dimension: int | None = None
-    max_length: int | None = None
-    parameters: int | None = None
-    prompt: str | None = None
+    max_length: int | None = None  # longest input in tokens
+    parameters: int | None = None  # number of weights
+    prompt: str | None = None  # text put before every text
     details: Mapping[str, Any] = field(default_factory=dict)
+    """Other determinants of the vectors as JSON values: seed of a random encoder, n-gram ranges, truncate_dim, …"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Encoding:
-    """Vectors of some texts as the encoder returns them, not normalised by evalkit.
-
-    Attributes
-    ----------
-    vectors
-        (n, d) float32.
-    truncated
-        Number of texts cut at ``max_length``.
-    seconds
-        Time of the forward pass and pooling without loading; texts per second are computed from it.
-    parameters
-        Number of weights, if it is known only after loading.
-    """
+    """Vectors of some texts as the encoder returns them, not normalised by evalkit."""
 
     vectors: Vectors
-    truncated: int = 0
-    seconds: float = 0.0
-    parameters: int | None = None
+    truncated: int = 0  # number of texts cut at `max_length`
+    seconds: float = 0.0  # of the forward pass and pooling without loading; texts per second are computed from it
+    parameters: int | None = None  # number of weights, if it is known only after loading
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Embedding:
-    """Vectors of a corpus.
+    """Vectors of a corpus."""
 
-    Attributes
-    ----------
-    raw
-        (N, d) float32 vectors as the encoder returned them.
-    unit
-        (N, d) float32 vectors of length 1, from which cosines are taken; a zero vector stays zero.
-    encoder
-        Identity of the encoder.
-    key
-        Key of the vectors in the store; equal keys mean equal vectors.
-    """
-
-    raw: Vectors
-    unit: Vectors
+    raw: Vectors  # as the encoder returned them
+    unit: Vectors  # of length 1, from which cosines are taken; a zero vector stays zero
     encoder: EncoderIdentity
-    key: str
+    key: str  # of the vectors in the store; equal keys mean equal vectors
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,127 +67,65 @@ class Ties:
     For query row ``rows[t]``, the texts ``members[starts[t]:starts[t + 1]]`` are either the unlisted
     texts tied with the last listed one (``complement[t]`` False) or, where that is the shorter list,
     the texts strictly farther than the tied (``complement[t]`` True).
-
-    Attributes
-    ----------
-    rows
-        (T,) positions of the query rows with such ties, ascending.
-    starts, members
-        (T + 1,) offsets into ``members``, and text numbers.
-    complement
-        (T,) whether a row's members are the farther texts instead of the tied ones.
-    counts
-        (T,) number of unlisted texts tied with the last listed one.
     """
 
-    rows: NDArray[np.int64]
-    starts: NDArray[np.int64]
-    members: NDArray[np.int32]
-    complement: NDArray[np.bool_]
-    counts: NDArray[np.int64]
+    rows: NDArray[np.int64]  # (T,) positions of the query rows with such ties, ascending
+    starts: NDArray[np.int64]  # (T + 1,) offsets into `members`
+    members: NDArray[np.int32]  # text numbers
+    complement: NDArray[np.bool_]  # (T,)
+    counts: NDArray[np.int64]  # (T,) number of unlisted texts tied with the last listed one
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NeighbourGraph:
-    """The nearest other texts of each query row, nearest first.
+    """The nearest other texts of each query row, nearest first."""
 
-    Attributes
-    ----------
-    indices
-        (Q, K) int32 text numbers; a text is never its own neighbour.
-    similarities
-        (Q, K) float32, descending: cosine in an embedding, minus the Euclidean distance on a map.
-    size
-        N, the number of texts searched.
-    queries
-        (Q,) text numbers of the query rows, ascending; None means every text, in order.
-    ties
-        Ties across the last listed place.
-    exact
-        False for an approximate graph.
-    recall
-        Measured share of the true neighbours that an approximate graph holds, else None.
-    """
-
-    indices: NDArray[np.int32]
-    similarities: NDArray[np.float32]
-    size: int
-    queries: NDArray[np.int64] | None
-    ties: Ties
+    indices: NDArray[np.int32]  # (Q, K) text numbers; a text is never its own neighbour
+    similarities: NDArray[np.float32]  # (Q, K) descending: cosine, or on a map minus the Euclidean distance
+    size: int  # N, the number of texts searched
+    queries: NDArray[np.int64] | None  # (Q,) text numbers of the query rows, ascending; None: every text, in order
+    ties: Ties  # across the last listed place
     exact: bool = True
-    recall: float | None = None
+    recall: float | None = None  # measured share of the true neighbours that an approximate graph holds
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Projection:
-    """A map: two-dimensional coordinates of every text.
+    """A map: two-dimensional coordinates of every text."""
 
-    Attributes
-    ----------
-    name
-        Projection that ran; ``pca`` where the corpus was too small for the requested one.
-    points
-        (N, 2) float64.
-    seed
-        Seed of the projection.
-    parameters
-        Effective parameters as JSON values.
-    warnings
-        Sentences for the record.
-    """
-
-    name: str
+    name: str  # what ran: `pca` where the corpus was too small for the requested one
     points: Points
     seed: int
-    parameters: Mapping[str, Any]
-    warnings: tuple[str, ...] = ()
+    parameters: Mapping[str, Any]  # effective ones, as JSON values
+    warnings: tuple[str, ...] = ()  # sentences for the record
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SplitVectors:
-    """Raw vectors of the train and test rows, with label codes that both share.
-
-    ``native_train`` and ``native_test`` hold the vectors of the model's own pooling, which MTEB's protocol uses; None
-    where the run's pooling is the model's own.
-    """
+    """Raw vectors of the train and test rows, with label codes that both share."""
 
     train: Vectors
     test: Vectors
     train_labels: Codes
     test_labels: Codes
+    # Of the model's own pooling, which MTEB's protocol uses; None where the run's pooling is the model's own.
     native_train: Vectors | None = None
     native_test: Vectors | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
-    """Input of an evaluator: arrays only, never a model, a file, a configuration or a logger.
+    """Input of an evaluator: arrays only, never a model, a file, a configuration or a logger."""
 
-    Attributes
-    ----------
-    unit, raw
-        (N, d) float32 vectors: of length 1, and as the encoder returned them.
-    labels, n_labels
-        (N,) label codes 0 … n_labels − 1, every code in use.
-    graph
-        Exact neighbours in the embedding, of every text or of a stratified sample of query rows.
-    whole_graph
-        Neighbours of every text: ``graph`` itself, or an approximate graph of a large corpus.
-    points, plane
-        (N, 2) map and the exact neighbours on it (query rows of ``graph``); None in the embedding space.
-    split
-        Vectors of train and test rows for the probe, or None.
-    """
-
-    unit: Vectors
-    raw: Vectors
-    labels: Codes
+    unit: Vectors  # (N, d) of length 1
+    raw: Vectors  # (N, d) as the encoder returned them
+    labels: Codes  # (N,) 0 … n_labels − 1, every code in use
     n_labels: int
-    graph: NeighbourGraph
-    whole_graph: NeighbourGraph
-    points: Points | None = None
-    plane: NeighbourGraph | None = None
-    split: SplitVectors | None = None
+    graph: NeighbourGraph  # exact, in the embedding, of every text or of a stratified sample of query rows
+    whole_graph: NeighbourGraph  # of every text: `graph` itself, or an approximate graph of a large corpus
+    points: Points | None = None  # (N, 2) map; None in the embedding space
+    plane: NeighbourGraph | None = None  # exact, on the map, of the query rows of `graph`
+    split: SplitVectors | None = None  # train and test rows for the probe
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,27 +154,15 @@ class Score:
 class Evaluation:
     """Result of an evaluator.
 
-    Attributes
-    ----------
-    scores
-        In display order.
-    per_text
-        Column name → (N,) float array, NaN where a text has no value. A score that is a mean over texts has a column
-        of its own name, and its jackknife pseudo-values, used by intervals and paired tests, one named
-        ``<score name>.pseudo``.
-    per_label
-        Column name → (n_labels,) array of floats, or of label codes with −1 for none.
-    pairs
-        Column name → array with one entry per pair of labels (hulls only); ``a`` and ``b`` are label codes.
-    warnings
-        Sentences for the record.
+    A score that is a mean over texts has a column of its own name in ``per_text``, and its jackknife pseudo-values,
+    used by intervals and paired tests, one named ``<score name>.pseudo``.
     """
 
-    scores: tuple[Score, ...]
-    per_text: Mapping[str, NDArray[Any]] = field(default_factory=dict)
-    per_label: Mapping[str, NDArray[Any]] = field(default_factory=dict)
-    pairs: Mapping[str, NDArray[Any]] = field(default_factory=dict)
-    warnings: tuple[str, ...] = ()
+    scores: tuple[Score, ...]  # in display order
+    per_text: Mapping[str, NDArray[Any]] = field(default_factory=dict)  # (N,) floats, NaN where a text has no value
+    per_label: Mapping[str, NDArray[Any]] = field(default_factory=dict)  # (n_labels,) floats, or codes, −1 for none
+    pairs: Mapping[str, NDArray[Any]] = field(default_factory=dict)  # one entry per pair of label codes `a`, `b`
+    warnings: tuple[str, ...] = ()  # sentences for the record
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ chosen model does not take, is refused before anything is read or loaded.
 from __future__ import annotations
 
 import functools
+import operator
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,14 +21,14 @@ from evalkit.errors import RequestError
 from evalkit.pipeline.request import EvaluatorChoice, ProjectionChoice, Request, TrackerChoice
 from evalkit.runtime.redaction import mask, mask_tree
 
-__all__ = ["NOT_IDENTIFYING", "build", "build_tracker"]
-
-POOLINGS = ("native", "mean", "cls", "max", "mean_sqrt_len", "weighted_mean", "last_token")
-DTYPES = ("auto", "float32", "bfloat16")
-THEMES = ("light", "dark")
-CONFLICTS = ("first", "drop", "error")
+CHOICES = {
+    "pooling": ("native", "mean", "cls", "max", "mean_sqrt_len", "weighted_mean", "last_token"),
+    "dtype": ("auto", "float32", "bfloat16"),
+    "theme": ("light", "dark"),
+    "dataset.conflicts": ("first", "drop", "error"),
+}
 SPACES = ("embedding", "map")
-
+COUNTS = ("batch_tokens", "model.max_length", "model.truncate_dim", "model.dimension", "dataset.limit")
 RANDOM_DIMENSION = 768
 
 DIAGNOSTIC_FAMILIES = frozenset({"geometry", "faithfulness"})
@@ -53,19 +54,9 @@ NOT_IDENTIFYING = frozenset(
 
 
 def build(config: DictConfig, *, projection_chosen: bool = True) -> Request:
-    """Check the composed configuration and bind every component that it names.
+    """Check the composed configuration (without Hydra's own node) and bind every component that it names.
 
-    Parameters
-    ----------
-    config
-        The composed configuration, without Hydra's own node.
-    projection_chosen
-        False where the projection is only the default, so that a large corpus may get another.
-
-    Raises
-    ------
-    RequestError
-        A setting is wrong, or a component cannot be made of its settings.
+    `projection_chosen` is False where the projection is only the default, so that a large corpus may get another.
     """
     config, moved = current_targets(config)
     try:
@@ -79,7 +70,12 @@ def build(config: DictConfig, *, projection_chosen: bool = True) -> Request:
         encoder=_encoder(config, values),
         model=_model_label(values),
         pooling=values["pooling"],
-        projection=_projection(config, values, chosen=projection_chosen),
+        projection=ProjectionChoice(
+            name=values["projection"]["name"],
+            project=bind(config.projection.project, {}, "projection.project"),
+            described=_parameters(values["projection"]["project"]),
+            chosen=projection_chosen,
+        ),
         evaluators=tuple(_evaluator(config, name, entry) for name, entry in values["evaluators"].items()),
         tracker=_tracker(config, values),
         seed=values["seed"],
@@ -114,43 +110,48 @@ def _missing(error: OmegaConfBaseException) -> str:
 
 
 def _check(values: Mapping[str, Any]) -> None:
-    _one_of("pooling", values["pooling"], POOLINGS)
-    _one_of("dtype", values["dtype"], DTYPES)
-    _one_of("theme", values["theme"], THEMES)
-    _one_of("dataset.conflicts", values["dataset"]["conflicts"], CONFLICTS)
+    for key, choices in CHOICES.items():
+        _one_of(key, _value(values, key), choices)
     if not re.fullmatch(r"auto|cpu|(cuda|xpu)(:\d+)?|mps", values["device"]):
         raise RequestError(f"device cannot be {values['device']!r}: choose auto, cpu, cuda, or one of several, cuda:1.")
     if not 0 <= values["seed"] < 2**32:
         raise RequestError(f"seed must be from 0 to 4294967295, and {values['seed']} was given: choose another.")
-    for key in ("batch_tokens", "model.max_length", "model.truncate_dim", "model.dimension", "dataset.limit"):
-        group, _, option = key.rpartition(".")
-        number = values[group][option] if group else values[option]
+    for key in COUNTS:
+        number = _value(values, key)
         if number is not None and number < 1:
             raise RequestError(
                 f"{key} must be at least 1, and {number} was given: choose a larger one or leave it out."
             )
     k = values["k"]
-    if k is not None and (not k or any(entry < 1 for entry in k) or len(set(k)) < len(k)):
+    if k is not None and (not k or min(k) < 1 or len(set(k)) < len(k)):
         raise RequestError(f"k must list different numbers from 1 up, and {k} was given: write for example k=[1,5,10].")
-    if not values["evaluators"]:
+    if not values["store"].strip():
+        raise RequestError("store is empty: name a folder, store=.evalkit.")
+    _check_scores(values["evaluators"], values["rank_by"])
+
+
+def _check_scores(evaluators: Mapping[str, Any], rank_by: str) -> None:
+    if not evaluators:
         raise RequestError(
             "evaluators is empty, so nothing would be computed: name at least one, evaluators=[neighbours]."
         )
-    for name, evaluator in values["evaluators"].items():
+    for name, evaluator in evaluators.items():
         _one_of(f"evaluators.{name}.space", evaluator["space"], SPACES)
-    family = values["rank_by"].partition("/")[0]
-    if family not in values["evaluators"]:
+    family = rank_by.partition("/")[0]
+    if family not in evaluators:
         raise RequestError(
-            f"rank_by={values['rank_by']} needs the evaluator {family!r}, and the run has "
-            f"{', '.join(values['evaluators'])}: add it to evaluators, or rank by one of their scores."
+            f"rank_by={rank_by} needs the evaluator {family!r}, and the run has {', '.join(evaluators)}: "
+            "add it to evaluators, or rank by one of their scores."
         )
-    if family in DIAGNOSTIC_FAMILIES or values["rank_by"] == "neighbours/hubness":
+    if family in DIAGNOSTIC_FAMILIES or rank_by == "neighbours/hubness":
         raise RequestError(
-            f"rank_by={values['rank_by']} is a diagnostic, which ranks no models: "
+            f"rank_by={rank_by} is a diagnostic, which ranks no models: "
             "choose for example neighbours/map_at_r_macro or separation/silhouette."
         )
-    if not values["store"].strip():
-        raise RequestError("store is empty: name a folder, store=.evalkit.")
+
+
+def _value(values: Mapping[str, Any], key: str) -> Any:
+    return functools.reduce(operator.getitem, key.split("."), values)
 
 
 def _one_of(key: str, value: str, choices: tuple[str, ...]) -> None:
@@ -162,10 +163,7 @@ def _described(values: Mapping[str, Any]) -> dict[str, Any]:
     """Settings as plain JSON values, without options that are not set and without `_partial_`."""
     described = dict(values)
     for group, target in (("dataset", "load"), ("model", "encoder"), ("tracker", "create")):
-        entries = dict(values[group])
-        bound = entries.pop(target)
-        extra = {k: v for k, v in bound.items() if k != "_partial_"}
-        described[group] = {**{k: v for k, v in entries.items() if v is not None}, **extra}
+        described[group] = {**_given(values[group], target), **_parameters(values[group][target])}
     projection = values["projection"]
     described["projection"] = {"name": projection["name"], **_parameters(projection["project"])}
     described["evaluators"] = {
@@ -173,6 +171,11 @@ def _described(values: Mapping[str, Any]) -> dict[str, Any]:
         for name, entry in values["evaluators"].items()
     }
     return described
+
+
+def _given(options: Mapping[str, Any], *without: str) -> dict[str, Any]:
+    """The options that are set."""
+    return {key: value for key, value in options.items() if value is not None and key not in without}
 
 
 def _parameters(node: Mapping[str, Any]) -> dict[str, Any]:
@@ -193,28 +196,13 @@ def _model_label(values: Mapping[str, Any]) -> str:
 
 
 def _loader(config: DictConfig, values: Mapping[str, Any]) -> functools.partial[Any]:
-    options = {k: v for k, v in values["dataset"].items() if k != "load"}
-    options = {k: v for k, v in options.items() if v is not None}
-    always = {"seed": values["seed"], "queries": values["queries"]}
-    loader = bind(config.dataset.load, options, "dataset.load")
-    return functools.partial(loader, **taken(loader, always))
+    loader = bind(config.dataset.load, _given(values["dataset"], "load"), "dataset.load")
+    return functools.partial(loader, **taken(loader, {key: values[key] for key in ("seed", "queries")}))
 
 
 def _encoder(config: DictConfig, values: Mapping[str, Any]) -> Any:
-    options = {k: v for k, v in values["model"].items() if k not in {"encoder", "label"} and v is not None}
-    bound = bind(config.model.encoder, options, "model.encoder")
+    bound = bind(config.model.encoder, _given(values["model"], "encoder", "label"), "model.encoder")
     return bound(**taken(bound, {key: values[key] for key in ("device", "dtype", "batch_tokens", "seed")}))
-
-
-def _projection(config: DictConfig, values: Mapping[str, Any], *, chosen: bool) -> ProjectionChoice:
-    plain = values["projection"]["project"]
-    bound = bind(config.projection.project, {}, "projection.project")
-    return ProjectionChoice(
-        name=config.projection.name,
-        project=bound,
-        described=_parameters(plain),
-        chosen=chosen,
-    )
 
 
 def _evaluator(config: DictConfig, name: str, entry: Mapping[str, Any]) -> EvaluatorChoice:
@@ -223,9 +211,7 @@ def _evaluator(config: DictConfig, name: str, entry: Mapping[str, Any]) -> Evalu
 
 
 def _tracker(config: DictConfig, values: Mapping[str, Any]) -> TrackerChoice:
-    options = {k: v for k, v in values["tracker"].items() if k in {"uri", "experiment"}}
-    return TrackerChoice(
-        name=values["tracker"]["name"],
-        create=bind(config.tracker.create, options, "tracker.create"),
-        log_texts=values["tracker"]["log_texts"],
-    )
+    tracker = values["tracker"]
+    options = {key: tracker[key] for key in ("uri", "experiment")}
+    create = bind(config.tracker.create, options, "tracker.create")
+    return TrackerChoice(name=tracker["name"], create=create, log_texts=tracker["log_texts"])

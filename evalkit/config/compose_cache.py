@@ -8,8 +8,6 @@ from typing import Any
 from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig
 
-__all__ = ["ComposeCache"]
-
 LIMIT = 300
 """Configurations kept, of some 0.2 MB each; the jobs of a longer sweep are composed twice."""
 
@@ -33,7 +31,7 @@ class ComposeCache:
         return config
 
     def load_sweep_config(self, master_config: DictConfig, sweep_overrides: list[str]) -> DictConfig:
-        """The configuration of a job, as `ConfigLoader.load_sweep_config` gives it."""
+        """What was kept, once; else a job's configuration as `ConfigLoader` composes it."""
         kept = self._kept.pop(tuple(sweep_overrides), None)
         return self._loader.load_sweep_config(master_config, sweep_overrides) if kept is None else kept
 

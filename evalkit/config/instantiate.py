@@ -13,8 +13,6 @@ from omegaconf import DictConfig, OmegaConf
 
 from evalkit.errors import RequestError
 
-__all__ = ["bind", "current_targets", "taken"]
-
 OPTIONS = frozenset({"path", "name", "text_column", "label_column"})
 """Options that the user must give where the target has no default for them."""
 
@@ -32,15 +30,7 @@ MOVED = {
 
 
 def current_targets(config: DictConfig) -> tuple[DictConfig, tuple[str, ...]]:
-    """Replace `_target_`s of version 0.1 by those of today.
-
-    Returns
-    -------
-    DictConfig
-        The configuration, or a copy where something was replaced.
-    tuple of str
-        A warning for each `_target_` that was replaced.
-    """
+    """Replace `_target_`s of version 0.1 by those of today; the configuration, and a warning for each."""
     warnings: dict[str, None] = {}
 
     def replaced(node: Any) -> Any:
@@ -61,22 +51,10 @@ def current_targets(config: DictConfig) -> tuple[DictConfig, tuple[str, ...]]:
 
 
 def bind(node: DictConfig, available: Mapping[str, Any], where: str) -> functools.partial[Any]:
-    """Instantiate a `_partial_` node and add those of the available options that its target takes.
+    """Instantiate a `_partial_` node (at `where`, for messages) with those of the available options that it takes.
 
     An option that was set (is neither None nor False) and that the target does not take is refused:
     an option accepted and ignored would mislead.
-
-    Parameters
-    ----------
-    available
-        Option → value.
-    where
-        The node's place in the configuration, for messages.
-
-    Raises
-    ------
-    RequestError
-        The target is missing, cannot be imported, lacks a parameter, or has no use for an option that was set.
     """
     if not node or "_target_" not in node:
         raise RequestError(f"{where} names no _target_, so nothing can be made of it: see conf/ for examples.")
@@ -86,33 +64,26 @@ def bind(node: DictConfig, available: Mapping[str, Any], where: str) -> functool
         raise RequestError(f"{where} cannot be made ({_deepest(error)}): correct its _target_.") from None
     if not isinstance(partial, functools.partial):
         raise RequestError(f"{where} needs `_partial_: true` beside its _target_ {node['_target_']}: add it.")
-    signature = inspect.signature(partial.func)
-    known = set(signature.parameters)
-    takes_any = any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
+    group, target = where.partition(".")[0], node["_target_"]
+    known = inspect.signature(partial.func).parameters
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())
     for key in partial.keywords:
         if key not in known and not takes_any:
-            raise RequestError(f"{where}.{key} is no parameter of {node['_target_']}: it takes {_listed(known)}.")
-    extra: dict[str, Any] = {}
+            listed = ", ".join(sorted(set(known) - {"self"}))
+            raise RequestError(f"{where}.{key} is no parameter of {target}: it takes {listed}.")
     for key, value in available.items():
-        if key in partial.keywords:
-            continue
-        if key in known:
-            extra[key] = value
-        elif value is not None and value is not False:
-            group = where.partition(".")[0]
-            raise RequestError(f"{group}.{key}={value} has no meaning for {node['_target_']}: leave it out.")
-    bound = {**partial.keywords, **extra}
-    for key, parameter in signature.parameters.items():
-        if key in OPTIONS and parameter.default is parameter.empty and key not in bound:
-            group = where.partition(".")[0]
+        if key not in known and key not in partial.keywords and value is not None and value is not False:
+            raise RequestError(f"{group}.{key}={value} has no meaning for {target}: leave it out.")
+    extra = {key: value for key, value in available.items() if key in known and key not in partial.keywords}
+    for key in [key for key in known if key in OPTIONS and key not in {**partial.keywords, **extra}]:
+        if known[key].default is inspect.Parameter.empty:
             raise RequestError(f"{group}.{key} has no value: give one on the command line, {group}.{key}=….")
     return functools.partial(partial, **extra)
 
 
 def taken(bound: functools.partial[Any], offered: Mapping[str, Any]) -> dict[str, Any]:
     """The entries of `offered` that the target of `bind` has a parameter for."""
-    target = bound.func.func if isinstance(bound.func, functools.partial) else bound.func
-    known = inspect.signature(target).parameters
+    known = inspect.signature(bound.func).parameters
     return {key: value for key, value in offered.items() if key in known}
 
 
@@ -121,7 +92,3 @@ def _deepest(error: BaseException) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
     return (str(error).splitlines() or [type(error).__name__])[0]
-
-
-def _listed(names: set[str]) -> str:
-    return ", ".join(sorted(names - {"self"}))

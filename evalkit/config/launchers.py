@@ -22,8 +22,6 @@ from evalkit.errors import EvaluationError, RequestError
 from evalkit.runtime.redaction import mask
 from evalkit.runtime.signals import answered
 
-__all__ = ["EXTRAS", "SCHEMAS", "Carried", "complaint", "kill_jobs", "needs", "prepare", "register", "stop_jobs"]
-
 EXTRAS = {"joblib": "parallel", "submitit_local": "slurm", "submitit_slurm": "slurm", "ray": "ray"}
 """Launcher → the extra of evalkit that installs it."""
 
@@ -36,9 +34,7 @@ TRAVELLING = ("EVALKIT_", "MLFLOW_", "HF_", "AWS_", "DVC_EXP_NAME")
 SUBMITTED, LOCAL_JOB = "submitit.core._submit", "SUBMITIT_LOCAL_JOB_ID"
 """Module that a job of submitit runs, and a variable that a job on this machine has."""
 
-STOP_SECONDS = 5.0
-"""For a job to end by itself, before it is killed."""
-
+STOP_SECONDS = 5.0  # for a job to end by itself, before it is killed
 REASON_LENGTH = 300
 
 
@@ -65,18 +61,7 @@ def needs(choice: str) -> str:
 
 
 def prepare(launcher: DictConfig) -> dict[str, str]:
-    """Make ready for the launcher (the node `hydra.launcher`) before any job is composed.
-
-    Returns
-    -------
-    dict
-        Environment variables that must travel with the jobs; empty where the launcher hands the environment on.
-
-    Raises
-    ------
-    RequestError
-        The launcher cannot start jobs from this machine.
-    """
+    """Make ready for the launcher (the node `hydra.launcher`); the environment that must travel with its jobs."""
     target = str(launcher.get("_target_", ""))
     logging.getLogger("submitit").propagate = False  # it has a handler of its own: its lines came twice
     if target.endswith(".SlurmLauncher") and shutil.which("srun") is None:
@@ -117,8 +102,10 @@ def stop_jobs() -> None:
     """
     import psutil
 
-    below = psutil.Process().children(recursive=True)
-    jobs = [process for process in below if SUBMITTED in _command(process)]
+    jobs = []
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            jobs += [process] if SUBMITTED in process.cmdline() else []
     for how in (signal.SIGINT, signal.SIGKILL):
         for process in jobs:
             with suppress(psutil.Error):
@@ -133,15 +120,6 @@ def kill_jobs() -> None:
     for process in psutil.Process().children(recursive=True):
         with suppress(psutil.Error):
             process.kill()
-
-
-def _command(process: Any) -> list[str]:
-    import psutil
-
-    try:
-        return list(process.cmdline())
-    except psutil.Error:
-        return []
 
 
 def complaint(choice: str, error: Exception) -> str:
@@ -160,14 +138,7 @@ class Carried:
 
     Relative paths (the store, the sweep's folder, a data file) mean the same in every job only if all work in
     the folder that the sweep was started in. Hydra makes a job's folder before it calls the function, so the change
-    happens while unpickling.
-
-    Parameters
-    ----------
-    function
-        What a job calls.
-    environment
-        Variables to set where it is unpickled; read when it is pickled.
+    happens while unpickling, where the `environment` of when it was pickled is set, too.
     """
 
     def __init__(self, function: Callable[..., Any], environment: Mapping[str, str]) -> None:

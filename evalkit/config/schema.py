@@ -12,8 +12,6 @@ from omegaconf import MISSING
 
 from evalkit.config import launchers
 
-__all__ = ["Schema", "register"]
-
 
 @dataclass
 class DatasetSchema:

@@ -9,8 +9,6 @@ from pathlib import Path
 from evalkit.runtime.atomic_write import atomic_write
 from evalkit.runtime.redaction import MASK, mask, names_secret
 
-__all__ = ["guard", "hide"]
-
 
 def guard(arguments: Sequence[str]) -> list[str]:
     """Move overrides that hold a password or token into the environment.

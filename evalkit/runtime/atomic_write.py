@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["atomic_write", "flush", "remove_pending", "temporary_folder"]
-
 PENDING = re.compile(r"\.[0-9a-f]{32}(\.(?P<name>.+))?")
 """Temporary names that `atomic_write` and `temporary_folder` give."""
 
@@ -20,10 +18,7 @@ PENDING = re.compile(r"\.[0-9a-f]{32}(\.(?P<name>.+))?")
 def atomic_write(path: Path, *, durable: bool = False) -> Iterator[Path]:
     """Yield a temporary path beside `path`, which replaces it when the block ends; after an error nothing remains.
 
-    Parameters
-    ----------
-    durable
-        Force the content to the disk before the rename, so that a crash of the machine cannot leave an empty file.
+    `durable` forces the content to the disk before, so that a crash of the machine cannot leave an empty file.
     """
     temporary = path.with_name(f".{uuid.uuid4().hex}.{path.name}")
     try:

@@ -7,22 +7,20 @@ from typing import Any, TypeVar, cast
 
 import numba
 
-__all__ = ["compiled", "compiled_exactly"]
-
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def compiled(function: Function) -> Function:
-    """Compile `function` with numba at its first call.
+    """Compile `function` at its first call, without the interpreter's lock; floating-point sums may be re-ordered.
 
-    Floating-point sums may be re-ordered. The interpreter's lock is released. The machine code is cached beside the
-    module or, where that is read-only, in the user's cache folder (NUMBA_CACHE_DIR overrides both).
+    The machine code is cached beside the module or, where that is read-only, in the user's cache folder
+    (NUMBA_CACHE_DIR overrides both).
     """
     return _compile(function, fastmath=True)
 
 
-def compiled_exactly(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile `function` as `compiled` does, with every sum in its written order and numpy's division by zero."""
+def compiled_exactly(function: Function) -> Function:
+    """Compile `function` as `compiled` does, but with every sum in its written order and numpy's division by zero."""
     return _compile(function, error_model="numpy")
 
 

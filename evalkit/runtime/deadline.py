@@ -7,20 +7,14 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TypeVar
 
-__all__ = ["call_within"]
-
 Result = TypeVar("Result")
 
 
 def call_within(seconds: float, function: Callable[[], Result]) -> Result:
     """Result of `function()`, which runs in a daemon thread; what it raises is raised here.
 
-    For calls whose own timeouts are not enough: the resolution of a host name has none.
-
-    Raises
-    ------
-    TimeoutError
-        The call takes longer than `seconds`; its thread is left to itself and ends with the process at the latest.
+    For calls whose own timeouts are not enough: the resolution of a host name has none. After `seconds` TimeoutError is
+    raised; the thread is left to itself and ends with the process at the latest.
     """
     outcome: Future[Result] = Future()
 

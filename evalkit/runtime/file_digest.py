@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-__all__ = ["file_digest"]
-
 
 def file_digest(path: Path) -> str:
     """Hex SHA-256 of a file's content, read in blocks."""

@@ -1,9 +1,4 @@
-"""Mask passwords and tokens in whatever is stored, logged or printed.
-
-Settings, messages and overrides may hold a token or a password in a URI. `mask` replaces the secret part by ``***``
-and leaves the rest readable; `mask_tree` does so in nested settings, where the key's name counts too. Both are
-idempotent.
-"""
+"""Mask passwords and tokens in whatever is stored, logged or printed; masking twice is masking once."""
 
 from __future__ import annotations
 
@@ -11,8 +6,6 @@ import re
 from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
-
-__all__ = ["MASK", "mask", "mask_tree", "names_secret"]
 
 MASK = "***"
 
@@ -62,11 +55,10 @@ _TOKENS = re.compile(
 
 
 def mask(text: str) -> str:
-    """Replace the secrets in `text` by ``***``.
+    """Replace the secrets in `text` by ``***``, and leave the rest readable.
 
-    Masked are passwords and lone users in URIs (``user:***@host``), values of keys named like a secret
-    (``?token=***``, ``password: ***``, ``PWD=***``), authorisation headers, and strings of the shape of
-    well-known tokens (Hugging Face, GitHub, GitLab, AWS, Google, Databricks, JSON web tokens).
+    Passwords and lone users in URIs (``user:***@host``), values of keys named like a secret (``?token=***``,
+    ``password: ***``), authorisation headers, and strings of the shape of well-known tokens.
     """
     text = _URI_PASSWORD.sub(rf"\g<before>:{MASK}@", text)
     text = _URI_USER.sub(_masked_user, text)
@@ -90,35 +82,24 @@ def _masked_value(match: re.Match[str]) -> str:
 
 def names_secret(key: str) -> bool:
     """Whether a setting of this name holds a secret (``hf_token``, ``password``, ``awsSecretAccessKey``)."""
-    if _HARMLESS_NAME.fullmatch(key.lower()):
-        return False
-    return _SECRET_NAME.fullmatch(key) is not None or _SECRET_NAME.fullmatch(key.lower()) is not None
+    forms = (key, key.lower())
+    return not _HARMLESS_NAME.fullmatch(key.lower()) and any(_SECRET_NAME.fullmatch(form) for form in forms)
 
 
 def mask_tree(tree: Any) -> Any:
-    """Mask every string in nested mappings, lists and tuples; a string under a secret's name is masked whole.
-
-    Other values are returned unchanged; mappings become dicts, sequences keep their type.
-    """
+    """Mask every string in nested mappings, lists and tuples; a string under a secret's name is masked whole."""
     if isinstance(tree, str):
         return mask(tree)
     if isinstance(tree, PurePath):
         masked = mask(str(tree))
         return tree if masked == str(tree) else masked
     if isinstance(tree, Mapping):
-        return {_masked_key(key): _masked_entry(key, value) for key, value in tree.items()}
-    if isinstance(tree, list):
-        return [mask_tree(entry) for entry in tree]
-    if isinstance(tree, tuple):
-        return tuple(mask_tree(entry) for entry in tree)
+        return {mask_tree(key): _masked_entry(key, value) for key, value in tree.items()}
+    if isinstance(tree, list | tuple):
+        return type(tree)(mask_tree(entry) for entry in tree)
     return tree
 
 
-def _masked_key(key: Any) -> Any:
-    return mask(key) if isinstance(key, str) else key
-
-
 def _masked_entry(key: Any, value: Any) -> Any:
-    if isinstance(key, str) and isinstance(value, str | bytes) and value and names_secret(key):
-        return MASK
-    return mask_tree(value)
+    secret = isinstance(key, str) and isinstance(value, str | bytes) and value and names_secret(key)
+    return MASK if secret else mask_tree(value)

@@ -10,8 +10,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-__all__ = ["KEPT", "STOPPED", "WAITING", "answered", "leave_at_once", "listen_early", "stoppable", "uninterrupted"]
-
 STOPPED = 130
 """Exit status, as a shell gives a command that Ctrl-C ended."""
 
@@ -20,12 +18,8 @@ KEPT = "what is done is kept, and the same command goes on from there."
 WAITING = (
     "evalkit: stopping: what is being written or logged is finished first (asked once more, evalkit leaves at once)."
 )
-
-TOGETHER = 1.0
-"""Seconds in which requests count as one: a terminal, a shell and a scheduler each pass on the same one."""
-
-PATIENCE = 1.0
-"""Seconds after which the user reads what the command waits for."""
+TOGETHER = 1.0  # seconds in which requests count as one: a terminal, a shell and a scheduler pass on the same one
+PATIENCE = 1.0  # seconds after which the user reads what the command waits for
 
 BOTH = (signal.SIGINT, signal.SIGTERM)
 
@@ -62,16 +56,9 @@ def stoppable(
     in_order: Callable[[], None] = lambda: None,
     at_once: Callable[[], None] = lambda: None,
 ) -> Iterator[None]:
-    """Answer SIGINT and SIGTERM with KeyboardInterrupt, one sentence and exit status 130.
+    """Answer SIGINT and SIGTERM with KeyboardInterrupt, then `in_order()`, one sentence and exit status 130.
 
-    Parameters
-    ----------
-    sentence
-        What the user reads after "stopped: ".
-    in_order
-        Called after the interrupt.
-    at_once
-        Called where a signal comes again, more than a second later; the process then ends.
+    Where a signal comes again, more than a second later, `at_once()` is called and the process ends.
     """
     began: list[float] = []
     waiting = threading.Timer(PATIENCE, _say, [WAITING])

@@ -5,8 +5,6 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, cast
 
-__all__ = ["FEW_VALUES", "suitable_threads"]
-
 FEW_VALUES = 200_000
 """Numbers up to which a second thread costs more than it helps. It waits in a loop for its share of each small product,
 and on a busy machine the first one waits for it: a factorisation of 30 × 768 took 170 ms instead of 0.5."""
