@@ -19,7 +19,7 @@ def compiled(function: Function) -> Function:
     return _compile(function, fastmath=True)
 
 
-def compiled_exactly(function: Function) -> Function:
+def compiled_exactly(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile `function` as `compiled` does, but with every sum in its written order and numpy's division by zero."""
     return _compile(function, error_model="numpy")
 
