@@ -26,26 +26,16 @@ class Encoder(Protocol):
     def identify(self, pooling: str) -> EncoderIdentity:
         """All that determines the vectors, known before weights are loaded.
 
-        Parameters
-        ----------
-        pooling
-            One of `evalkit.encoders.pooling.POOLINGS`. Encoders without tokens take any, and resolve all to ``none``.
-
-        Returns
-        -------
-        EncoderIdentity
-            With the pooling resolved, so that poolings with equal vectors have equal identities.
+        Poolings with equal vectors have equal identities: `pooling`, one of `evalkit.encoders.pooling.POOLINGS`, is
+        resolved, by encoders without tokens always to ``none``.
 
         Raises
         ------
         RequestError
             The settings do not fit the model (a maximal length beyond its positions, …).
-        HubUnreachableError
-            The model is not in the cache and the hub does not answer.
         EvaluationError
-            The hub does not know or does not give the model, or the model is broken.
+            The hub does not give the model, or does not answer (HubUnreachableError); or the model is broken.
         """
-        ...
 
     def encode(self, texts: Sequence[str], poolings: Sequence[str], advance: Advance) -> dict[str, Encoding]:
         """Vectors of `texts` for each of `poolings`, in one pass over the texts.
@@ -55,16 +45,10 @@ class Encoder(Protocol):
         dict
             Pooling as given → encoding with (len(texts), d) float32 vectors, as the model returns them.
         """
-        ...
 
     def encode_queries(
         self, texts: Sequence[str], poolings: Sequence[str], corpus_texts: Sequence[str], advance: Advance
     ) -> dict[str, Encoding]:
-        """Vectors of queries: as `encode`, except for encoders that are fitted on the corpus.
-
-        Parameters
-        ----------
-        corpus_texts
-            The texts that `encode` received.
-        """
-        ...
+        """Vectors of queries: as `encode`, except for encoders fitted on `corpus_texts`, which `encode` received."""
+        del corpus_texts
+        return self.encode(texts, poolings, advance)

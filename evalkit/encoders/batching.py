@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 from evalkit.encoders import Advance, pooling
 from evalkit.types import Encoding, Vectors
 
-__all__ = ["Pipeline", "batches", "encode"]
-
 CHUNK = 8_192
 """Texts tokenised at once to count their tokens."""
 CHARACTERS_A_TOKEN = 4
@@ -24,45 +22,21 @@ UNCUT = {"text": {"padding": False, "truncation": False}, "common": {"return_ten
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """A loaded model and how it is used.
+    """A loaded model and how it is used."""
 
-    Attributes
-    ----------
-    model
-        SentenceTransformer, in evaluation mode on its device.
-    prompt
-        Text before every text, or None.
-    native
-        The model's own pooling, as identities name it; ``none`` where no module pools.
-    truncate_dim
-        Dimensions kept, None for all.
-    autocast
-        Whether to compute in bfloat16 where PyTorch regards that as safe.
-    """
-
-    model: Any
-    prompt: str | None
-    native: str
-    truncate_dim: int | None = None
-    autocast: bool = False
+    model: Any  # a SentenceTransformer, in evaluation mode on its device
+    prompt: str | None  # put before every text
+    native: str  # the model's own pooling, as identities name it; "none" where no module pools
+    truncate_dim: int | None = None  # dimensions kept, None for all
+    autocast: bool = False  # compute in bfloat16 where PyTorch regards that as safe
 
 
 def encode(
     pipeline: Pipeline, texts: Sequence[str], chosen: Sequence[str], *, batch_tokens: int, advance: Advance
 ) -> dict[str, Encoding]:
-    """Vectors of `texts` for every resolved pooling in `chosen`.
+    """Vectors of `texts` for every resolved pooling in `chosen`; ``truncated`` is exact for models with a tokenizer.
 
-    Parameters
-    ----------
-    chosen
-        Resolved poolings; the model's own runs its own modules.
-    batch_tokens
-        Padded tokens a batch; a longer text makes a batch alone.
-
-    Returns
-    -------
-    dict
-        Pooling → encoding; ``truncated`` is exact for models with a tokenizer.
+    A batch has at most `batch_tokens` padded tokens; a longer text makes a batch alone.
     """
     import torch
     from sentence_transformers.util import batch_to_device
@@ -83,36 +57,20 @@ def encode(
             if counts is None and limit is not None and "attention_mask" in features:
                 # Without a tokenizer of its own to ask, a text that fills the model counts as truncated.
                 truncated += int((features["attention_mask"].sum(dim=1) >= limit).sum())
-            features = _run(body, batch_to_device(features, model.device))
+            features = body(batch_to_device(features, model.device))
             for name, head in heads.items():
-                pooled = _run(head, dict(features))["sentence_embedding"][:, : pipeline.truncate_dim]
+                pooled = head(dict(features))["sentence_embedding"][:, : pipeline.truncate_dim]
                 if name not in out:
                     out[name] = np.empty((len(texts), pooled.shape[1]), dtype=np.float32)
                 out[name][rows] = pooled.float().cpu().numpy()
             advance(len(rows))
     seconds = time.perf_counter() - started
     parameters = sum(weight.numel() for weight in model.parameters())
-    return {
-        name: Encoding(vectors=vectors, truncated=truncated, seconds=seconds, parameters=parameters)
-        for name, vectors in out.items()
-    }
+    return {name: Encoding(vectors, truncated, seconds, parameters) for name, vectors in out.items()}
 
 
 def batches(lengths: NDArray[np.int64], batch_tokens: int) -> Iterator[NDArray[np.int64]]:
-    """Positions of texts of like length, longest first, at most `batch_tokens` when padded to the longest.
-
-    Parameters
-    ----------
-    lengths
-        (n,) tokens of each text.
-    batch_tokens
-        Upper bound of rows × longest row; one text is always taken.
-
-    Yields
-    ------
-    ndarray
-        (rows,) positions; each text is in exactly one batch.
-    """
+    """Positions of texts of like length, longest first, at most `batch_tokens` when padded to the longest."""
     order = np.argsort(-lengths, kind="stable")
     start = 0
     while start < len(order):
@@ -133,19 +91,19 @@ def _token_counts(pipeline: Pipeline, texts: Sequence[str]) -> NDArray[np.int64]
     counts: list[int] = []
     for start in range(0, len(texts), CHUNK):
         chunk = list(texts[start : start + CHUNK])
-        features = first.preprocess(chunk, prompt=pipeline.prompt, processing_kwargs=UNCUT)
-        counts += map(len, features["input_ids"])
+        counts += map(len, first.preprocess(chunk, prompt=pipeline.prompt, processing_kwargs=UNCUT)["input_ids"])
     return np.array(counts, dtype=np.int64)
 
 
-def _split(pipeline: Pipeline, chosen: Sequence[str]) -> tuple[list[Any], dict[str, list[Any]]]:
+def _split(pipeline: Pipeline, chosen: Sequence[str]) -> tuple[Any, dict[str, Any]]:
     """The modules before the pooling, and for every resolved pooling those from it on."""
     from sentence_transformers.sentence_transformer.modules import Pooling
+    from torch.nn import Sequential
 
     modules = list(pipeline.model)
     position = next((i for i, module in enumerate(modules) if isinstance(module, Pooling)), None)
     if position is None:
-        return modules, {name: [] for name in chosen}
+        return Sequential(*modules), {name: Sequential() for name in chosen}
     own, rest = modules[position], modules[position + 1 :]
 
     def pool(name: str) -> Any:
@@ -154,11 +112,4 @@ def _split(pipeline: Pipeline, chosen: Sequence[str]) -> tuple[list[Any], dict[s
         module = pooling.module(name, own.embedding_dimension, include_prompt=own.include_prompt)
         return module.to(pipeline.model.device).eval()
 
-    return modules[:position], {name: [pool(name), *rest] for name in chosen}
-
-
-def _run(modules: Sequence[Any], features: dict[str, Any]) -> dict[str, Any]:
-    """Pass `features` through `modules` in order."""
-    for module in modules:
-        features = module(features)
-    return features
+    return Sequential(*modules[:position]), {name: Sequential(pool(name), *rest) for name in chosen}

@@ -12,8 +12,6 @@ from typing import Any
 from evalkit.encoders.pooling import POOLINGS, native_name
 from evalkit.errors import EvaluationError, RequestError
 
-__all__ = ["CheckpointConfig", "module_paths", "read", "read_json"]
-
 TRANSFORMER_CONFIGS = tuple(
     f"sentence_{kind}_config.json"
     for kind in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
@@ -28,38 +26,18 @@ UNBOUNDED = 10**9
 
 @dataclass(frozen=True, slots=True)
 class CheckpointConfig:
-    """A checkpoint's pipeline and limits.
+    """A checkpoint's pipeline and limits."""
 
-    Attributes
-    ----------
-    modules
-        Class names of the pipeline in order (``Transformer``, ``Pooling``, ``Normalize``).
-    native_pooling
-        The model's own pooling (several joined by ``+``); ``none`` where no module pools tokens.
-    include_prompt
-        Whether the pooling counts the tokens of a prompt.
-    dimension
-        Length of a text's vector, None where the files do not say.
-    max_length, positions
-        Longest input in tokens by the model's settings, and by its position table.
-    truncate_dim
-        Dimensions that the model itself keeps, None for all.
-    prompts, default_prompt
-        The model's named prompts, and the name of its default.
-    remote_code
-        Whether a module of the pipeline is code in the checkpoint.
-    """
-
-    modules: tuple[str, ...]
-    native_pooling: str
-    include_prompt: bool
-    dimension: int | None
-    max_length: int | None
-    positions: int | None
-    truncate_dim: int | None
-    prompts: Mapping[str, str]
-    default_prompt: str | None
-    remote_code: bool
+    modules: tuple[str, ...]  # class names of the pipeline in order: Transformer, Pooling, Normalize
+    native_pooling: str  # several joined by "+"; "none" where no module pools tokens
+    include_prompt: bool  # whether the pooling counts the tokens of a prompt
+    dimension: int | None  # of a text's vector, None where the files do not say
+    max_length: int | None  # longest input in tokens by the model's settings …
+    positions: int | None  # … and by its position table
+    truncate_dim: int | None  # dimensions that the model itself keeps, None for all
+    prompts: Mapping[str, str]  # by their names
+    default_prompt: str | None  # its name
+    remote_code: bool  # whether a module of the pipeline is code in the checkpoint
 
     @property
     def normalised(self) -> bool:
@@ -67,13 +45,7 @@ class CheckpointConfig:
         return self.modules[-1] == "Normalize"
 
     def resolve_pooling(self, pooling: str, name: str) -> str:
-        """`pooling`, with ``native`` replaced by the model's own.
-
-        Raises
-        ------
-        RequestError
-            The model cannot be pooled that way.
-        """
+        """`pooling`, with ``native`` replaced by the model's own; refused where the model cannot be pooled that way."""
         if pooling not in POOLINGS:
             raise RequestError(f"pooling={pooling} does not exist: choose one of {', '.join(POOLINGS)}.")
         if pooling == "native":
@@ -91,13 +63,7 @@ class CheckpointConfig:
         return pooling
 
     def resolve_prompt(self, prompt: str | None, name: str) -> str | None:
-        """The text put before every text: `prompt` is a name of one of the model's prompts, or the text itself.
-
-        Raises
-        ------
-        RequestError
-            `prompt` looks like a name, and the model has none of that name.
-        """
+        """The text put before every text: `prompt` is a name of one of the model's prompts, or the text itself."""
         if prompt is None:
             prompt = self.prompts.get(self.default_prompt or "")
         elif prompt in self.prompts:
@@ -125,32 +91,17 @@ def module_paths(folder: Path) -> list[tuple[str, str]]:
 
 
 def read(folder: Path, name: str) -> CheckpointConfig:
-    """Read a checkpoint's small files.
-
-    Parameters
-    ----------
-    folder
-        Holds at least config.json, modules.json where there is one, and the modules' config.json.
-    name
-        The model's name in messages.
-
-    Raises
-    ------
-    RequestError
-        The checkpoint is no embedding model: a sparse encoder, a cross-encoder, a multi-vector model.
-    EvaluationError
-        A file is no JSON.
-    """
+    """Read a checkpoint's small files in `folder`; refuse what is no embedding model. `name` is for messages."""
     library = read_json(folder / "config_sentence_transformers.json") or {}
     modules = module_paths(folder)
     first = folder / (modules[0][1] if modules else "")
     config = read_json(first / "config.json") or read_json(folder / "config.json") or {}
-    _refuse_other_kinds(name, library, modules, config)
-    transformer: Mapping[str, Any] = next(
-        filter(None, map(read_json, (first / name for name in TRANSFORMER_CONFIGS))), {}
-    )
+    architecture = str((config.get("architectures") or [""])[0])
+    _refuse_other_kinds(name, library, modules, architecture)
+    transformer: dict[str, Any] = next(filter(None, (read_json(first / file) for file in TRANSFORMER_CONFIGS)), {})
     text_config = {**config, **config["text_config"]} if isinstance(config.get("text_config"), dict) else config
-    native, include_prompt, dimension = _pooled(folder, modules, config, text_config)
+    causal = architecture.endswith("ForCausalLM") and config.get("is_causal", True)
+    native, include_prompt, dimension = _pooled(folder, modules, text_config, causal)
     positions = _positions(text_config)
     return CheckpointConfig(
         modules=tuple(kind.rsplit(".", 1)[-1] for kind, _ in modules) or ("Transformer", "Pooling"),
@@ -167,11 +118,10 @@ def read(folder: Path, name: str) -> CheckpointConfig:
 
 
 def _refuse_other_kinds(
-    name: str, library: Mapping[str, Any], modules: list[tuple[str, str]], config: Mapping[str, Any]
+    name: str, library: Mapping[str, Any], modules: list[tuple[str, str]], architecture: str
 ) -> None:
     """Refuse what has no vector a text; sentence-transformers would load it as the mean of its tokens."""
     kind = str(library.get("model_type", "SentenceTransformer"))
-    architecture = str((config.get("architectures") or [""])[0])
     sparse = [module for module, _ in modules if "sparse_encoder" in module or module.endswith(".SpladePooling")]
     if kind != "SentenceTransformer":
         stated = f"config_sentence_transformers.json says {kind}"
@@ -188,14 +138,11 @@ def _refuse_other_kinds(
 
 
 def _pooled(
-    folder: Path, modules: list[tuple[str, str]], config: Mapping[str, Any], text_config: Mapping[str, Any]
+    folder: Path, modules: list[tuple[str, str]], config: Mapping[str, Any], causal: bool
 ) -> tuple[str, bool, int | None]:
     """(native pooling, include_prompt, dimension of a text's vector)."""
-    hidden = _number(text_config, "hidden_size", "dim", "d_model", "n_embd")
-    if not modules:
-        # sentence-transformers' default: the last token for causal language models, else the mean.
-        architecture = str((config.get("architectures") or [""])[0])
-        causal = architecture.endswith("ForCausalLM") and config.get("is_causal", True)
+    hidden = _number(config, "hidden_size", "dim", "d_model", "n_embd")
+    if not modules:  # sentence-transformers' default
         return ("last_token" if causal else "mean"), True, hidden
     native, include_prompt, dimension = "none", True, hidden
     for kind, path in modules:
@@ -223,13 +170,10 @@ def _positions(config: Mapping[str, Any]) -> int | None:
 
 def _max_length(folder: Path, transformer: Mapping[str, Any], positions: int | None) -> int | None:
     """As sentence-transformers: the model's own setting, else the tokenizer's within the positions."""
-    own = transformer.get("max_seq_length")
-    if own is not None:
-        return int(own)
-    tokenizer = (read_json(folder / "tokenizer_config.json") or {}).get("model_max_length")
-    return min(
-        (int(limit) for limit in (tokenizer, positions) if limit is not None and limit < UNBOUNDED), default=None
-    )
+    if transformer.get("max_seq_length") is not None:
+        return int(transformer["max_seq_length"])
+    limits = (read_json(folder / "tokenizer_config.json") or {}).get("model_max_length"), positions
+    return min((int(limit) for limit in limits if limit is not None and limit < UNBOUNDED), default=None)
 
 
 def _number(config: Mapping[str, Any], *keys: str) -> int | None:
@@ -239,7 +183,7 @@ def _number(config: Mapping[str, Any], *keys: str) -> int | None:
 
 
 def read_json(path: Path) -> Any:
-    """Content of a JSON file, None where there is none; raises EvaluationError where it is no JSON."""
+    """Content of a JSON file, None where there is no file."""
     if not path.is_file():
         return None
     try:

@@ -11,8 +11,6 @@ from evalkit.encoders import checkpoint_config
 from evalkit.encoders.file_digest import sha256
 from evalkit.errors import EvaluationError
 
-__all__ = ["digest", "has_weights", "list_files", "missing", "needed", "refuse_pickles", "small"]
-
 TEXT_SUFFIXES = frozenset({".json", ".txt", ".model", ".jinja", ".bpe", ".tiktoken", ".spm", ".vocab", ".py"})
 TOKENIZER_FILES = (
     "tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model",
@@ -25,17 +23,16 @@ EXPORTS = frozenset({"onnx", "openvino", "coreml", "tensorrt"})
 
 def needed(files: Iterable[str]) -> list[str]:
     """The files that loading PyTorch weights may read, in the root and in folders with a config.json."""
-    files = frozenset(files)
-    folders = {str(PurePosixPath(file).parent) for file in files if file.endswith("config.json")} | {"."}
-    folders = {folder for folder in folders if folder.split("/")[0] not in EXPORTS}
-    chosen = []
-    for file in files:
-        path = PurePosixPath(file)
-        weights = any(path.match(pattern) for pattern in WEIGHTS)
-        text = path.suffix in TEXT_SUFFIXES and path.name != "data_config.json"
-        if str(path.parent) in folders and (weights or text):
-            chosen.append(file)
-    return sorted(chosen)
+    paths = sorted(map(PurePosixPath, files), key=str)
+    folders = {path.parent for path in paths if path.name.endswith("config.json")} | {PurePosixPath()}
+    return [
+        str(path)
+        for path in paths
+        if path.parent in folders
+        and path.parts[0] not in EXPORTS
+        and (path.suffix in TEXT_SUFFIXES or any(map(path.match, WEIGHTS)))
+        and path.name != "data_config.json"
+    ]
 
 
 def small(files: Iterable[str]) -> list[str]:
@@ -49,20 +46,13 @@ def missing(folder: Path, files: Iterable[str]) -> list[str]:
 
 
 def refuse_pickles(name: str, files: Iterable[str]) -> None:
-    """Refuse a checkpoint with a module whose weights are a pickle only: unpickling can run any code.
-
-    Raises
-    ------
-    EvaluationError
-        Names the file.
-    """
-    files = frozenset(files)
-    safe = {PurePosixPath(file).parent for file in files if file.endswith(".safetensors")}
-    for file in sorted(files):
-        path = PurePosixPath(file)
+    """Refuse a checkpoint with a module whose weights are a pickle only: unpickling can run any code."""
+    paths = sorted(map(PurePosixPath, files))
+    safe = {path.parent for path in paths if path.suffix == ".safetensors"}
+    for path in paths:
         if path.match("pytorch_model*.bin") and path.parent not in safe:
             raise EvaluationError(
-                f"{name} has its weights in {file} only, a pickle that could run any code when loaded: "
+                f"{name} has its weights in {path} only, a pickle that could run any code when loaded: "
                 "choose a revision with model.safetensors, or convert it."
             )
 

@@ -8,63 +8,39 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib.util
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from evalkit.encoders import checkpoint_config, hub_client
 from evalkit.encoders.checkpoint_files import digest, has_weights, list_files, missing, needed, refuse_pickles, small
 from evalkit.errors import EvaluationError, HubUnreachableError, RequestError
 
-__all__ = ["Checkpoint", "check_folder", "fetch", "find", "folder_of"]
-
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A model's files.
+    """A model's files."""
 
-    Attributes
-    ----------
-    name
-        Hub id, or the folder's name.
-    revision
-        Full commit, or ``sha256:`` and the digest of the folder's content.
-    folder
-        Holds at least its small files.
-    files
-        Paths of all its files within `folder`, as far as known.
-    origin
-        Where missing files come from.
-    """
-
-    name: str
-    revision: str
-    folder: Path
-    files: frozenset[str]
-    origin: Literal["hub", "folder", "package"]
+    name: str  # hub id, or the folder's name
+    revision: str  # full commit, or "sha256:" and the digest of the folder's content
+    folder: Path  # holds at least the small files
+    files: frozenset[str]  # paths of all its files within the folder, as far as known
+    on_hub: bool = False  # where missing files can be had
 
 
 def folder_of(name: str, revision: str | None) -> Path | None:
-    """The folder that `name` means, or None where it is a hub id.
+    """The folder that `name` means, None where it is a hub id; refused where it can be neither.
 
     A name that begins like a path is a path; another name is a folder where there is one of that name and no
     revision is given, since only the hub has revisions.
     """
-    path = Path(name).expanduser()
-    if name.startswith(("/", "./", "../", "~", ".\\", "\\")) or path.is_absolute() or name in {"", ".", ".."}:
-        return path
-    return path if revision is None and path.is_dir() else None
-
-
-def check_folder(folder: Path, name: str, revision: str | None) -> None:
-    """Refuse a folder that cannot be a model.
-
-    Raises
-    ------
-    RequestError
-        It does not exist or is no model, or `revision` is given.
-    """
+    folder = Path(name).expanduser()
+    pathlike = name.startswith(("/", "./", "../", "~", ".\\", "\\")) or folder.is_absolute() or name in {"", ".", ".."}
+    if not pathlike and (revision is not None or not folder.is_dir()):
+        hub_client.check_name(name)
+        return None
     if not folder.is_dir():
         what = "is a file" if folder.exists() else "does not exist"
         raise RequestError(
@@ -79,41 +55,26 @@ def check_folder(folder: Path, name: str, revision: str | None) -> None:
             f"the folder model.name={name!r} has no revisions: "
             f"leave model.revision={revision} out (model.revision=null)."
         )
+    return folder
 
 
 def find(name: str, revision: str | None, package: Mapping[str, Any] | None = None) -> Checkpoint:
     """Locate a model and its small files; weights may still be missing.
 
-    Parameters
-    ----------
-    name, revision
-        Hub id and branch, tag or commit (None: the main branch); or a folder.
-    package
-        An installed package that holds one revision of one model: ``module``, ``folder``, ``name``,
-        ``revision``, ``digest`` (of its content, so that other weights cannot pass as that revision).
-
-    Raises
-    ------
-    RequestError, HubUnreachableError, EvaluationError
-        As `check_folder` and `evalkit.encoders.hub_client`.
+    `revision` is a branch, tag or commit of the hub (None: the main branch). `package` is an installed package that
+    holds one revision of one model: ``module``, ``folder``, ``name``, ``revision``, ``digest`` (of its content, so
+    that other weights cannot pass as that revision).
     """
     folder = folder_of(name, revision)
-    if folder is not None:
-        check_folder(folder, name, revision)
-        folder = folder.resolve()
-        return Checkpoint(folder.name, "sha256:" + digest(folder), folder, list_files(folder), "folder")
-    return _packaged(name, revision, package) or _find_on_hub(name, revision)
+    if folder is None:
+        return _packaged(name, revision, package) or _find_on_hub(name, revision)
+    folder = folder.resolve()
+    return Checkpoint(folder.name, "sha256:" + digest(folder), folder, list_files(folder))
 
 
 def fetch(checkpoint: Checkpoint) -> Path:
-    """The folder with all files that loading needs, downloaded where they are missing.
-
-    Raises
-    ------
-    HubUnreachableError, EvaluationError
-        As `evalkit.encoders.hub_client.download`; or the weights are missing, or pickled only.
-    """
-    if checkpoint.origin == "hub":
+    """The folder with all files that loading needs, downloaded where they are missing."""
+    if checkpoint.on_hub:
         _complete(checkpoint)
     refuse_pickles(checkpoint.name, list_files(checkpoint.folder))
     if not has_weights(checkpoint.folder):
@@ -139,32 +100,35 @@ def _packaged(name: str, revision: str | None, package: Mapping[str, Any] | None
     """The package's copy where it is installed and holds the revision; else None."""
     if package is None or (name, revision) != (package["name"], package["revision"]):
         return None
-    spec = importlib.util.find_spec(str(package["module"]))
+    spec = importlib.util.find_spec(package["module"])
     if spec is None or not spec.submodule_search_locations:
         return None
-    folder = Path(spec.submodule_search_locations[0]) / str(package["folder"])
+    folder = Path(spec.submodule_search_locations[0]) / package["folder"]
     if not folder.is_dir():
         return None
     content = digest(folder)
     if content != package["digest"]:
         raise EvaluationError(
-            f"the installed package {package['module']} does not hold {name} at {str(revision)[:12]} "
-            f"(content {content[:12]}, expected {str(package['digest'])[:12]}): "
+            f"the installed package {package['module']} does not hold {name} at {package['revision'][:12]} "
+            f"(content {content[:12]}, expected {package['digest'][:12]}): "
             "reinstall it, or remove it to use the hub."
         )
-    return Checkpoint(name, str(revision), folder, list_files(folder), "package")
+    return Checkpoint(name, package["revision"], folder, list_files(folder))
 
 
 @functools.cache
 def _find_on_hub(name: str, revision: str | None) -> Checkpoint:
     """A hub model's small files; asked once a process, so that all runs of a sweep take the same commit of a branch."""
-    if hub_client.is_commit(revision) and (copy := _cached(name, revision)) is not None:
-        return copy
+    if re.fullmatch("[0-9a-f]{40}", revision or ""):  # a full commit never changes its meaning
+        copy = _cached(name, revision)
+        if copy is not None:
+            return copy
+    # A short name may be one of sentence-transformers' own models.
+    names = [name] if "/" in name else [name, f"sentence-transformers/{name}"]
     try:
-        full_name, files = _describe(name, revision)
+        full_name, files = _describe(names, revision)
     except HubUnreachableError:
-        copies = (_cached(candidate, revision, lenient=True) for candidate in _candidates(name))
-        copy = next((copy for copy in copies if copy is not None), None)
+        copy = next(filter(None, (_cached(each, revision, lenient=True) for each in names)), None)
         if copy is None:
             raise
         return copy
@@ -175,21 +139,15 @@ def _find_on_hub(name: str, revision: str | None) -> Checkpoint:
     refuse_pickles(name, files)
     # By the branch, not by its commit: huggingface_hub then notes what the branch stands for, for days without a hub.
     folder = hub_client.download(full_name, revision, small(files), seconds=hub_client.SMALL_FILES_SECONDS)
-    return Checkpoint(full_name, folder.name, folder, files, "hub")
+    return Checkpoint(full_name, folder.name, folder, files, on_hub=True)
 
 
-def _candidates(name: str) -> list[str]:
-    """Hub ids for a name: a short one may be one of sentence-transformers' own models."""
-    return [name] if "/" in name else [name, f"sentence-transformers/{name}"]
-
-
-def _describe(name: str, revision: str | None) -> tuple[str, frozenset[str]]:
-    """Full id and files of the first candidate that the hub has."""
-    *others, last = _candidates(name)
-    for candidate in others:
+def _describe(names: list[str], revision: str | None) -> tuple[str, frozenset[str]]:
+    """Full id and files of the first of `names` that the hub has."""
+    for name in names[:-1]:
         with contextlib.suppress(EvaluationError):
-            return hub_client.describe(candidate, revision)
-    return hub_client.describe(last, revision)
+            return hub_client.describe(name, revision)
+    return hub_client.describe(names[-1], revision)
 
 
 def _cached(name: str, revision: str | None, *, lenient: bool = False) -> Checkpoint | None:
@@ -208,4 +166,4 @@ def _cached(name: str, revision: str | None, *, lenient: bool = False) -> Checkp
         # transformers alone caches no modules.json even where the model has one, and without it the pooling would
         # be another: only a copy of all files can tell that there is none.
         complete = lenient or len(missing(folder, (".gitattributes", "README.md"))) < 2
-    return Checkpoint(name, folder.name, folder, files or list_files(folder), "hub") if complete else None
+    return Checkpoint(name, folder.name, folder, files or list_files(folder), on_hub=True) if complete else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import functools
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -12,8 +13,6 @@ from pathlib import Path
 from evalkit.encoders.silence import quiet
 from evalkit.errors import EvalkitError, EvaluationError, HubUnreachableError, RequestError
 from evalkit.runtime.deadline import call_within
-
-__all__ = ["cached_files", "cached_folder", "check_name", "describe", "download", "is_commit"]
 
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # huggingface_hub reads it when it is imported
 
@@ -27,13 +26,8 @@ NETWORK_LIBRARIES = ("httpx", "httpcore", "requests", "urllib3")
 NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
-def is_commit(revision: str | None) -> bool:
-    """Whether `revision` is a full commit, which never changes its meaning."""
-    return revision is not None and re.fullmatch(r"[0-9a-f]{40}", revision) is not None
-
-
 def check_name(name: str) -> None:
-    """Raise RequestError where `name` cannot be a hub id."""
+    """Refuse a name that cannot be a hub id."""
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]  # public, but not in its __all__
 
@@ -66,49 +60,31 @@ def cached_files(name: str, commit: str) -> frozenset[str] | None:
 
 
 def describe(name: str, revision: str | None) -> tuple[str, frozenset[str]]:
-    """Ask the hub for a model's full id and its file names.
-
-    Raises
-    ------
-    HubUnreachableError
-        The hub does not answer, or answers with a failure of its own.
-    EvaluationError
-        The hub does not know the model or the revision, or does not give it.
-    """
+    """Ask the hub for a model's full id and its file names."""
     from huggingface_hub import HfApi
 
+    ask = functools.partial(HfApi().model_info, name, revision=revision, timeout=ANSWER_SECONDS)
     with _one_sentence(name, revision), quiet():
-        info = call_within(
-            DEADLINE_SECONDS, lambda: HfApi().model_info(name, revision=revision, timeout=ANSWER_SECONDS)
-        )
+        info = call_within(DEADLINE_SECONDS, ask)
     return info.id, frozenset(file.rfilename for file in info.siblings or ())
 
 
 def download(name: str, revision: str | None, files: Sequence[str], *, seconds: float | None = None) -> Path:
     """Download files of a revision into the cache, weights with a progress bar; the folder is called by the commit.
 
-    Parameters
-    ----------
-    seconds
-        Time limit for small files. None is huggingface_hub's own patience (HF_HUB_DOWNLOAD_TIMEOUT seconds of silence,
-        five retries without progress).
-
-    Raises
-    ------
-    HubUnreachableError, EvaluationError
-        As `describe`; or the disk is full, or a file arrives damaged.
+    `seconds` limits the time for small files. None is huggingface_hub's own patience (HF_HUB_DOWNLOAD_TIMEOUT seconds
+    of silence, five retries without progress).
     """
     from huggingface_hub import hf_hub_download, snapshot_download
 
     weights = [file for file in files if file.endswith(".safetensors")]
     others = [file for file in files if file not in weights]
-
-    def snapshot() -> Path:
-        return Path(snapshot_download(name, revision=revision, allow_patterns=others, etag_timeout=ANSWER_SECONDS))
-
+    snapshot = functools.partial(
+        snapshot_download, name, revision=revision, allow_patterns=others, etag_timeout=ANSWER_SECONDS
+    )
     with _one_sentence(name, revision):
         with quiet():
-            folder = snapshot() if seconds is None else call_within(seconds, snapshot)
+            folder = Path(snapshot() if seconds is None else call_within(seconds, snapshot))
         with quiet(bars=True):
             for file in weights:  # in this thread, so that a signal ends it; those of a pool finish their file first
                 hf_hub_download(name, file, revision=folder.name, etag_timeout=ANSWER_SECONDS)
@@ -121,7 +97,9 @@ def _one_sentence(name: str, revision: str | None) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        causes = [error, *_causes(error)]
+        causes: list[BaseException] = [error]
+        while cause := causes[-1].__cause__ or causes[-1].__context__:
+            causes.append(cause)
         translated = _refusal(causes, name, revision) or _failure(causes, name)
         if translated is None:
             raise
@@ -190,11 +168,3 @@ def _endpoint() -> str:
     from huggingface_hub import constants
 
     return re.sub(r"//[^/@]*@", "//", constants.ENDPOINT)
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The exceptions that `error` came from."""
-    cause = error.__cause__ or error.__context__
-    if cause is not None:
-        yield cause
-        yield from _causes(cause)

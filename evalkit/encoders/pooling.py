@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["MODES", "POOLINGS", "module", "native_name"]
-
 MODES: Mapping[str, str] = {
     "mean": "mean",
     "cls": "cls",
@@ -27,15 +25,8 @@ LEGACY = ("cls_token", "max_tokens", "mean_tokens", "mean_sqrt_len_tokens", "wei
 
 
 def native_name(config: Mapping[str, Any]) -> str:
-    """Our name of the pooling that the config.json of a pooling module describes, of any version.
+    """One of `MODES`, or several joined by ``+``, for the config.json of a pooling module of any version.
 
-    Returns
-    -------
-    str
-        One of `MODES`, or several joined by ``+`` where the model concatenates them.
-
-    Examples
-    --------
     >>> native_name({"word_embedding_dimension": 384, "pooling_mode_cls_token": True})
     'cls'
     >>> native_name({"pooling_mode": ["mean", "max"]})
@@ -50,15 +41,7 @@ def native_name(config: Mapping[str, Any]) -> str:
 
 
 def module(pooling: str, dimension: int, *, include_prompt: bool = True) -> Any:
-    """sentence-transformers' pooling module for one of `MODES`.
-
-    Parameters
-    ----------
-    dimension
-        Length of a token vector.
-    include_prompt
-        False leaves the tokens of the prompt out of the pooled vector.
-    """
+    """sentence-transformers' module for one of `MODES`, of token vectors of length `dimension`."""
     from sentence_transformers.sentence_transformer.modules import Pooling
 
     return Pooling(dimension, MODES[pooling], include_prompt)

@@ -11,12 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.encoders import Advance
+from evalkit.encoders import Advance, Encoder
 from evalkit.encoders.file_digest import sha256
 from evalkit.errors import RequestError
 from evalkit.types import EncoderIdentity, Encoding, Vectors
-
-__all__ = ["PrecomputedEncoder"]
 
 BLOCK = 65_536
 """Rows checked at once, so that a file larger than memory can be read."""
@@ -28,7 +26,7 @@ NO_DIMENSION = frozenset({"text", "label", "labels", "id", "index", "split", "cl
 """Names of columns that are taken for a part of a vector only where model.columns says so."""
 
 
-class PrecomputedEncoder:
+class PrecomputedEncoder(Encoder):
     """Vectors in a .npy file (memory-mapped, never unpickled) or a .parquet file.
 
     Of a parquet file, the only column of lists is taken; else all columns, where they are of one floating type and
@@ -38,19 +36,10 @@ class PrecomputedEncoder:
     ----------
     name
         Name in records; ``precomputed`` stands for the file's name.
-    path
-        (rows of the data, d) vectors of any float or integer type.
-    query_path
-        (queries, d) vectors of the queries, in their order.
-    column
-        The column of lists of a parquet file.
-    columns
-        Number columns of a parquet file: their names, or the beginning of their names.
-
-    Raises
-    ------
-    RequestError
-        A file is missing or of another kind.
+    path, query_path
+        (rows of the data, d) vectors of any float or integer type; (queries, d) vectors of the queries, in their order.
+    column, columns
+        Of a parquet file: the column of lists; or number columns, by their names or the beginning of their names.
     """
 
     def __init__(
@@ -97,24 +86,9 @@ class PrecomputedEncoder:
         )
 
     def encode_rows(self, rows: NDArray[np.int64], source_rows: int) -> Encoding:
-        """Vectors of some rows of the data.
+        """(n, d) vectors of some rows of the data: the memory-mapped file itself where they are all, in order.
 
-        Parameters
-        ----------
-        rows
-            (n,) row numbers, counted from 0 before anything was dropped.
-        source_rows
-            Rows of the data; the file must have as many.
-
-        Returns
-        -------
-        Encoding
-            (n, d) float32 vectors; the memory-mapped file itself where `rows` are all of them.
-
-        Raises
-        ------
-        RequestError
-            Another number of rows, or a value that is not finite.
+        `rows` are row numbers, counted from 0 before anything was dropped; the file must have `source_rows` rows.
         """
         started = time.perf_counter()
         vectors = self._vectors(self.path)
@@ -136,24 +110,19 @@ class PrecomputedEncoder:
     def encode_queries(
         self, texts: Sequence[str], poolings: Sequence[str], corpus_texts: Sequence[str], advance: Advance
     ) -> dict[str, Encoding]:
-        """The vectors of model.query_path, of which there must be as many as queries.
-
-        Raises
-        ------
-        RequestError
-            There are none, or another number, or of another length.
-        """
+        """The vectors of model.query_path, of which there must be as many as queries."""
         del corpus_texts
+        count = "is 1 query" if len(texts) == 1 else f"are {len(texts)} queries"
         if self.query_path is None:
             raise RequestError(
-                f"there {_count(len(texts))}, and {self.path.name} holds no vectors of them: "
+                f"there {count}, and {self.path.name} holds no vectors of them: "
                 "give their vectors as model.query_path, or leave the queries out (queries=[])."
             )
         started = time.perf_counter()
         vectors, own = self._vectors(self.query_path), self._vectors(self.path)
         if len(vectors) != len(texts):
             raise RequestError(
-                f"{self.query_path.name} has {len(vectors)} rows and there {_count(len(texts))}: give one row a query."
+                f"{self.query_path.name} has {len(vectors)} rows and there {count}: give one row a query."
             )
         if vectors.shape[1] != own.shape[1]:
             raise RequestError(
@@ -176,11 +145,6 @@ class PrecomputedEncoder:
                 )
             self._checked[path] = vectors
         return self._checked[path]
-
-
-def _count(queries: int) -> str:
-    """``is 1 query``, ``are 2 queries``."""
-    return "is 1 query" if queries == 1 else f"are {queries} queries"
 
 
 def _existing(path: str, option: str) -> Path:
@@ -219,8 +183,8 @@ def _read_parquet(path: Path, column: str | None, columns: str | Sequence[str] |
             f"{path.name} cannot be read as parquet ({str(error).splitlines()[0]}): write it anew."
         ) from None
     index = (table.schema.pandas_metadata or {}).get("index_columns", [])
-    chosen = _chosen(path, {f.name: f.type for f in table.schema if f.name not in index}, column, columns)
-    table = table.select(chosen)
+    kinds = {field.name: field.type for field in table.schema if field.name not in index}
+    table = table.select(_chosen(path, kinds, column, columns))
     if any(values.null_count for values in table.columns):
         raise RequestError(f"{path.name} has rows without a value: give every row a whole vector.")
     values = table.column(0).combine_chunks()
@@ -247,8 +211,7 @@ def _chosen(path: Path, kinds: dict[str, Any], column: str | None, columns: str 
     if column is not None:
         chosen, fit = [column], column in lists
     elif columns is not None:
-        prefix = isinstance(columns, str)
-        chosen = [name for name in kinds if name.startswith(str(columns))] if prefix else list(columns)
+        chosen = [name for name in kinds if name.startswith(columns)] if isinstance(columns, str) else list(columns)
         fit = bool(chosen) and all(name in kinds and _is_number(kinds[name]) for name in chosen)
     elif len(lists) == 1:
         chosen, fit = lists, True

@@ -8,26 +8,23 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from evalkit.encoders import Advance
+from evalkit.encoders import Advance, Encoder
 from evalkit.errors import RequestError
 from evalkit.types import EncoderIdentity, Encoding
 
-__all__ = ["RandomEncoder"]
-
 BLOCK = 1_024
+"""Texts between two reports of progress."""
 
 
-class RandomEncoder:
+class RandomEncoder(Encoder):
     """One standard Gaussian vector a text, drawn from seed and text alone: the same in every corpus and order.
 
     Parameters
     ----------
     name
         Name in records.
-    dimension
-        Length of a vector.
-    seed
-        Another seed draws other vectors.
+    dimension, seed
+        Length of a vector; another seed draws other vectors.
     """
 
     def __init__(self, name: str = "random", *, dimension: int = 768, seed: int = 0) -> None:
@@ -62,12 +59,4 @@ class RandomEncoder:
                 generator = np.random.Generator(np.random.PCG64(int.from_bytes(drawn, "little")))
                 generator.standard_normal(dtype=np.float32, out=vectors[row])
             advance(len(block))
-        encoding = Encoding(vectors=vectors, seconds=time.perf_counter() - started, parameters=0)
-        return dict.fromkeys(poolings, encoding)
-
-    def encode_queries(
-        self, texts: Sequence[str], poolings: Sequence[str], corpus_texts: Sequence[str], advance: Advance
-    ) -> dict[str, Encoding]:
-        """As `encode`: a vector does not depend on the corpus."""
-        del corpus_texts
-        return self.encode(texts, poolings, advance)
+        return dict.fromkeys(poolings, Encoding(vectors, seconds=time.perf_counter() - started, parameters=0))

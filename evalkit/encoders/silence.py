@@ -7,20 +7,12 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["quiet"]
-
 LOGGERS = ("huggingface_hub", "sentence_transformers", "transformers", "httpx", "httpx2", "filelock")
 
 
 @contextmanager
 def quiet(*, bars: bool = False) -> Iterator[None]:
-    """Suppress warnings, log lines below ERROR and huggingface_hub's progress bars; restore all three afterwards.
-
-    Parameters
-    ----------
-    bars
-        True keeps the progress bars (for large downloads).
-    """
+    """Suppress warnings, log lines below ERROR and, without `bars`, huggingface_hub's progress bars; restore them."""
     from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
     levels = {name: logging.getLogger(name).level for name in LOGGERS}

@@ -9,11 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.encoders import Advance
+from evalkit.encoders import Advance, Encoder
 from evalkit.errors import EvaluationError, RequestError
-from evalkit.types import EncoderIdentity, Encoding, Vectors
-
-__all__ = ["TfidfEncoder"]
+from evalkit.types import EncoderIdentity, Encoding
 
 CHARACTERS = (2, 4)
 """Lengths of the character n-grams, taken within words."""
@@ -23,7 +21,7 @@ FEWEST = 256
 """Fewest dimensions, for the largest corpora."""
 
 
-class TfidfEncoder:
+class TfidfEncoder(Encoder):
     """tf-idf of words and of character n-grams (2 to 4 within words), side by side, as dense unit vectors.
 
     Both halves have sublinear term frequencies and length 1; the vector of both is scaled to length 1.
@@ -45,7 +43,7 @@ class TfidfEncoder:
         if max_features < 1:
             raise RequestError(f"model.max_features={max_features} leaves no term: choose at least 1.")
         self.name, self.max_features = name, max_features
-        self._fitted: tuple[tuple[str, ...], list[Any], NDArray[np.int64]] | None = None
+        self._fitted: tuple[tuple[str, ...], list[Any], NDArray[np.int64]] | None = None  # texts, vectorisers, terms
 
     def identify(self, pooling: str) -> EncoderIdentity:
         """See `evalkit.encoders.Encoder.identify`; the dimension is known once it is fitted."""
@@ -63,23 +61,25 @@ class TfidfEncoder:
     def encode(self, texts: Sequence[str], poolings: Sequence[str], advance: Advance) -> dict[str, Encoding]:
         """See `evalkit.encoders.Encoder.encode`; fits on `texts`."""
         started = time.perf_counter()
-        vectors = _unit(self._fit(tuple(texts)), advance)
-        return dict.fromkeys(poolings, Encoding(vectors=vectors, seconds=time.perf_counter() - started, parameters=0))
+        return _encodings(self._fit(tuple(texts)), poolings, advance, started)
 
     def encode_queries(
         self, texts: Sequence[str], poolings: Sequence[str], corpus_texts: Sequence[str], advance: Advance
     ) -> dict[str, Encoding]:
         """Queries in the terms of the corpus; other terms are left out."""
+        from scipy import sparse
+
         started = time.perf_counter()
         if self._fitted is None or self._fitted[0] != tuple(corpus_texts):
             self._fit(tuple(corpus_texts))
         assert self._fitted is not None
         _, vectorisers, kept = self._fitted
-        vectors = _unit(_joined([vectoriser.transform(texts) for vectoriser in vectorisers])[:, kept], advance)
-        return dict.fromkeys(poolings, Encoding(vectors=vectors, seconds=time.perf_counter() - started, parameters=0))
+        weights = sparse.hstack([vectoriser.transform(texts) for vectoriser in vectorisers], format="csr")
+        return _encodings(weights[:, kept], poolings, advance, started)
 
     def _fit(self, texts: tuple[str, ...]) -> Any:
         """Learn terms and their weights from `texts`; return their (N, terms kept) sparse weights."""
+        from scipy import sparse
         from sklearn.feature_extraction.text import TfidfVectorizer
 
         # One letter is a word too: scikit-learn's own pattern would leave it out.
@@ -98,7 +98,7 @@ class TfidfEncoder:
             raise EvaluationError(
                 "the texts have neither words nor letters, so tf-idf has no terms: look at dataset.text_column."
             )
-        weights = _joined(halves)
+        weights = sparse.hstack(halves, format="csr")
         shared = np.bincount(weights.indices, minlength=weights.shape[1])
         room = max(FEWEST, CELLS // max(1, len(texts)))
         kept = np.sort(np.argsort(-shared, kind="stable")[: min(self.max_features, room)])
@@ -106,17 +106,10 @@ class TfidfEncoder:
         return weights[:, kept]
 
 
-def _joined(halves: Sequence[Any]) -> Any:
-    """Sparse matrices side by side."""
-    from scipy import sparse
-
-    return sparse.hstack(halves, format="csr")
-
-
-def _unit(weights: Any, advance: Advance) -> Vectors:
-    """Sparse rows as dense rows of length 1; a text without any term stays zero."""
+def _encodings(weights: Any, poolings: Sequence[str], advance: Advance, started: float) -> dict[str, Encoding]:
+    """Sparse rows as dense rows of length 1, for every pooling; a text without any term stays zero."""
     from sklearn.preprocessing import normalize
 
-    advance(weights.shape[0])
-    vectors: Vectors = normalize(weights).toarray()
-    return vectors
+    vectors = normalize(weights).toarray()
+    advance(len(vectors))
+    return dict.fromkeys(poolings, Encoding(vectors, seconds=time.perf_counter() - started, parameters=0))

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from evalkit.encoders import Advance, batching, checkpoint_config, checkpoint_locator, hub_client
+from evalkit.encoders import Advance, Encoder, batching, checkpoint_config, checkpoint_locator
 from evalkit.encoders.checkpoint_config import CheckpointConfig
 from evalkit.encoders.checkpoint_locator import Checkpoint
 from evalkit.encoders.silence import quiet
 from evalkit.errors import EvalkitError, EvaluationError, RequestError
 from evalkit.types import EncoderIdentity, Encoding
-
-__all__ = ["TransformerEncoder"]
 
 CPU_BATCH_TOKENS = 1_000
 """MiniLM on one core: batches of 1,000 padded tokens take 8 to 25 % less time than of 2,000, and half that of 8,000,
@@ -22,22 +21,19 @@ GPU_BATCH_TOKENS = 65_536
 """Not measured; enough to occupy a large card with a base-size model."""
 
 
-class TransformerEncoder:
+class TransformerEncoder(Encoder):
     """A sentence-transformers or transformers checkpoint.
 
     Parameters
     ----------
-    name
-        Hub id (``BAAI/bge-base-en-v1.5``) or path of a folder.
-    revision
-        Branch, tag or commit on the hub; a full commit that is in the cache needs no network.
+    name, revision
+        Hub id (``BAAI/bge-base-en-v1.5``) and branch, tag or commit (a full commit that is in the cache needs no
+        network); or the path of a folder.
     prompt
         Name of one of the model's prompts, or the text to put before every text. None is the model's default,
         ``""`` none at all.
-    max_length
-        Longest input in tokens; None is the model's own.
-    truncate_dim
-        Dimensions kept of every vector; None is the model's own.
+    max_length, truncate_dim
+        Longest input in tokens, dimensions kept of every vector; None is the model's own.
     trust_remote_code
         Whether code in the checkpoint may run.
     device
@@ -50,11 +46,6 @@ class TransformerEncoder:
     package
         An installed package that holds one revision of one model, used before the hub
         (see `evalkit.encoders.checkpoint_locator.find`).
-
-    Raises
-    ------
-    RequestError
-        `name` is neither a folder with a model nor a hub id.
     """
 
     def __init__(
@@ -71,11 +62,7 @@ class TransformerEncoder:
         batch_tokens: int | None = None,
         package: Mapping[str, Any] | None = None,
     ) -> None:
-        folder = checkpoint_locator.folder_of(name, revision)
-        if folder is None:
-            hub_client.check_name(name)
-        else:
-            checkpoint_locator.check_folder(folder, name, revision)
+        checkpoint_locator.folder_of(name, revision)  # refuses a name that is neither a folder's nor an id
         if dtype not in {"auto", "float32", "bfloat16"}:
             raise RequestError(f"dtype={dtype} is not known: choose auto, float32 or bfloat16.")
         self.name, self.revision = name, revision
@@ -83,14 +70,11 @@ class TransformerEncoder:
         self.trust_remote_code = trust_remote_code
         self.device, self.dtype, self.batch_tokens = device, dtype, batch_tokens
         self.package = package
-        self._checkpoint: Checkpoint | None = None
-        self._config: CheckpointConfig | None = None
-        self._pipeline: batching.Pipeline | None = None
 
     def identify(self, pooling: str) -> EncoderIdentity:
         """See `evalkit.encoders.Encoder.identify`; reads small files only."""
-        checkpoint, config = self._read()
-        truncate_dim = self._kept(config)
+        checkpoint, config = self._checkpoint, self._config
+        truncate_dim = self._kept_dimensions()
         prompt = config.resolve_prompt(self.prompt, self.name)
         details: dict[str, Any] = {"modules": list(config.modules), "truncate_dim": truncate_dim}
         if prompt is not None:
@@ -106,7 +90,7 @@ class TransformerEncoder:
             normalised=config.normalised and truncate_dim is None,
             dtype="bfloat16" if self.dtype == "bfloat16" else "float32",
             dimension=truncate_dim or config.dimension,
-            max_length=self._longest(config),
+            max_length=self._longest_input(),
             prompt=prompt,
             details=details,
         )
@@ -114,8 +98,6 @@ class TransformerEncoder:
     def encode(self, texts: Sequence[str], poolings: Sequence[str], advance: Advance) -> dict[str, Encoding]:
         """See `evalkit.encoders.Encoder.encode`."""
         resolved = {pooling: self.identify(pooling).pooling for pooling in poolings}
-        if self._pipeline is None:
-            self._pipeline = self._load()
         on_cpu = self._pipeline.model.device.type == "cpu"
         batch_tokens = self.batch_tokens or (CPU_BATCH_TOKENS if on_cpu else GPU_BATCH_TOKENS)
         chosen = list(dict.fromkeys(resolved.values()))
@@ -123,21 +105,34 @@ class TransformerEncoder:
             encodings = batching.encode(self._pipeline, texts, chosen, batch_tokens=batch_tokens, advance=advance)
         return {pooling: encodings[name] for pooling, name in resolved.items()}
 
-    def encode_queries(
-        self, texts: Sequence[str], poolings: Sequence[str], corpus_texts: Sequence[str], advance: Advance
-    ) -> dict[str, Encoding]:
-        """As `encode`: a transformer does not depend on the corpus."""
-        del corpus_texts
-        return self.encode(texts, poolings, advance)
+    @functools.cached_property
+    def _checkpoint(self) -> Checkpoint:
+        """The model's files."""
+        return checkpoint_locator.find(self.name, self.revision, self.package)
 
-    def _read(self) -> tuple[Checkpoint, CheckpointConfig]:
-        """The checkpoint and its small files, read once."""
-        if self._checkpoint is None or self._config is None:
-            self._checkpoint = checkpoint_locator.find(self.name, self.revision, self.package)
-            self._config = checkpoint_config.read(self._checkpoint.folder, self.name)
-        if self._config.remote_code and not self.trust_remote_code:
+    @functools.cached_property
+    def _config(self) -> CheckpointConfig:
+        """What the small files say."""
+        config = checkpoint_config.read(self._checkpoint.folder, self.name)
+        if config.remote_code and not self.trust_remote_code:
             raise self._untrusted()
-        return self._checkpoint, self._config
+        return config
+
+    @functools.cached_property
+    def _pipeline(self) -> batching.Pipeline:
+        """The model on its device, with its weights."""
+        config = self._config  # before any weight is fetched: it may be refused
+        folder = checkpoint_locator.fetch(self._checkpoint)
+        with quiet():
+            model = self._load(folder)
+            self._limit(model)
+        return batching.Pipeline(
+            model=model,
+            prompt=config.resolve_prompt(self.prompt, self.name),
+            native=config.native_pooling,
+            truncate_dim=self._kept_dimensions(),
+            autocast=self.dtype == "bfloat16",
+        )
 
     def _untrusted(self) -> RequestError:
         """The checkpoint brings code, and model.trust_remote_code is false."""
@@ -146,66 +141,54 @@ class TransformerEncoder:
             "then set model.trust_remote_code=true, or choose another model."
         )
 
-    def _kept(self, config: CheckpointConfig) -> int | None:
+    def _kept_dimensions(self) -> int | None:
         """Dimensions kept, None where that is all of them."""
-        kept = config.truncate_dim if self.truncate_dim is None else self.truncate_dim
-        if kept is None or config.dimension is None:
-            return kept
-        if self.truncate_dim is not None and kept > config.dimension:
+        kept, dimension = self.truncate_dim, self._config.dimension
+        if kept is None:
+            kept = self._config.truncate_dim
+        elif dimension is not None and kept > dimension:
             raise RequestError(
-                f"model.truncate_dim={kept} is more than the {config.dimension} dimensions of {self.name}: "
+                f"model.truncate_dim={kept} is more than the {dimension} dimensions of {self.name}: "
                 "choose fewer or leave it out."
             )
-        return kept if kept < config.dimension else None
+        return None if kept is not None and dimension is not None and kept >= dimension else kept
 
-    def _longest(self, config: CheckpointConfig) -> int | None:
+    def _longest_input(self) -> int | None:
         """Longest input in tokens."""
-        if self.max_length is None:
-            return config.max_length
-        if config.positions is not None and self.max_length > config.positions:
+        positions = self._config.positions
+        if self.max_length is not None and positions is not None and self.max_length > positions:
             raise RequestError(
-                f"model.max_length={self.max_length} is more than the {config.positions} positions of "
+                f"model.max_length={self.max_length} is more than the {positions} positions of "
                 f"{self.name}: choose fewer or leave it out."
             )
-        return self.max_length
+        return self._config.max_length if self.max_length is None else self.max_length
 
-    def _load(self) -> batching.Pipeline:
-        """The model on its device, with its weights."""
-        checkpoint, config = self._read()
-        folder = checkpoint_locator.fetch(checkpoint)
-        with quiet():
-            import sentence_transformers
-            import torch
-            from transformers.utils import logging
+    def _load(self, folder: Path) -> Any:
+        """The SentenceTransformer of a folder, on its device."""
+        import sentence_transformers
+        import torch
+        from transformers.utils import logging
 
-            logging.disable_progress_bar()
-            device = _device(self.device)
-            try:
-                model = sentence_transformers.SentenceTransformer(
-                    str(folder),
-                    device=device,
-                    trust_remote_code=self.trust_remote_code,
-                    local_files_only=True,
-                    # The checkpoint's own dtype may be a half one: auto means exact.
-                    model_kwargs={"dtype": torch.float32, "use_safetensors": True},
-                )
-            except Exception as error:  # noqa: BLE001  # three libraries, each with its own
-                raise self._broken(error, folder) from None
-            model.eval()
-            self._limit(model, config)
-        return batching.Pipeline(
-            model=model,
-            prompt=config.resolve_prompt(self.prompt, self.name),
-            native=config.native_pooling,
-            truncate_dim=self._kept(config),
-            autocast=self.dtype == "bfloat16",
-        )
+        logging.disable_progress_bar()
+        device = _device(self.device)
+        try:
+            model = sentence_transformers.SentenceTransformer(
+                str(folder),
+                device=device,
+                trust_remote_code=self.trust_remote_code,
+                local_files_only=True,
+                # The checkpoint's own dtype may be a half one: auto means exact.
+                model_kwargs={"dtype": torch.float32, "use_safetensors": True},
+            )
+        except Exception as error:  # noqa: BLE001  # three libraries, each with its own
+            raise self._broken(error, folder) from None
+        return model.eval()
 
-    def _limit(self, model: Any, config: CheckpointConfig) -> None:
+    def _limit(self, model: Any) -> None:
         """Give the model its longest input."""
-        limit = self._longest(config)
-        tokenizer = getattr(model[0], "tokenizer", None)
-        if limit is None or tokenizer is None or not hasattr(tokenizer, "num_special_tokens_to_add"):
+        limit = self._longest_input()
+        tokenizer: Any = getattr(model[0], "tokenizer", None)
+        if limit is None or not hasattr(tokenizer, "num_special_tokens_to_add"):
             return
         own = tokenizer.num_special_tokens_to_add()
         if limit <= own:
