@@ -9,55 +9,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.neighbours.exact import COSINE_TOLERANCE, QUERY_BLOCK, check_depth, nearest, without_self
+from evalkit.neighbours.exact import COSINE_TOLERANCE, QUERY_BLOCK, blocks, check_depth, nearest, without_self
 from evalkit.neighbours.ties import TieLists, share_ties
 from evalkit.types import NeighbourGraph, Vectors
-
-__all__ = ["approximate"]
 
 LISTS_PER_ROOT = 2.0  # lists for each root of N: comparing with centroids and with members then costs alike
 TRAINING_TEXTS = 40  # per list, for k-means
 LARGEST_SHARE = 16  # at most one list in so many is searched
+SAMPLE = 500  # texts on which recall is measured, against the exact search
 
 
-def approximate(unit: Vectors, k: int, *, seed: int, sample: int = 500, enough: float = 0.95) -> NeighbourGraph:
-    """Approximate nearest other texts by cosine, with the measured recall.
+def approximate(unit: Vectors, k: int, *, seed: int, enough: float = 0.95) -> NeighbourGraph:
+    """Approximate nearest other texts by cosine, with the measured recall; `k` is lowered to N − 1.
 
-    Parameters
-    ----------
-    unit
-        (N, d) float32 vectors of length 1.
-    k
-        Neighbours per text, lowered to N − 1.
-    seed
-        Seeds the k-means of the lists and the sample on which recall is measured.
-    sample
-        Number of texts on which recall is measured, against the exact search.
-    enough
-        The number of lists searched is doubled until the recall reaches this share, up to one list in sixteen.
-
-    Returns
-    -------
-    NeighbourGraph
-        ``exact`` is False, ``recall`` in [0, 1] is the share of the sample's true neighbours that are listed.
-        The cosines are exact and descend; ties across the last place are not recorded.
-
-    Raises
-    ------
-    RequestError
-        Fewer than two texts, or a k below 1.
-
-    References
-    ----------
-    Jégou, Douze & Schmid 2011, "Product Quantization for Nearest Neighbor Search", IEEE TPAMI 33 (inverted lists).
-    Douze et al. 2024, "The Faiss library", arXiv:2401.08281.
+    The number of lists searched is doubled until the recall is `enough`. The cosines are exact; ties across the last
+    place are not recorded. Jégou, Douze & Schmid 2011, IEEE TPAMI 33 (inverted lists).
     """
     from faiss.contrib.big_batch_search import big_batch_search
 
     vectors = np.ascontiguousarray(unit, dtype=np.float32)
     n = len(vectors)
     k = check_depth(n, k)
-    rows = np.sort(np.random.default_rng(seed).choice(n, size=min(sample, n), replace=False))
+    rows = np.sort(np.random.default_rng(seed).choice(n, size=min(SAMPLE, n), replace=False))
     index = _inverted_lists(vectors, seed)
     recall = _choose_probes(index, vectors, rows, k, enough)
     with contextlib.redirect_stdout(io.StringIO()):  # it prints its progress at every level of verbosity
@@ -65,8 +38,7 @@ def approximate(unit: Vectors, k: int, *, seed: int, sample: int = 500, enough: 
             index, vectors, k + 1, method="pairwise_distances", pairwise_distances=_products
         )
     indices, similarities = np.empty((n, k), dtype=np.int32), np.empty((n, k), dtype=np.float32)
-    for start in range(0, n, QUERY_BLOCK):
-        block = np.arange(start, min(start + QUERY_BLOCK, n))
+    for block in blocks(n, QUERY_BLOCK):
         others = without_self(found[block], values[block], block)
         indices[block], similarities[block] = share_ties(*others, COSINE_TOLERANCE)
     short = np.flatnonzero(found[:, -1] < 0)  # the lists searched hold fewer than k other texts

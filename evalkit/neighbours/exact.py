@@ -17,39 +17,16 @@ from evalkit.errors import RequestError
 from evalkit.neighbours.ties import TieLists, share_ties
 from evalkit.types import NeighbourGraph, Points, Vectors
 
-__all__ = ["COSINE_TOLERANCE", "PLANE_TOLERANCE", "check_depth", "nearest", "plane", "without_self"]
-
-COSINE_TOLERANCE = 5e-7
-"""Cosines closer than this are tied: float32 products of some hundred terms differ by about 1e-7."""
-
-PLANE_TOLERANCE = 1e-7
-"""Distances on a map closer than this share of its extent are tied: float32 resolves no more."""
-
+COSINE_TOLERANCE = 5e-7  # closer cosines are tied: float32 products of some hundred terms differ by about 1e-7
+PLANE_TOLERANCE = 1e-7  # distances closer than this share of a map's extent are tied: float32 resolves no more
 BLOCK_VALUES = 1 << 25  # similarities held at a time: 128 MB, and twice that for the order
 QUERY_BLOCK = 4096
 
 
 def nearest(unit: Vectors, k: int, *, queries: NDArray[np.int64] | None = None) -> NeighbourGraph:
-    """Exact nearest other texts by cosine.
+    """Exact nearest other texts by cosine of all texts, or of the ascending `queries`; `k` is lowered to N − 1.
 
-    Parameters
-    ----------
-    unit
-        (N, d) float32 vectors of length 1; a zero vector has cosine 0 with everything.
-    k
-        Neighbours per text, lowered to N − 1.
-    queries
-        (Q,) text numbers to search for, ascending; None searches for every text.
-
-    Returns
-    -------
-    NeighbourGraph
-        Cosines descending; texts within 5e-7 of the first of their group share its cosine.
-
-    Raises
-    ------
-    RequestError
-        Fewer than two texts, or a k below 1.
+    Texts within 5e-7 of the first of their group share its cosine. A zero vector has cosine 0 with everything.
     """
     vectors = np.ascontiguousarray(unit, dtype=np.float32)
     n = len(vectors)
@@ -57,32 +34,14 @@ def nearest(unit: Vectors, k: int, *, queries: NDArray[np.int64] | None = None) 
     texts = np.arange(n) if queries is None else np.asarray(queries, dtype=np.int64)
     indices, shared = np.empty((texts.size, k), dtype=np.int32), np.empty((texts.size, k), dtype=np.float32)
     ties = TieLists()
-    for block in _blocks(texts.size, max(1, BLOCK_VALUES // n)):
+    for block in blocks(texts.size, max(1, BLOCK_VALUES // n)):
         cosines = vectors[texts[block]] @ vectors.T
         indices[block], shared[block] = ties.rank(cosines, texts[block], k, COSINE_TOLERANCE, block)
     return NeighbourGraph(indices, shared, n, queries, ties.freeze())
 
 
 def plane(points: Points, k: int, *, queries: NDArray[np.int64] | None = None) -> NeighbourGraph:
-    """Exact nearest other texts on a map, by Euclidean distance.
-
-    Parameters
-    ----------
-    points
-        (N, 2) coordinates; other numbers of columns work too.
-    k, queries
-        As in `nearest`.
-
-    Returns
-    -------
-    NeighbourGraph
-        Similarities are negative distances; distances closer than 1e-7 of the map's extent are tied.
-
-    Raises
-    ------
-    RequestError
-        Fewer than two texts, or a k below 1.
-    """
+    """As `nearest`, on a map by Euclidean distance: similarities are negative distances."""
     from scipy.spatial import cKDTree
 
     points = np.asarray(points, dtype=np.float64)
@@ -93,7 +52,7 @@ def plane(points: Points, k: int, *, queries: NDArray[np.int64] | None = None) -
     tolerance = PLANE_TOLERANCE * float(np.ptp(points, axis=0).max())
     tree, ties = cKDTree(points), TieLists()
     spare = min(k + 1, n - 1)  # one place more shows a tie across the last
-    for block in _blocks(texts.size, QUERY_BLOCK):
+    for block in blocks(texts.size, QUERY_BLOCK):
         distances, found = tree.query(points[texts[block]], k=spare + 1, workers=2)
         found, near = share_ties(*without_self(found, -distances, texts[block]), tolerance)
         indices[block], shared[block] = found[:, :k], near[:, :k]
@@ -105,13 +64,7 @@ def plane(points: Points, k: int, *, queries: NDArray[np.int64] | None = None) -
 
 
 def check_depth(n: int, k: int) -> int:
-    """The number of neighbours that `n` texts can have: `k`, lowered to N − 1.
-
-    Raises
-    ------
-    RequestError
-        Fewer than two texts, or a k below 1.
-    """
+    """The number of neighbours that `n` texts can have: `k`, lowered to N − 1; refuses n < 2 and k < 1."""
     if n < 2:
         raise RequestError(f"Neighbours need at least two texts, found {n}: add texts.")
     if k < 1:
@@ -122,26 +75,13 @@ def check_depth(n: int, k: int) -> int:
 def without_self(
     found: NDArray[Any], values: NDArray[Any], rows: NDArray[np.int64]
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Drop each text from its own list, or the last entry where ties kept the text itself off the list.
-
-    Parameters
-    ----------
-    found, values
-        (B, count) text numbers and similarities.
-    rows
-        (B,) number of each list's own text.
-
-    Returns
-    -------
-    tuple
-        (B, count − 1) text numbers and similarities.
-    """
+    """(B, count − 1) lists without their own texts `rows`, or without the last entry where ties kept the text off."""
     own = found == rows[:, None]
     own[~own.any(axis=1), -1] = True
     return found[~own].reshape(rows.size, -1), values[~own].reshape(rows.size, -1)
 
 
-def _blocks(n: int, size: int) -> Iterator[NDArray[np.int64]]:
+def blocks(n: int, size: int) -> Iterator[NDArray[np.int64]]:
     """0 … n − 1, `size` at a time."""
     for start in range(0, n, size):
         yield np.arange(start, min(start + size, n))

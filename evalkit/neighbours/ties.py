@@ -9,23 +9,11 @@ from numpy.typing import NDArray
 
 from evalkit.types import Ties
 
-__all__ = ["TieLists", "share_ties"]
-
 
 def share_ties(found: NDArray[Any], values: NDArray[Any], tolerance: float) -> tuple[NDArray[Any], NDArray[Any]]:
     """Give every group of tied texts the similarity of its first one, and sort the group by text number.
 
-    Parameters
-    ----------
-    found, values
-        (B, K) text numbers and similarities, descending.
-    tolerance
-        A group holds the similarities within this distance of its first.
-
-    Returns
-    -------
-    tuple
-        (B, K) text numbers, int64, and shared similarities.
+    A group holds the descending similarities `values` (B, K) within `tolerance` of its first. Numbers become int64.
     """
     columns = np.ascontiguousarray(values.T)
     anchor = columns[0].copy()
@@ -52,23 +40,9 @@ class TieLists:
     def rank(
         self, complete: NDArray[Any], texts: NDArray[np.int64], k: int, tolerance: float, positions: NDArray[np.int64]
     ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """Nearest `k` texts of complete rows.
+        """(B, k) nearest texts and shared similarities of complete (B, N) rows, which are modified.
 
-        Parameters
-        ----------
-        complete
-            (B, N) similarities with every text, modified in place.
-        texts, positions
-            (B,) the text of each row, which is no neighbour of its own, and the row's place in the graph.
-        k
-            At most N − 1.
-        tolerance
-            As in `share_ties`.
-
-        Returns
-        -------
-        tuple
-            (B, k) text numbers and shared similarities, descending.
+        `texts` are those of the rows, no neighbours of their own; `positions` the rows' places in the graph.
         """
         complete[np.arange(texts.size), texts] = -np.inf
         n = complete.shape[1]
@@ -85,18 +59,9 @@ class TieLists:
     def record(
         self, similarities: NDArray[Any], position: int, listed: NDArray[Any], shared: NDArray[Any], tolerance: float
     ) -> None:
-        """Keep one row's ties across the last place; of the tied, those with the lowest numbers are listed.
+        """Keep the ties across the last place of the row at `position`, of complete `similarities`.
 
-        Parameters
-        ----------
-        similarities
-            (N,) complete row.
-        position
-            Place of the row in the graph.
-        listed, shared
-            (K,) text numbers, modified in place, and shared similarities.
-        tolerance
-            As in `share_ties`.
+        Of the tied, those with the lowest numbers are put into the (K,) `listed`; `shared` are its similarities.
         """
         anchor = shared[-1]
         first = int(np.searchsorted(-shared, -anchor))

@@ -7,11 +7,7 @@ from numpy.typing import NDArray
 
 from evalkit.types import NeighbourGraph, Points, Projection, Vectors
 
-__all__ = ["SMALL_CORPUS", "needs", "principal_plane", "project", "project_few", "start"]
-
-SMALL_CORPUS = 10
-"""Below so many texts t-SNE and UMAP have no neighbourhoods to work with, and PCA takes their place."""
-
+SMALL_CORPUS = 10  # below so many texts t-SNE and UMAP have no neighbourhoods, and PCA takes their place
 DENSE_SIDE = 2_048  # up to here the exact eigenvectors of the smaller of the two Gram matrices are cheap
 BLOCK_ROWS = 65_536
 NEGLIGIBLE = 1e-12  # share of the mean squared length below which a variance is float32 rounding noise
@@ -24,22 +20,15 @@ def needs(n: int) -> int:  # noqa: ARG001 (all projections share the signature)
 
 
 def project(unit: Vectors, graph: NeighbourGraph, *, seed: int) -> Projection:  # noqa: ARG001
-    """The first two principal components of the unit vectors.
+    """The first two principal components of the unit vectors; the largest loading of each is positive.
 
     Parameters
     ----------
-    unit
-        (N, d) float32 of length 1.
-    graph
-        Unused.
+    unit, graph
+        (N, d) float32 of length 1; the graph is unused.
     seed
         Seeds the randomised solver, which runs only where both N and d exceed 2,048. Elsewhere the map is the same
         for every seed, and ``parameters["solver"]`` is ``exact``.
-
-    Returns
-    -------
-    Projection
-        The largest loading of each component is positive.
 
     References
     ----------
@@ -52,15 +41,7 @@ def project(unit: Vectors, graph: NeighbourGraph, *, seed: int) -> Projection:  
 
 
 def project_few(unit: Vectors, *, seed: int, requested: str) -> Projection:
-    """PCA in place of a projection that needs at least ten texts, with a warning.
-
-    Parameters
-    ----------
-    unit, seed
-        As in `project`.
-    requested
-        Name of the projection that was asked for.
-    """
+    """PCA in place of the `requested` projection, which needs at least ten texts, with a warning."""
     points, share = principal_plane(unit, seed=seed)
     warning = (
         f"{requested} was asked for, but {len(unit)} texts are fewer than the {SMALL_CORPUS} it needs: "
@@ -70,19 +51,9 @@ def project_few(unit: Vectors, *, seed: int, requested: str) -> Projection:
 
 
 def start(unit: Vectors, seed: int) -> Points:
-    """Start of an iterative projection: the principal plane and a jitter of 1 %; a Gaussian where all texts are equal.
+    """Start of an iterative projection: the principal plane, its first axis of deviation 1, and a jitter of 1 %.
 
-    Parameters
-    ----------
-    unit
-        (N, d) float32 of length 1.
-    seed
-        Seeds the jitter.
-
-    Returns
-    -------
-    Points
-        (N, 2) float64; the first axis has a standard deviation of 1.
+    A Gaussian where all texts are equal.
     """
     plane, _ = principal_plane(unit, seed=seed)
     noise = np.random.default_rng(seed).normal(size=plane.shape)
@@ -91,20 +62,10 @@ def start(unit: Vectors, seed: int) -> Points:
 
 
 def principal_plane(vectors: Vectors, *, seed: int) -> tuple[Points, float]:
-    """Scores of the first two principal components, and the share of the variance that they explain.
+    """(N, 2) scores of the first two principal components, and the share of the variance that they explain.
 
-    Parameters
-    ----------
-    vectors
-        (N, d) float32, not centred.
-    seed
-        Seeds the randomised solver.
-
-    Returns
-    -------
-    tuple
-        (N, 2) float64 of mean 0; a component without variance is 0 everywhere (all vectors equal, one dimension).
-        The share is in [0, 1], 0 where there is no variance at all.
+    A component without variance is 0 everywhere (all vectors equal, one dimension). The float32 products stay: t-SNE
+    makes another map of a start that differs by 1e-7, as scikit-learn's PCA does, and that has no blocks.
     """
     n, d = vectors.shape
     blocks = [slice(first, first + BLOCK_ROWS) for first in range(0, n, BLOCK_ROWS)]

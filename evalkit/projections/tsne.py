@@ -11,22 +11,12 @@ from evalkit.errors import EvaluationError, RequestError
 from evalkit.projections.pca import SMALL_CORPUS, project_few, start
 from evalkit.types import NeighbourGraph, Projection, Vectors
 
-__all__ = ["needs", "project"]
-
 LARGEST_DEFAULT = 30.0
 START_SPREAD = 1e-4  # standard deviation of the start's first axis, as in openTSNE and scikit-learn
 
 
 def needs(n: int, *, perplexity: float | None = None) -> int:
-    """Number of neighbours that `project` uses for `n` texts: three times the perplexity.
-
-    Parameters
-    ----------
-    n
-        Number of texts.
-    perplexity
-        As in `project`.
-    """
+    """Number of neighbours that `project` uses for `n` texts: three times the perplexity."""
     if n < SMALL_CORPUS:
         return 0
     return min(n - 1, int(3 * _perplexity(n, perplexity)[0] + 1e-9))
@@ -50,10 +40,9 @@ def project(
 
     Parameters
     ----------
-    unit
-        (N, d) float32 of length 1; a zero vector is √2 away from every text.
-    graph
-        Neighbours of every text; the nearest 3 · perplexity are used.
+    unit, graph
+        (N, d) float32 of length 1 (a zero vector is √2 away from every text), and the neighbours of every text, of
+        which the nearest 3 · perplexity are used.
     seed
         Seeds the jitter.
     perplexity
@@ -68,13 +57,6 @@ def project(
     Projection
         ``pca`` below 10 texts. ``parameters`` hold the perplexity and exaggeration that were used and the
         Kullback-Leibler divergence reached.
-
-    Raises
-    ------
-    RequestError
-        A perplexity of 1 or less, an exaggeration of 0 or less, or a negative number of steps.
-    EvaluationError
-        The optimisation diverged.
 
     References
     ----------

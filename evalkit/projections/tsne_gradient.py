@@ -13,7 +13,8 @@ Nature Methods 16. Pitsianis et al. 2019, "Spaceland embedding of sparse stochas
 
 from __future__ import annotations
 
-import threading
+import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,112 +23,80 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from evalkit.runtime.compiled import compiled
+from evalkit.types import Points
 
-__all__ = ["GridGradient"]
+Numbers = NDArray[np.int32]
+Weights = NDArray[np.float64]
+Grid = NDArray[np.float32]
+Spectrum = NDArray[np.complex64]
 
 WIDEST_CELL = 1 / 3  # the Cauchy kernel is 1 wide: forces err by 0.005, a third of the quadtree (docs/projections.md)
 FEWEST_CELLS = 16  # on a map smaller than that many widest cells the cells shrink with it, by halves
 MARGIN = 4  # cells beside the map: the splines reach over its edge, and ring for some cells where the grid wraps
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True)
 class _Kernels:
     """Transforms of 1/(1 + r²) and of x/(1 + r²)² on a padded grid; the y force is the x force's transpose."""
 
     side: int
     cell: float
-    potential: NDArray[np.float32]
-    force: NDArray[np.complex64]
-    turned: NDArray[np.complex64]
+    potential: Grid
+    force: Spectrum
+    turned: Spectrum
 
 
 class GridGradient:
-    """Gradient of t-SNE's objective as openTSNE asks for it (one degree of freedom, no reference map).
-
-    The result does not depend on the number of threads.
-
-    Parameters
-    ----------
-    threads
-        With two or more, attraction and repulsion are computed at the same time; the transforms use them all.
-    """
+    """Gradient of t-SNE's objective as openTSNE asks for it; the same whatever the number of threads."""
 
     def __init__(self, threads: int) -> None:
         self._threads = threads
+        self._beside = ThreadPoolExecutor(1)
         self._kernels: _Kernels | None = None
 
-    def __call__(
-        self,
-        embedding: Any,
-        P: Any,
-        *,
-        should_eval_error: bool = False,
-        **_: Any,
-    ) -> tuple[float, NDArray[np.float64]]:
-        """Kullback-Leibler divergence (0 where not asked for) and (N, 2) gradient.
-
-        Parameters
-        ----------
-        embedding
-            (N, 2) points.
-        P
-            (N, N) symmetric sparse affinities, in rows.
-        should_eval_error
-            Whether the divergence is wanted.
-        """
+    def __call__(self, embedding: Any, P: Any, *, should_eval_error: bool = False, **_: Any) -> tuple[float, Points]:
+        """Kullback-Leibler divergence (0 where not asked for) and (N, 2) gradient; `P` are sparse affinities."""
         points = np.ascontiguousarray(embedding, dtype=np.float64).view(np.ndarray)
-        gradient = np.zeros_like(points)
         edges = (P.indptr, P.indices, P.data)
-        attraction = threading.Thread(target=_attract, args=(points, *edges, gradient))
-        if self._threads > 1:
-            attraction.start()
-        else:
-            attraction.run()
-        forces, normaliser = self.repulsion(points)
-        if self._threads > 1:
-            attraction.join()
+        gradient = np.zeros_like(points)
+        attraction = self._beside.submit(_attract, points, *edges, gradient)
+        with fft.set_workers(self._threads):
+            forces, normaliser = self.repulsion(points)
+        attraction.result()
         gradient -= forces / normaliser
         return (_divergence(points, *edges, normaliser) if should_eval_error else 0.0), gradient
 
-    def repulsion(self, points: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
+    def repulsion(self, points: Points) -> tuple[Points, float]:
         """Sum over others of (y_i − y_j)/(1 + r²)², (N, 2), and the sum of 1/(1 + r²) over all ordered pairs."""
-        corner = np.array([points[:, 0].min(), points[:, 1].min()])
-        extent = float(max(points[:, 0].max() - corner[0], points[:, 1].max() - corner[1]))
-        halvings = np.ceil(np.log2(WIDEST_CELL * FEWEST_CELLS / max(extent, np.finfo(float).tiny)))
-        cell = WIDEST_CELL / 2.0 ** max(halvings, 0.0)
-        kernels = self._fitting(int(np.ceil(extent / cell)) + 2 * MARGIN, cell)
+        corner = points.min(axis=0)
+        extent = float((points.max(axis=0) - corner).max())
+        halvings = math.ceil(math.log2(WIDEST_CELL * FEWEST_CELLS / max(extent, np.finfo(float).tiny)))
+        cell = WIDEST_CELL / 2.0 ** max(halvings, 0)
+        kernels = self._fitting(math.ceil(extent / cell) + 2 * MARGIN, cell)
         scaled = (points - corner) / cell + MARGIN - 0.5
         charges = np.zeros((kernels.side, kernels.side), dtype=np.float32)
         _spread(scaled, charges)
         # Half of the padded grid is empty before, and not asked for after: the rows of that half are left out.
         length = 2 * kernels.side
-        spectrum = fft.fft(
-            fft.rfft(charges, length, axis=1, workers=self._threads), length, axis=0, workers=self._threads
-        )
+        spectrum = fft.fft(fft.rfft(charges, length, axis=1), length, axis=0)
         along, across = np.empty_like(spectrum), np.empty_like(spectrum)
         total = _multiply(spectrum, kernels.potential, kernels.force, kernels.turned, along, across)
         fields = [
-            fft.irfft(
-                fft.ifft(product, axis=0, overwrite_x=True, workers=self._threads)[: kernels.side],
-                length,
-                axis=1,
-                workers=self._threads,
-            )
+            fft.irfft(fft.ifft(product, axis=0, overwrite_x=True)[: kernels.side], length, axis=1)
             for product in (along, across)
         ]
-        return _gather(scaled, fields[0], fields[1]), total / length**2 - len(points)
+        return _gather(scaled, *fields), total / length**2 - len(points)
 
     def _fitting(self, cells: int, cell: float) -> _Kernels:
         """Kernels for a grid of at least that many cells: the last ones where they still fit."""
         side = fft.next_fast_len(cells, real=True)
         last = self._kernels
         if last is None or last.cell != cell or not 0 <= last.side - side <= last.side // 8:
-            last = _kernels(side, cell, self._threads)
-            self._kernels = last
+            self._kernels = last = _kernels(side, cell)
         return last
 
 
-def _kernels(side: int, cell: float, threads: int) -> _Kernels:
+def _kernels(side: int, cell: float) -> _Kernels:
     steps = np.arange(2 * side)
     offsets = np.where(steps < side, steps, steps - 2 * side) * cell
     squares = np.square(offsets)
@@ -140,14 +109,14 @@ def _kernels(side: int, cell: float, threads: int) -> _Kernels:
     return _Kernels(
         side,
         cell,
-        (fft.rfft2(inverse, workers=threads).real * undo).astype(np.float32),
-        (fft.rfft2(force, workers=threads) * undo).astype(np.complex64),
-        (fft.rfft2(np.ascontiguousarray(force.T), workers=threads) * undo).astype(np.complex64),
+        (fft.rfft2(inverse).real * undo).astype(np.float32),
+        (fft.rfft2(force) * undo).astype(np.complex64),
+        (fft.rfft2(np.ascontiguousarray(force.T)) * undo).astype(np.complex64),
     )
 
 
 @compiled
-def _weights(position: float, weights: NDArray[np.float64]) -> int:
+def _weights(position: float, weights: Weights) -> int:
     """Cubic B-spline weights of the four nodes around `position`; returns the first node."""
     first = int(np.floor(position)) - 1
     t = position - (first + 1)
@@ -161,12 +130,7 @@ def _weights(position: float, weights: NDArray[np.float64]) -> int:
 
 @compiled
 def _multiply(
-    spectrum: NDArray[np.complex64],
-    potential: NDArray[np.float32],
-    force: NDArray[np.complex64],
-    turned: NDArray[np.complex64],
-    along: NDArray[np.complex64],
-    across: NDArray[np.complex64],
+    spectrum: Spectrum, potential: Grid, force: Spectrum, turned: Spectrum, along: Spectrum, across: Spectrum
 ) -> float:
     """Both forces' spectra, and the pair sum of the potential (Parseval: inner columns stand for two)."""
     total = 0.0
@@ -184,7 +148,7 @@ def _multiply(
 
 
 @compiled
-def _spread(scaled: NDArray[np.float64], charges: NDArray[np.float32]) -> None:
+def _spread(scaled: Points, charges: Grid) -> None:
     across, down = np.empty(4), np.empty(4)
     for i in range(scaled.shape[0]):
         row, column = _weights(scaled[i, 0], across), _weights(scaled[i, 1], down)
@@ -194,9 +158,7 @@ def _spread(scaled: NDArray[np.float64], charges: NDArray[np.float32]) -> None:
 
 
 @compiled
-def _gather(
-    scaled: NDArray[np.float64], first: NDArray[np.float32], second: NDArray[np.float32]
-) -> NDArray[np.float64]:
+def _gather(scaled: Points, first: Grid, second: Grid) -> Points:
     forces = np.empty(scaled.shape)
     across, down = np.empty(4), np.empty(4)
     for i in range(scaled.shape[0]):
@@ -212,13 +174,7 @@ def _gather(
 
 
 @compiled
-def _attract(
-    points: NDArray[np.float64],
-    starts: NDArray[np.int32],
-    others: NDArray[np.int32],
-    affinities: NDArray[np.float64],
-    gradient: NDArray[np.float64],
-) -> None:
+def _attract(points: Points, starts: Numbers, others: Numbers, affinities: Weights, gradient: Points) -> None:
     """Add Σ p·(y_i − y_j)/(1 + r²): each edge of the symmetric graph is looked at once, for both ends."""
     for i in range(points.shape[0]):
         here, there = points[i, 0], points[i, 1]
@@ -237,13 +193,7 @@ def _attract(
 
 
 @compiled
-def _divergence(
-    points: NDArray[np.float64],
-    starts: NDArray[np.int32],
-    others: NDArray[np.int32],
-    affinities: NDArray[np.float64],
-    normaliser: float,
-) -> float:
+def _divergence(points: Points, starts: Numbers, others: Numbers, affinities: Weights, normaliser: float) -> float:
     """Σ p·log(p/q), q = 1/(1 + r²)/normaliser."""
     total = 0.0
     for i in range(points.shape[0]):

@@ -13,25 +13,15 @@ from evalkit.neighbours.exact import COSINE_TOLERANCE
 from evalkit.projections.pca import SMALL_CORPUS, project_few, start
 from evalkit.types import NeighbourGraph, Projection, Vectors
 
-__all__ = ["needs", "project"]
-
 Metric = Literal["cosine", "euclidean"]
 Initialisation = Literal["auto", "spectral", "pca"]
 
+# The eigenvectors of a larger graph take longer than its layout, and √N Lanczos vectors of length N of memory.
 SPECTRAL_TEXTS = 20_000
-"""The eigenvectors of a larger graph take longer than its layout, and √N Lanczos vectors of length N of memory."""
 
 
 def needs(n: int, *, n_neighbors: int = 15) -> int:
-    """Number of neighbours that `project` uses for `n` texts: `n_neighbors` counts the text itself.
-
-    Parameters
-    ----------
-    n
-        Number of texts.
-    n_neighbors
-        As in `project`.
-    """
+    """Number of neighbours that `project` uses for `n` texts: `n_neighbors` counts the text itself."""
     return 0 if n < SMALL_CORPUS else min(n_neighbors, n - 1) - 1
 
 
@@ -52,10 +42,8 @@ def project(
 
     Parameters
     ----------
-    unit
-        (N, d) float32 of length 1.
-    graph
-        Neighbours of every text, exact or approximate.
+    unit, graph
+        (N, d) float32 of length 1, and the neighbours of every text, exact or approximate.
     seed
         Seeds the start and the sampled repulsion.
     n_neighbors
@@ -76,13 +64,6 @@ def project(
     -------
     Projection
         ``pca`` below 10 texts.
-
-    Raises
-    ------
-    RequestError
-        Parameters out of range.
-    EvaluationError
-        The layout diverged.
 
     References
     ----------

@@ -1,8 +1,7 @@
 """95 % intervals of scores that are means over texts through a neighbour graph.
 
-A text's value depends on the other texts, so the plain variance of the values is too small, and that of the
-delete-one jackknife, which re-counts the graph without each text, is too large: `calibrate` corrects the latter.
-benchmarks/calibration.py measures the coverage that the constants below lead to.
+Texts depend on one another, so the plain variance is too small, and the delete-one jackknife's too large: `calibrate`
+corrects the latter. benchmarks/calibration.py measures the coverage that the constants below lead to.
 """
 
 from __future__ import annotations
@@ -12,55 +11,27 @@ from numpy.typing import NDArray
 
 from evalkit.types import Codes
 
-__all__ = ["calibrate", "mean_interval"]
-
 Floats = NDArray[np.float64]
 
 CONFIDENCE = 0.95
-PAIRS_PART = 1.25
-"""Factor on the squared effects of single texts on single rows: a quarter more for those that are mutual."""
-LEAST_SHARE = 0.4
-"""Least part of the jackknife's variance that is kept: the right one if only pairs of texts mattered."""
-FEW_MISSES = 3.0
-"""Number of misses (or hits), in texts, at which half of the pairs' part is removed."""
-LABEL_EXCESS = 4.0
-"""Variance of label means over that within labels up to which it counts; more is a difference between labels."""
-HALF_TEXT = 0.5
-"""Standard error, in texts, that equal values are given."""
+PAIRS_PART = 1.25  # factor on the squared effects of single texts on single rows: a quarter more for mutual ones
+LEAST_SHARE = 0.4  # least part of the jackknife's variance that is kept: the right one if only pairs of texts mattered
+FEW_MISSES = 3.0  # misses (or hits), in texts, at which half of the pairs' part is removed
+LABEL_EXCESS = 4.0  # variance between label means over that within up to which it counts; more is no chance
+HALF_TEXT = 0.5  # standard error, in texts, that equal values are given
 
 
 def calibrate(value: float, pseudo: Floats, second_order: float, labels: Codes, *, high: float = 1.0) -> Floats:
-    """Pseudo-values whose mean is the score and whose variance over N is the score's variance.
+    """(N,) pseudo-values whose mean is `value`, of best `high`, and whose variance over N is the score's variance.
 
-    Parameters
-    ----------
-    value
-        The score, from 0 to `high`.
-    pseudo
-        (N,) delete-one pseudo-values.
-    second_order
-        The part of their variance over N that belongs to pairs of texts (see Notes).
-    labels
-        (N,) label codes.
-    high
-        The score's best.
-
-    Returns
-    -------
-    ndarray
-        (N,) of mean `value`.
-
-    Notes
-    -----
-    The variance of a statistic is a sum over single texts, pairs, triples, … of what each adds that no
-    smaller group has (Hoeffding 1948); the delete-one jackknife counts pairs twice (Efron & Stein 1981,
-    "The jackknife estimate of variance", Ann. Stat. 9). A neighbour score lives on pairs, a text and its
-    neighbour, so its jackknife variance is up to two and a half times the true one. The graph lists which
-    texts affect which, so the pairs' part can be computed, and is subtracted once.
-
-    Label sizes are given, not random, and a text's contribution depends on the size of its label; so the
-    differences between the labels' mean pseudo-values count only as far as the spread within labels explains them.
+    `second_order` is the part of the variance of `pseudo` over N that belongs to pairs of texts.
     """
+    # The variance of a statistic is a sum over single texts, pairs, triples, … of what each adds that no smaller group
+    # has (Hoeffding 1948); the delete-one jackknife counts pairs twice (Efron & Stein 1981, "The jackknife estimate of
+    # variance", Ann. Stat. 9). A neighbour score lives on pairs, so its jackknife variance is up to two and a half
+    # times the true one. The graph lists which texts affect which, so the pairs' part is known, and is subtracted once.
+    # Label sizes are given, not random, and a text's contribution depends on the size of its label; so differences
+    # between the labels' mean pseudo-values count only as far as the spread within labels explains them.
     centred = pseudo - pseudo.mean()
     n, sizes = pseudo.size, np.bincount(labels)
     means = np.bincount(labels, weights=centred) / np.maximum(sizes, 1)
@@ -84,33 +55,15 @@ def calibrate(value: float, pseudo: Floats, second_order: float, labels: Codes, 
 def mean_interval(
     value: float, pseudo: Floats, *, high: float = 1.0, labels: Codes | None = None
 ) -> tuple[float, float]:
-    """95 % interval of a score from 0 to `high`; never of width zero, never beyond the range.
+    """Low and high end of the 95 % interval of a score from 0 to `high`; never of width zero, never beyond the range.
 
-    Parameters
-    ----------
-    value
-        The score.
-    pseudo
-        (N,) calibrated pseudo-values.
-    high
-        The score's best; the interval is about its share of it.
-    labels
-        (N,) label codes for a mean over labels, in which small labels have a large weight and few degrees of freedom.
-
-    Returns
-    -------
-    tuple
-        Low and high end. The interval covers the expectation of the score over draws of the texts at this N and
-        these label sizes.
-
-    Notes
-    -----
-    A mean of shares near 0 or 1 is skewed, and a t-interval leaves the range. The interval is that of a
-    proportion after Jeffreys with the effective number of texts p(1 − p)/variance, corrected for the
-    degrees of freedom, as Korn & Graubard (1998, "Confidence intervals for proportions with small expected
-    number of positive counts estimated from survey data", Survey Methodology 24) do with Clopper and
-    Pearson's. Degrees of freedom of a mean over labels are Satterthwaite's.
+    It covers the score's expectation over draws of the texts at this N and these label sizes. `pseudo` are calibrated;
+    `labels` are given for a mean over labels, in which small labels have a large weight and few degrees of freedom.
     """
+    # A mean of shares near 0 or 1 is skewed, and a t-interval leaves the range. This is Jeffreys' interval of a
+    # proportion with the effective number of texts p(1 − p)/variance, corrected for the degrees of freedom, as Korn &
+    # Graubard (1998, "Confidence intervals for proportions with small expected number of positive counts estimated
+    # from survey data", Survey Methodology 24) do with Clopper and Pearson's.
     from scipy.special import betaincinv, stdtrit
 
     n = pseudo.size

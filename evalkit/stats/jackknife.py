@@ -13,47 +13,24 @@ from numpy.typing import NDArray
 from evalkit.stats.labelled_graph import LabelledGraph, map_rows
 from evalkit.types import Codes
 
-__all__ = ["Jackknife", "jackknife"]
-
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Jackknife:
-    """The scores of a labelling, and the contribution of each text.
+    """The S = len(ks) + 2 scores of a labelling, and the contribution of each text."""
 
-    Attributes
-    ----------
-    values
-        (len(ks) + 2, Q) the scores of each row.
-    means
-        (2, len(ks) + 2) micro and macro scores.
-    pseudo
-        (2, len(ks) + 2, N) delete-one pseudo-values; their variance over N overstates the score's.
-    second_order
-        (2, len(ks) + 2) the part of that variance which belongs to pairs of texts, and is counted twice in it.
-    """
-
-    values: Floats
-    means: Floats
-    pseudo: Floats
-    second_order: Floats
+    values: Floats  # (S, Q) scores of each row
+    means: Floats  # (2, S) micro and macro scores
+    pseudo: Floats  # (2, S, N) delete-one pseudo-values; their variance over N overstates the score's
+    second_order: Floats  # (2, S) part of that variance which belongs to pairs of texts, and is counted twice in it
 
 
 def jackknife(graph: LabelledGraph, labels: Codes) -> Jackknife:
     """Delete every text once, re-counting on the next-deeper neighbours: O(N·K).
 
-    Parameters
-    ----------
-    labels
-        (N,) codes.
-
-    Notes
-    -----
-    The pseudo-value of text m is θ + (N − 1)(θ − θ₍₋ₘ₎). On a sample of rows the score is a stratified
-    mean; deleting an unsampled text still changes the rows that list it.
-
-    A label of two texts keeps its survivor's R-score when one of them is deleted (it would have none).
+    The pseudo-value of text m is θ + (N − 1)(θ − θ₍₋ₘ₎). On a sample of rows the score is a stratified mean; deleting
+    an unsampled text still changes the rows that list it. A label of two texts keeps its survivor's R-score.
     """
     labels = np.ascontiguousarray(labels, dtype=np.int32)
     n_labels, bearer = graph.sizes.size, labels[graph.queries]

@@ -11,8 +11,6 @@ import numpy as np
 from evalkit.runtime.compiled import compiled_exactly
 from evalkit.stats.ranking_loops import group_end
 
-__all__ = ["delete_each"]
-
 
 @compiled_exactly
 def _fill_groups(graph, row, label, labels, sizes, last, groups):  # type: ignore[no-untyped-def]
@@ -144,27 +142,13 @@ def _add_shared(overall, by_label, labels, totals):  # type: ignore[no-untyped-d
 
 @compiled_exactly
 def delete_each(graph, queries, labels, sizes, places, after, ks, weights, values, totals, squares):  # type: ignore[no-untyped-def]
-    """Scores of every row, and the change of their weighted sum by the absence of each text.
+    """Fill in the S = len(ks) + 2 scores of every row, and the change of their weighted sums by each text's absence.
 
-    Parameters
-    ----------
-    graph, queries, sizes, places, ks
-        As for `evalkit.stats.ranking_loops.sum_labellings`; the lists reach one place beyond every K and R.
-    labels
-        (N,) int32.
-    after
-        (n_labels,) R of each label once it has lost a text.
-    weights
-        (len(ks) + 2, W, 2, n_labels) weight of a row in the sum when a text of another (0) or of its own
-        label (1) is absent.
-    values
-        (len(ks) + 2, Q) float64, zero; filled: precision at each K, R-precision, MAP@R.
-    totals
-        (N, len(ks) + 2, W) float64, zero; filled: change of the weighted sum over the other rows by the
-        absence of each text.
-    squares
-        (len(ks) + 2, W) float64, zero; filled: sum over rows and absent texts of the squared change, less
-        the row's mean change over its own label's texts and over the other texts.
+    The lists of `graph` (as in `LabelledGraph`) reach one place beyond every K and R. Filled are, zero before,
+    values (S, Q): precision at each K, R-precision, MAP@R; totals (N, S, W): change of the W weighted sums over the
+    other rows; squares (S, W): sum over rows and absent texts of the squared change, less the row's mean change over
+    its own label's texts and over the others. weights (S, W, 2, n_labels) are a row's when a text of another (0) or
+    of its own label (1) is absent.
     """
     indices = graph[0]
     n, n_scores, n_weights = totals.shape

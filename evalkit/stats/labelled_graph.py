@@ -18,9 +18,8 @@ from evalkit.stats.permutation import Statistic
 from evalkit.stats.ranking_depth import r_places
 from evalkit.types import NeighbourGraph
 
-__all__ = ["LabelledGraph", "label_statistic", "map_rows"]
-
 Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
 Result = TypeVar("Result")
 THREADS = 2
 
@@ -29,42 +28,22 @@ THREADS = 2
 class LabelledGraph:
     """A neighbour graph in the form that the compiled loops read, and what the label sizes determine.
 
-    Attributes
-    ----------
-    arrays
-        (indices, joined, tie_of, starts, members, complement, counts), as in
-        `evalkit.stats.ranking_loops.sum_labellings`.
-    queries
-        (Q,) text numbers of the rows.
-    size, sampled
-        N, and whether the rows are a sample of the texts.
-    sizes, places
-        (n_labels,) texts and R of each label; R is 0 for a label of one text, and for all labels where no
-        R-scores are computed.
-    after
-        (n_labels,) R of each label once it has lost a text.
-    ks
-        K of precision at K, ascending.
+    `arrays` are (indices, joined, tie_of, starts, members, complement, counts): (Q, K) neighbours, whether each is
+    tied with the one before it, the row's entry in the lists of unlisted ties (−1: none), and those lists (`Ties`).
     """
 
     arrays: tuple[NDArray[Any], ...]
-    queries: NDArray[np.int64]
-    size: int
-    sampled: bool
-    sizes: NDArray[np.int64]
-    places: NDArray[np.int64]
-    after: NDArray[np.int64]
-    ks: NDArray[np.int64]
+    queries: Integers  # (Q,) text numbers of the rows
+    size: int  # N
+    sampled: bool  # whether the rows are a sample of the texts
+    sizes: Integers  # (n_labels,) texts of each label
+    places: Integers  # (n_labels,) R; 0 for a label of one text, and for all where no R-scores are computed
+    after: Integers  # (n_labels,) R of each label once it has lost a text
+    ks: Integers  # K of precision at K, ascending
 
     @staticmethod
-    def of(graph: NeighbourGraph, sizes: NDArray[np.int64], ks: Sequence[int], *, r_scores: bool) -> LabelledGraph:
-        """Convert a graph.
-
-        Raises
-        ------
-        EvaluationError
-            The graph lists fewer neighbours than the scores need.
-        """
+    def of(graph: NeighbourGraph, sizes: Integers, ks: Sequence[int], *, r_scores: bool) -> LabelledGraph:
+        """Convert a graph; one that lists fewer neighbours than the scores need is refused."""
         places = r_places(sizes)[0] if r_scores else np.zeros_like(sizes)
         after = np.minimum(np.maximum(sizes - 2, 0), places)
         depth = graph.indices.shape[1]
@@ -73,8 +52,7 @@ class LabelledGraph:
             raise EvaluationError(f"The neighbour graph lists {depth} neighbours a text, the scores need {needed}.")
         joined = np.zeros(graph.indices.shape, dtype=np.bool_)
         joined[:, 1:] = graph.similarities[:, 1:] == graph.similarities[:, :-1]
-        rows = graph.indices.shape[0]
-        ties = graph.ties
+        rows, ties = graph.indices.shape[0], graph.ties
         tie_of = np.full(rows, -1, dtype=np.int64)
         tie_of[ties.rows] = np.arange(ties.rows.size)
         lists = (ties.starts, ties.members, ties.complement, ties.counts)
@@ -89,14 +67,10 @@ class LabelledGraph:
         """The arrays of some rows."""
         return (*(array[rows] for array in self.arrays[:3]), *self.arrays[3:])
 
-    def label_weights(self, drawn: NDArray[np.int64]) -> Floats:
+    def label_weights(self, drawn: Integers) -> Floats:
         """(2, len(ks) + 2, n_labels, …) weight of a label's mean in the micro (0) and the macro (1) score.
 
-        Parameters
-        ----------
-        drawn
-            (n_labels, …) number of rows of each label; a label without a row (for R-scores, without an R) has
-            weight 0.
+        A label without a row in `drawn` (n_labels, …) or, for R-scores, without an R, has weight 0.
         """
         shape = (2, self.ks.size + 2, *drawn.shape)
         sizes, places = (each.reshape(-1, *[1] * (drawn.ndim - 1)) for each in (self.sizes, self.places))
@@ -118,10 +92,7 @@ def map_rows(graph: LabelledGraph, function: Callable[[slice], Result]) -> list[
 def label_statistic(graph: LabelledGraph, names: Sequence[str]) -> Statistic:
     """Labellings → micro and macro scores (``name`` and ``name_macro``), for `permute_scores`.
 
-    Parameters
-    ----------
-    names
-        One for each K, then those of R-precision and MAP@R (only names that are given are returned).
+    `names` are one for each K, then those of R-precision and MAP@R (only names that are given are returned).
     """
     from evalkit.stats.ranking_loops import sum_labellings
 

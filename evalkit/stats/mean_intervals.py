@@ -11,26 +11,14 @@ from scipy import special
 
 from evalkit.types import Codes
 
-__all__ = [
-    "CENTROID_WIDENING",
-    "Hits",
-    "Interval",
-    "hit_statistics",
-    "macro_mean",
-    "macro_pseudo_values",
-    "mean_by_label",
-    "mean_share_interval",
-    "pseudo_value_interval",
-]
-
 Floats = NDArray[np.float64]
 Interval = tuple[float, float]
 
 CONFIDENCE = 0.95
 
+# Texts share their centroids: in simulations (N = 30 and 300) the true standard error of centroid_accuracy is 1.03 to
+# 1.28 times the one that takes the centroids as given.
 CENTROID_WIDENING = 4 / 3
-"""Texts share their centroids: in simulations (N = 30 and 300) the true standard error of centroid_accuracy
-is 1.03 to 1.28 times the one that takes the centroids as given."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,14 +30,9 @@ class Hits:
 
 
 def hit_statistics(hits: Floats, labels: Codes, n_labels: int, *, widen: float) -> dict[str, Hits]:
-    """Pseudo-values and interval of a share of hits, micro (key ``""``) and macro (``"_macro"``).
+    """Pseudo-values and interval of a share of the (N,) hits, micro (key ``""``) and macro (``"_macro"``).
 
-    Parameters
-    ----------
-    hits
-        (N,) values from 0 to 1, which depend on one another.
-    widen
-        Factor on the standard error that takes them as independent.
+    Hits are from 0 to 1 and depend on one another; `widen` is the factor on the standard error of independent ones.
     """
     sizes = np.bincount(labels, minlength=n_labels)
     columns = {
@@ -77,13 +60,7 @@ def macro_mean(values: Floats, labels: Codes) -> float:
 
 
 def macro_pseudo_values(values: Floats, labels: Codes, n_labels: int) -> Floats:
-    """(N,) pseudo-values, whose mean is the macro score, of a mean over labels of the label's mean.
-
-    Parameters
-    ----------
-    values
-        (N,) per-text values, each of which depends on its own text alone, or pseudo-values of them.
-    """
+    """(N,) pseudo-values of a mean over labels, whose mean it is, from values that each depend on their text alone."""
     sizes = np.bincount(labels, minlength=n_labels)
     means = mean_by_label(values, labels, n_labels)
     share = labels.size / (n_labels * np.maximum(sizes - 1, 1))
@@ -91,12 +68,15 @@ def macro_pseudo_values(values: Floats, labels: Codes, n_labels: int) -> Floats:
 
 
 def pseudo_value_interval(value: float, pseudo: Floats, *, low: float, high: float) -> Interval:
-    """Interval value ± t · sd / √N of the (N,) pseudo-values, kept within the score's range from `low` to `high`.
+    """Interval value ± t · sd / √N of the pseudo-values, kept within the score's range.
 
-    Notes
-    -----
-    Equal pseudo-values show no variance, which does not mean that there is none: then Wilson's interval for a
-    share of (value − low) / (high − low) in N texts is taken.
+    Parameters
+    ----------
+    value, low, high
+        The score, and the ends of its range.
+    pseudo
+        (N,) pseudo-values. Equal ones show no variance, which does not mean that there is none: then Wilson's interval
+        for a share of (value − low) / (high − low) in N texts is taken.
     """
     n = pseudo.size
     error = float(pseudo.std(ddof=1)) / np.sqrt(n)
@@ -108,26 +88,10 @@ def pseudo_value_interval(value: float, pseudo: Floats, *, low: float, high: flo
 
 
 def mean_share_interval(shares: Floats, sizes: NDArray[Any], *, widen: float = 1.0) -> tuple[Floats, Floats]:
-    """Wilson's intervals for means over labels of the labels' shares.
+    """(…) low and high ends of Wilson's intervals for means over labels of the (k, …) labels' shares.
 
-    Parameters
-    ----------
-    shares
-        (k, …) share of hits of each label.
-    sizes
-        (k, …) texts of each label, at least 1.
-    widen
-        Factor on the standard error, for hits that depend on one another.
-
-    Returns
-    -------
-    tuple
-        (…) low and high ends, from 0 to 1. The effective number of texts is p(1 − p) over the sum of the labels'
-        variances, each share shrunk by half a hit and half a miss so that none is without variance.
-
-    References
-    ----------
-    Wilson 1927, "Probable inference, the law of succession, and statistical inference", JASA 22.
+    The effective number of texts is p(1 − p) over the sum of the labels' variances, each share shrunk by half a hit and
+    half a miss so that none is without variance. `widen` is as in `hit_statistics`.
     """
     shrunk = (shares * sizes + 0.5) / (sizes + 1)
     variance = (shrunk * (1 - shrunk) / sizes).sum(axis=0) / len(shares) ** 2
@@ -136,7 +100,7 @@ def mean_share_interval(shares: Floats, sizes: NDArray[Any], *, widen: float = 1
 
 
 def _wilson(share: Floats, effective: Floats, n: NDArray[Any]) -> tuple[Floats, Floats]:
-    """Wilson's interval for shares in an effective number of texts, with Student's quantile of n − 1."""
+    """Wilson's interval (1927, JASA 22) for shares in an effective number of texts, by Student's quantile of n − 1."""
     quantile = special.stdtrit(np.maximum(n - 1, 1), 0.5 + CONFIDENCE / 2)
     spread = quantile**2 / effective
     middle = (share + spread / 2) / (1 + spread)

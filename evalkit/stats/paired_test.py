@@ -17,8 +17,6 @@ from numpy.typing import NDArray
 
 from evalkit.errors import EvaluationError
 
-__all__ = ["Comparison", "compare", "holm", "verdict"]
-
 ALPHA = 0.05
 POWER_QUANTILES = 1.959964 + 0.841621  # two-sided 5 %, power 80 %
 LEAST_DISCORD = 0.5  # in texts: equal values on N texts do not show that two models are equal
@@ -29,59 +27,26 @@ MANY = 1_000_000
 class Comparison:
     """Two models on one score.
 
-    Attributes
-    ----------
-    difference
-        Score of the first less score of the second.
-    ci_low, ci_high
-        95 % interval of the difference.
-    p
-        Two-sided; 1 where the difference is 0.
-    texts_needed
-        How many more texts would detect a difference of this size in four of five corpora; 0 where these
-        are enough, None where the difference is 0.
+    `texts_needed` more texts would detect a difference of this size in four of five corpora: 0 where these are enough,
+    None where the difference is 0.
     """
 
-    difference: float
-    ci_low: float
+    difference: float  # score of the first less score of the second
+    ci_low: float  # 95 % interval of the difference
     ci_high: float
-    p: float
+    p: float  # two-sided; 1 where the difference is 0
     texts_needed: int | None
 
 
-def compare(
-    pseudo_a: NDArray[np.floating[Any]],
-    pseudo_b: NDArray[np.floating[Any]],
-    value_a: float | None = None,
-    value_b: float | None = None,
-) -> Comparison:
-    """Difference of two models on the same texts, with interval and p.
+def compare(pseudo_a: NDArray[np.floating[Any]], pseudo_b: NDArray[np.floating[Any]]) -> Comparison:
+    """Difference of two models' (N,) pseudo-values of the same texts, whose means are the scores, with interval and p.
 
-    Parameters
-    ----------
-    pseudo_a, pseudo_b
-        (N,) pseudo-values of the score, for the same texts in the same order; a text that has NaN in either
-        is left out.
-    value_a, value_b
-        The scores; None takes the pseudo-values' means, which are the scores.
-
-    Returns
-    -------
-    Comparison
-        Positive where the first is higher.
-
-    Raises
-    ------
-    EvaluationError
-        The two have different numbers of texts, or fewer than two texts have both values.
-
-    Notes
-    -----
-    t = mean / (sd/√N) of the differences on N − 1 degrees of freedom, the standard error never less than
-    half a text in N. Each model's pseudo-values are calibrated on their own
-    (`evalkit.stats.graph_intervals.calibrate`), which never removes more than the jackknife's doubling of the pairs'
-    part; the part that the two models share is removed too little, if anything, so the test is conservative.
+    A text that has NaN in either is left out. t = mean / (sd/√N) of the differences on N − 1 degrees of freedom, the
+    standard error never less than half a text in N.
     """
+    # Each model's pseudo-values are calibrated on their own (`evalkit.stats.graph_intervals.calibrate`), which never
+    # removes more than the jackknife's doubling of the pairs' part; the part that the two models share is removed too
+    # little, if anything, so the test is conservative.
     if pseudo_a.shape != pseudo_b.shape:
         raise EvaluationError(
             f"A paired comparison needs the same texts, found {pseudo_a.size} and {pseudo_b.size}: "
@@ -94,7 +59,7 @@ def compare(
     from scipy.special import stdtr, stdtrit
 
     n = gaps.size
-    difference = float(gaps.mean()) if value_a is None or value_b is None else float(value_a) - float(value_b)
+    difference = float(gaps.mean())
     if abs(difference) < 1e-12:
         difference = 0.0
     error = max(float(gaps.std(ddof=1)) / math.sqrt(n), LEAST_DISCORD / n)
@@ -107,20 +72,8 @@ def compare(
 
 
 def holm(p_values: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:
-    """Correct p-values by Holm's step-down method: it bounds the probability of any false rejection among all.
+    """(m,) p-values corrected by the step-down method that bounds the probability of any false rejection among all.
 
-    Parameters
-    ----------
-    p_values
-        (m,) uncorrected.
-
-    Returns
-    -------
-    ndarray
-        (m,) corrected, in the same order, at most 1.
-
-    References
-    ----------
     Holm 1979, "A simple sequentially rejective multiple test procedure", Scand. J. Stat. 6.
     """
     p = np.asarray(p_values, dtype=np.float64)
@@ -142,12 +95,7 @@ def verdict(
 ) -> str:
     """Sentence on a comparison: the model that is ahead, and by how much, or the number of texts still needed.
 
-    Parameters
-    ----------
-    n_texts
-        Texts that were compared.
-    p
-        The corrected p; None takes the comparison's own.
+    `p` is the corrected one; None takes the comparison's own.
 
     Examples
     --------

@@ -14,52 +14,30 @@ from numpy.typing import NDArray
 
 from evalkit.types import Codes, Score, Space
 
-__all__ = ["Statistic", "adjust", "build_score", "p_value", "permutation_count", "permute_scores"]
-
 Statistic = Callable[[NDArray[np.int32]], Mapping[str, NDArray[np.float64]]]
 """(P, N) labellings → name → (P,) values."""
 
 TOLERANCE = 1e-12
 
 
-def permutation_count(cost: float, *, few: int = 99, many: int = 999, budget: float = 2e9) -> int:
-    """Number of permutations: `many` where all of them cost at most `budget` operations, else `few`.
-
-    Parameters
-    ----------
-    cost
-        Elementary operations of one permutation (say N·K for a neighbour score).
-    """
-    return many if cost * many <= budget else few
+def permutation_count(cost: float, *, budget: float = 2e9) -> int:
+    """999 where so many permutations of `cost` operations each (say N·K) cost at most `budget` operations, else 99."""
+    return 999 if cost * 999 <= budget else 99
 
 
 def permute_scores(
-    statistic: Statistic,
-    labels: Codes,
-    *,
-    count: int,
-    rng: np.random.Generator,
-    block: int = 64,
+    statistic: Statistic, labels: Codes, *, count: int, rng: np.random.Generator, block: int = 64
 ) -> dict[str, NDArray[np.float64]]:
-    """Scores of `count` random relabellings.
+    """Scores of random relabellings, which keep the label sizes: name → (count,) float64.
 
     Parameters
     ----------
     statistic
         Maps (P, N) labellings to name → (P,) values.
-    labels
-        (N,) label codes; every permutation keeps the label sizes.
-    count
-        B, the number of permutations.
-    rng
-        Source of randomness.
+    labels, count, rng
+        (N,) label codes, the number of permutations, and the source of randomness.
     block
         Labellings handed over at a time (bounds memory at block · N int32).
-
-    Returns
-    -------
-    dict
-        name → (B,) float64.
     """
     collected: dict[str, list[NDArray[np.float64]]] = {}
     for start in range(0, count, block):
@@ -73,8 +51,6 @@ def permute_scores(
 def p_value(value: float | None, null: NDArray[np.float64], *, higher_is_better: bool) -> float | None:
     """(1 + number of permuted scores as good or better) / (1 + B), within 1e-12.
 
-    References
-    ----------
     Phipson & Smyth 2010, "Permutation p-values should never be zero", Stat. Appl. Genet. Mol. Biol. 9.
     """
     null = null[np.isfinite(null)]

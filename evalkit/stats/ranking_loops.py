@@ -2,12 +2,8 @@
 
 Texts tied with one another stand in random order. At each place of a group of g tied texts, s of which bear the
 query's label, a relevant text stands with probability s/g; given that one stands at the t-th place of the group,
-(t − 1)(s − 1)/(g − 1) more are expected at the t − 1 places before it.
-
-References
-----------
-McSherry & Najork 2008, "Computing information retrieval performance measures efficiently in the presence
-of tied scores", ECIR.
+(t − 1)(s − 1)/(g − 1) more are expected at the t − 1 places before it (McSherry & Najork 2008, "Computing information
+retrieval performance measures efficiently in the presence of tied scores", ECIR).
 """
 
 from __future__ import annotations
@@ -15,8 +11,6 @@ from __future__ import annotations
 import numpy as np
 
 from evalkit.runtime.compiled import compiled_exactly
-
-__all__ = ["group_end", "sum_labellings"]
 
 
 @compiled_exactly
@@ -87,21 +81,9 @@ def _record(depth, ks, places, own, hits, average, sums):  # type: ignore[no-unt
 def sum_labellings(graph, queries, labellings, sizes, places, ks, sums):  # type: ignore[no-untyped-def]
     """Add the scores of every labelling, summed by label, to `sums`.
 
-    Parameters
-    ----------
-    graph
-        (indices, joined, tie_of, starts, members, complement, counts): (Q, K) neighbours, whether each is
-        tied with the one before it, the row's entry in the lists of unlisted ties (−1: none), the lists.
-    queries
-        (Q,) text numbers of the rows.
-    labellings
-        (N, P) codes, a column a labelling.
-    sizes, places
-        (n_labels,) int64 size and R of each label; a label of R = 0 has R-scores of 0.
-    ks
-        int64 K of precision at K, ascending; no K and no R exceeds the number of listed neighbours.
-    sums
-        (len(ks) + 2, n_labels, P) float64, added to: precision at each K, R-precision, MAP@R.
+    The first arguments are as in `LabelledGraph`; no K and no R exceeds the number of listed neighbours, and a label
+    of R = 0 has R-scores of 0. labellings (N, P) have a column a labelling. sums (len(ks) + 2, n_labels, P) hold
+    precision at each K, R-precision and MAP@R.
     """
     indices, joined, tie_of = graph[:3]
     lanes = labellings.shape[1]

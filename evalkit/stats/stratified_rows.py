@@ -7,26 +7,13 @@ from numpy.typing import NDArray
 
 from evalkit.types import Codes
 
-__all__ = ["LARGE", "allot", "draw_rows", "stratified_rows"]
-
-LARGE = 50_000
-"""Above so many texts a null is computed on a stratified sample."""
+LARGE = 50_000  # above so many texts a null is computed on a stratified sample
 
 
 def stratified_rows(labels: Codes, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Draw `count` texts, each label in proportion but with at least two (its only one where it has one).
+    """Draw `count` texts, each label in proportion but with at least two (or its only one); numbers, ascending.
 
-    Parameters
-    ----------
-    labels
-        (N,) label codes.
-    count
-        Size of the sample; raised to what two texts of each label need. All texts where N is not larger.
-
-    Returns
-    -------
-    ndarray
-        Text numbers, ascending.
+    `count` is raised to what two texts of each label need. All texts are drawn where N is not larger.
     """
     if labels.size <= count:
         return np.arange(labels.size)
@@ -42,20 +29,10 @@ def draw_rows(labels: Codes, shares: NDArray[np.int64], rng: np.random.Generator
 
 
 def allot(sizes: NDArray[np.int64], limit: int) -> NDArray[np.int64]:
-    """Number of texts to draw of each label, by largest remainders.
+    """(k,) texts to draw of each label, `limit` (2 or more) in all, in proportion to `sizes` by largest remainders.
 
-    Parameters
-    ----------
-    sizes
-        (k,) texts of each label, together at least `limit`.
-    limit
-        At least 2.
-
-    Returns
-    -------
-    ndarray
-        (k,) int64 of sum `limit`: in proportion to `sizes`, but at least two of each label (or its only one).
-        Where `limit` is too small for that, two of each of the largest labels, and none of the others.
+    At least two of each label (or its only one) are drawn; where `limit` is too small for that, two of each of the
+    largest labels, and none of the others.
     """
     least = np.minimum(sizes, 2)
     if least.sum() > limit:
