@@ -35,7 +35,7 @@ from evalkit.metrics import clustering, hulls, neighbours, probe, separation
 from evalkit.metrics import map_separation as mapped
 from evalkit.neighbours.exact import nearest, plane
 from evalkit.stats import paired_test as paired
-from evalkit.stats.ranking_depth import graph_depth
+from evalkit.stats.labelled_graph import graph_depth
 from evalkit.types import Codes, Evaluation, Sample, Vectors
 
 FAMILIES = (separation, clustering, mapped, hulls, probe)

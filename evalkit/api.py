@@ -21,7 +21,7 @@ from evalkit.pipeline.neighbour_graphs import (
     scoring_graph,
 )
 from evalkit.pipeline.prepare import neighbours_needed, resolve_k
-from evalkit.stats.ranking_depth import graph_depth
+from evalkit.stats.labelled_graph import graph_depth
 from evalkit.stats.stratified_rows import LARGE
 from evalkit.types import Codes, Evaluation, NeighbourGraph, Projection, Sample, Score, Vectors
 

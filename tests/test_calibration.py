@@ -15,9 +15,8 @@ from evalkit.neighbours.exact import nearest
 from evalkit.stats import graph_intervals as intervals
 from evalkit.stats import paired_test as paired
 from evalkit.stats.jackknife import jackknife
-from evalkit.stats.labelled_graph import LabelledGraph, label_statistic
+from evalkit.stats.labelled_graph import LabelledGraph, graph_depth, label_statistic
 from evalkit.stats.permutation import p_value, permute_scores
-from evalkit.stats.ranking_depth import graph_depth
 
 KS = (1, 5, 10)
 NAMES = ("precision_at_1", "precision_at_5", "precision_at_10", "r_precision", "map_at_r")

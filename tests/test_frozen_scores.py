@@ -25,6 +25,7 @@ def test_scores_intervals_and_paired_tests_are_the_frozen_ones(name, request, tm
     differing = {
         entry: (value, measured[entry])
         for entry, value in frozen.items()
-        if entry not in absent and measured[entry] != pytest.approx(value, rel=1e-6 if entry.endswith(SINGLE) else 1e-9, abs=1e-9)
+        if entry not in absent
+        and measured[entry] != pytest.approx(value, rel=1e-6 if entry.endswith(SINGLE) else 1e-9, abs=1e-9)
     }
     assert not differing

@@ -18,10 +18,9 @@ from evalkit.errors import RequestError
 from evalkit.metrics.hubness import hubness_score
 from evalkit.stats.graph_intervals import calibrate, mean_interval
 from evalkit.stats.jackknife import Jackknife, jackknife
-from evalkit.stats.labelled_graph import LabelledGraph, label_statistic
+from evalkit.stats.labelled_graph import LabelledGraph, label_statistic, r_places
 from evalkit.stats.macro_tests import without_macro_tests
 from evalkit.stats.permutation import build_score, permutation_count, permute_scores
-from evalkit.stats.ranking_depth import r_places
 from evalkit.stats.stratified_rows import LARGE
 from evalkit.types import Codes, Evaluation, NeighbourGraph, Sample, Score, Space
 
@@ -70,7 +69,7 @@ def evaluate(sample: Sample, rng: np.random.Generator, *, k: Sequence[int] | Non
     Parameters
     ----------
     sample
-        Its ``graph`` (deep enough, see `evalkit.stats.ranking_depth.graph_depth`), ``whole_graph``, labels and vectors.
+        Its ``graph`` (as deep as `evalkit.stats.labelled_graph.graph_depth` says), ``whole_graph``, labels and vectors.
     rng
         Draws the label permutations and the Gaussian that hubness is compared with.
     k

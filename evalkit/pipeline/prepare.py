@@ -24,7 +24,7 @@ from evalkit.pipeline.identity import (
 from evalkit.pipeline.neighbour_graphs import graph_key, projection_depth
 from evalkit.pipeline.request import EvaluatorChoice, Keys, Prepared, ProjectionChoice, Request
 from evalkit.records import plain
-from evalkit.stats.ranking_depth import graph_depth
+from evalkit.stats.labelled_graph import graph_depth
 from evalkit.stats.stratified_rows import LARGE
 from evalkit.store import digest
 from evalkit.types import EncoderIdentity

@@ -64,8 +64,8 @@ def start(unit: Vectors, seed: int) -> Points:
 def principal_plane(vectors: Vectors, *, seed: int) -> tuple[Points, float]:
     """(N, 2) scores of the first two principal components, and the share of the variance that they explain.
 
-    A component without variance is 0 everywhere (all vectors equal, one dimension). The float32 products stay: t-SNE
-    makes another map of a start that differs by 1e-7, as scikit-learn's PCA does, and that has no blocks.
+    A component without variance is 0 everywhere (all vectors equal, one dimension). Not scikit-learn's PCA: in float64
+    it copies a million vectors, in float32 it loses digits, and either differs by enough for another t-SNE map.
     """
     n, d = vectors.shape
     blocks = [slice(first, first + BLOCK_ROWS) for first in range(0, n, BLOCK_ROWS)]

@@ -15,13 +15,27 @@ from numpy.typing import NDArray
 
 from evalkit.errors import EvaluationError
 from evalkit.stats.permutation import Statistic
-from evalkit.stats.ranking_depth import r_places
-from evalkit.types import NeighbourGraph
+from evalkit.types import Codes, NeighbourGraph
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Result = TypeVar("Result")
 THREADS = 2
+LONGEST_R, CAPPED_R = 2048, 1000
+
+
+def r_places(sizes: Integers) -> tuple[Integers, bool]:
+    """R of every label, its size less one, and whether it was capped: at 1,000 where a label has more than 2,049."""
+    places = np.maximum(np.asarray(sizes, dtype=np.int64) - 1, 0)
+    capped = bool(places.size and places.max() > LONGEST_R)
+    return (np.minimum(places, CAPPED_R) if capped else places), capped
+
+
+def graph_depth(labels: Codes, ks: Sequence[int]) -> int:
+    """Neighbours a text that the scores at `ks` and, with one more, their jackknife need; at most N − 1."""
+    places, _ = r_places(np.bincount(labels))
+    deepest = max([10, int(places.max()), *ks])  # hubness and faithfulness need 10 in any case
+    return int(min(deepest + 1, labels.size - 1))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

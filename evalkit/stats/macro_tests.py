@@ -23,7 +23,7 @@ def macro_is_testable(sizes: NDArray[np.int64]) -> bool:
 
 
 def without_macro_tests(found: Evaluation, sizes: NDArray[np.int64]) -> Evaluation:
-    """Drop intervals and pseudo-values of the ``…_macro`` scores, means over labels, where too many labels are small."""
+    """Drop intervals and pseudo-values of the ``…_macro`` scores where too many labels are small."""
     if macro_is_testable(sizes):
         return found
     reason = f"none: more than a tenth of the labels have fewer than {FEWEST} texts"

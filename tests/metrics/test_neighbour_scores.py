@@ -17,10 +17,9 @@ from evalkit.metrics.neighbours import (
     precision_chance,
 )
 from evalkit.neighbours.exact import nearest, plane
-from evalkit.stats import ranking_depth
+from evalkit.stats import labelled_graph
 from evalkit.stats.jackknife import jackknife
-from evalkit.stats.labelled_graph import LabelledGraph, label_statistic
-from evalkit.stats.ranking_depth import graph_depth
+from evalkit.stats.labelled_graph import LabelledGraph, graph_depth, label_statistic
 from evalkit.types import Sample
 
 
@@ -189,8 +188,8 @@ def test_a_label_of_one_text_counts_in_precision_and_is_left_out_of_r_scores():
 
 
 def test_r_is_capped_for_all_and_said_so(monkeypatch):
-    monkeypatch.setattr(ranking_depth, "LONGEST_R", 6)
-    monkeypatch.setattr(ranking_depth, "CAPPED_R", 4)
+    monkeypatch.setattr(labelled_graph, "LONGEST_R", 6)
+    monkeypatch.setattr(labelled_graph, "CAPPED_R", 4)
     labels = codes(3, 6, 9)
     x = unit(np.random.default_rng(2).normal(size=(18, 5)))
     sample = sample_of(x, labels, ks=(1,))

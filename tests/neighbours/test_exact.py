@@ -6,7 +6,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from evalkit.errors import RequestError
 from evalkit.neighbours.exact import COSINE_TOLERANCE, PLANE_TOLERANCE, nearest, plane
-from evalkit.stats.ranking_depth import graph_depth, r_places
+from evalkit.stats.labelled_graph import graph_depth, r_places
 
 
 def unit_vectors(n: int, d: int, seed: int = 0) -> np.ndarray:

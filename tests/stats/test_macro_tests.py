@@ -4,8 +4,8 @@ import pytest
 from evalkit.metrics import map_separation as mapped
 from evalkit.metrics import neighbours, probe, separation
 from evalkit.neighbours.exact import nearest, plane
+from evalkit.stats.labelled_graph import graph_depth
 from evalkit.stats.macro_tests import macro_is_testable
-from evalkit.stats.ranking_depth import graph_depth
 from evalkit.types import Sample
 
 
