@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.server
+import json
 import os
 import shutil
 import signal
@@ -125,10 +126,29 @@ def plain_tracking(template_store: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     reachability._known.clear()
 
 
+@pytest.fixture
+def ended() -> dict[str, str]:
+    """Tags of a process that has come and gone."""
+    code = "import json; from evalkit.tracking.process_liveness import process_tags; print(json.dumps(process_tags()))"
+    return json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def client_of(uri):
+    from mlflow import MlflowClient
+
+    return MlflowClient(uri, uri)
+
+
+def runs_in(uri, experiment="evalkit", view=1):
+    client = client_of(uri)
+    found = client.get_experiment_by_name(experiment)
+    return [] if found is None else list(client.search_runs([found.experiment_id], run_view_type=view))
 
 
 class Server:
@@ -249,13 +269,15 @@ for identity in identities:
 """
 
 
-def start_writers(uri: str, run_folder: Path, work: list[list[str]]) -> list[list[str]]:
-    """Let a process for each part of the work log its identities, all at once; their lines: identity, id, new."""
+def writer(uri: str, run_folder: Path, identities: list[str]) -> subprocess.Popen[str]:
+    """A process that, told to go, logs the identities and prints a line for each: identity, id, new."""
     command = [sys.executable, "-W", "ignore", "-c", LOG, str(Path(__file__).parent), str(run_folder), uri]
-    processes = [
-        subprocess.Popen([*command, ",".join(part)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        for part in work
-    ]
+    return subprocess.Popen([*command, ",".join(identities)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def start_writers(uri: str, run_folder: Path, work: list[list[str]]) -> list[list[str]]:
+    """Let a writer for each part of the work log its identities, all at once; their lines."""
+    processes = [writer(uri, run_folder, part) for part in work]
     for process in processes:
         assert process.stdout.readline() == "ready\n"
     for process in processes:

@@ -15,8 +15,6 @@ from typing import Any, Protocol
 from evalkit.errors import EvaluationError
 from evalkit.types import Record
 
-__all__ = ["LoggedRun", "RunContext", "Tracker", "TrackerTrouble", "TrackerUnavailable", "sweep_identity"]
-
 
 class TrackerUnavailable(EvaluationError):
     """The tracker is out of reach or refused the request; the record on disk is complete."""
@@ -24,31 +22,15 @@ class TrackerUnavailable(EvaluationError):
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """Properties of a run that do not determine its result.
+    """Properties of a run that do not determine its result."""
 
-    Attributes
-    ----------
-    sweep
-        The sweep's id (`sweep_identity`); None outside a sweep.
-    sweep_name
-        Name of the sweep for people (the study's name, or its folder's).
-    dvc_experiment
-        DVC_EXP_NAME, where DVC runs the evaluation.
-    git_commit, git_dirty
-        State of the repository around the run; None keeps the values of the record's environment.
-    log_texts
-        False keeps texts out of the tracker (see `evalkit.tracking.artifacts`).
-    sync_folder
-        Folder named in the advice to run `python -m evalkit.sync`; None means the run's own.
-    """
-
-    sweep: str | None = None
-    sweep_name: str | None = None
-    dvc_experiment: str | None = None
-    git_commit: str | None = None
-    git_dirty: bool | None = None
-    log_texts: bool = True
-    sync_folder: Path | None = None
+    sweep: str | None = None  # the sweep's id (`sweep_identity`); None outside a sweep
+    sweep_name: str | None = None  # for people: the study's name, or its folder's
+    dvc_experiment: str | None = None  # DVC_EXP_NAME, where DVC runs the evaluation
+    git_commit: str | None = None  # around the run; None keeps the value of the record's environment
+    git_dirty: bool | None = None  # likewise
+    log_texts: bool = True  # False keeps texts out of the tracker (see `evalkit.tracking.artifacts`)
+    sync_folder: Path | None = None  # named in the advice to run `python -m evalkit.sync`; None means the run's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +55,7 @@ class Tracker(Protocol):
     def log_run(self, record: Record, folder: Path, context: RunContext) -> LoggedRun | TrackerTrouble | None:
         """Log a finished run, unless its identity is FINISHED in the tracker.
 
-        Returns None where nothing is tracked, and `TrackerTrouble` (never an exception) where the tracker is out of
-        reach.
+        None where nothing is tracked; `TrackerTrouble` (never an exception) where the tracker is out of reach.
         """
 
     def log_sweep(

@@ -14,8 +14,6 @@ from typing import Any
 from evalkit.tracking.mlflow_fields import TEXT_SETTINGS
 from evalkit.types import Record
 
-__all__ = ["SWEEP_FILES", "TEXTLESS_FILES", "run_files", "sweep_files", "without_texts"]
-
 RECORD = "record.json"
 SWEEP_FILES = frozenset(
     {"leaderboard.csv", "leaderboard.md", "comparisons.csv", "agreement.csv", "topics.csv", "gallery.html"}
@@ -30,11 +28,7 @@ NOT_LOGGED = frozenset({".log", ".yaml", ".yml", ".tmp", ".lock"})
 
 
 def run_files(folder: Path, record: Record, *, log_texts: bool = True) -> list[Path]:
-    """Files of a run's folder to log unchanged.
-
-    With texts: every plain, visible file but logs and YAML. Without: label and score tables, and the map of a corpus
-    too large for words on it; record.json is then not among them (log `without_texts` instead).
-    """
+    """Files of a run's folder to log unchanged; without texts not record.json (log `without_texts` instead)."""
     from evalkit.plots.map import WORDS
 
     files = _plain_files(folder)

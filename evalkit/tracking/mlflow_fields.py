@@ -14,22 +14,6 @@ from evalkit.runtime.redaction import mask, mask_tree
 from evalkit.tracking import RunContext
 from evalkit.types import Record
 
-__all__ = [
-    "IDENTITY",
-    "KIND",
-    "SWEEP",
-    "dataset_description",
-    "finite_metrics",
-    "logged_name",
-    "model_name",
-    "run_metrics",
-    "run_params",
-    "run_seconds",
-    "run_tags",
-    "sweep_tags",
-    "user_name",
-]
-
 IDENTITY = "evalkit.identity"
 SWEEP = "evalkit.sweep"
 KIND = "evalkit.kind"
@@ -47,11 +31,6 @@ NOT_PARAMS = frozenset({"texts_per_second", "truncated_share", "key"})
 _NAME = re.compile(r"[^\w\-. :/]", re.ASCII)
 
 
-def model_name(record: Record) -> str:
-    """Short name of the model as the user knows it (``bge``)."""
-    return mask(str(record.settings.get("model_label") or record.encoder.get("name", "model")))
-
-
 def logged_name(record: Record) -> str:
     """``model·pooling·projection·seed`` on one line, masked."""
     return " ".join(mask(run_name(record)).split())
@@ -64,20 +43,16 @@ def run_seconds(record: Record) -> float:
 
 
 def run_params(record: Record, *, log_texts: bool = True) -> dict[str, str]:
-    """Every setting that distinguishes runs, and the resolved encoder: flat and masked.
-
-    Options that are not set are left out. Values are cut at 6,000 characters, with a … at the end.
-    """
+    """Every setting that is set and distinguishes runs, and the resolved encoder: flat, masked, cut at 6,000."""
     settings = {key: value for key, value in record.settings.items() if key not in NOT_DISTINGUISHING}
     settings["model_name"] = settings.pop("model_label", None)
     encoder = {key: value for key, value in record.encoder.items() if key not in NOT_PARAMS}
     tree = mask_tree({**settings, "encoder": encoder})
-    params: dict[str, str] = {}
-    for key, value in _flat(tree, ""):
-        if not log_texts and TEXT_SETTINGS & set(key.split(".")):
-            continue
-        params[_NAME.sub("_", key)[:250]] = value if len(value) <= PARAM_LENGTH else value[: PARAM_LENGTH - 1] + "…"
-    return params
+    return {
+        _NAME.sub("_", key)[:250]: value if len(value) <= PARAM_LENGTH else value[: PARAM_LENGTH - 1] + "…"
+        for key, value in _flat(tree, "")
+        if log_texts or not TEXT_SETTINGS & set(key.split("."))
+    }
 
 
 def _flat(tree: Mapping[str, Any], before: str) -> Iterator[tuple[str, str]]:
@@ -111,11 +86,11 @@ def run_metrics(record: Record) -> dict[str, float]:
 
 def finite_metrics(values: Mapping[str, Any]) -> dict[str, float]:
     """Those of the values that are finite numbers, under names that MLflow takes."""
-    return {_NAME.sub("_", name)[:250]: float(value) for name, value in values.items() if _is_finite(value)}
-
-
-def _is_finite(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return {
+        _NAME.sub("_", name)[:250]: float(value)
+        for name, value in values.items()
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    }
 
 
 def run_tags(record: Record, context: RunContext) -> dict[str, str]:
@@ -127,7 +102,7 @@ def run_tags(record: Record, context: RunContext) -> dict[str, str]:
         IDENTITY: record.identity,
         KIND: "run",
         "evalkit.version": record.evalkit_version,
-        "evalkit.model": model_name(record),
+        "evalkit.model": record.settings.get("model_label") or record.encoder.get("name", "model"),
         "evalkit.pooling": record.encoder.get("pooling"),
         "evalkit.projection": record.projection.get("name"),
         "evalkit.seed": record.projection.get("seed"),
@@ -141,23 +116,19 @@ def run_tags(record: Record, context: RunContext) -> dict[str, str]:
 
 def sweep_tags(context: RunContext) -> dict[str, str]:
     """The sweep and the DVC experiment that a run belongs to, and the user who logs it."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        user = None  # the system knows none: a container without a passwd entry
     tags = {
         SWEEP: context.sweep,
         "evalkit.sweep_name": context.sweep_name,
         "evalkit.dvc_experiment": context.dvc_experiment,
-        "mlflow.user": user_name(),
+        "mlflow.user": user,
         "mlflow.source.name": "evalkit",
         "mlflow.source.type": "LOCAL",
     }
     return {key: mask(value) for key, value in tags.items() if value}
-
-
-def user_name() -> str | None:
-    """Name of the user, None where the system knows none (a container without a passwd entry)."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError, ImportError):
-        return None
 
 
 def dataset_description(record: Record) -> dict[str, str]:

@@ -13,13 +13,22 @@ from evalkit.tracking import RunContext
 from evalkit.tracking.artifacts import run_files
 from evalkit.types import Record, Score
 
-__all__ = ["NOTE", "escape", "experiment_note", "run_note", "sweep_note"]
-
 NOTE = "mlflow.note.content"
 LENGTH = 7900
 """MLflow cuts a tag at 8,000 characters."""
 
-SIGNIFICANT = 0.05
+EXPERIMENT_NOTE = (
+    "Evaluations of embedding models on labelled texts, written by evalkit.\n\n"
+    "One run is one model · pooling · projection · seed on one corpus; a run named `sweep` holds the leaderboard, "
+    "the paired comparisons and the gallery of a whole sweep.\n\n"
+    "Each score stands beside its chance level (`.chance`), its place between chance (0) and perfect (1) "
+    "(`.adjusted`), a permutation p-value (`.p_value`) and, where it is a mean over texts, a 95 % interval "
+    "(`.ci_low`, `.ci_high`). Scores named `map/…`, `hulls/…` and `faithfulness/…` describe the picture, "
+    "never the model alone.\n\n"
+    "Group by the tags evalkit.sweep, evalkit.model, evalkit.pooling; "
+    """find a sweep with `tags."evalkit.sweep" = "…"`."""
+)
+"""Explanation on the experiment's page."""
 
 _BRACKET = re.compile(r"(?<!\\)([\[\]])")
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|~^$-])")
@@ -65,9 +74,7 @@ def _verdict(record: Record, rank_by: str) -> str:
         text += f" (95 % interval {score.ci_low:.3f} to {score.ci_high:.3f})"
     if score.p_value is None:
         return f"{text}."
-    beyond = (
-        "the labels are told apart beyond chance" if score.p_value < SIGNIFICANT else "no more than chance can give"
-    )
+    beyond = "the labels are told apart beyond chance" if score.p_value < 0.05 else "no more than chance can give"
     return f"{text}: {beyond} (p = {score.p_value:.3g})."
 
 
@@ -114,8 +121,7 @@ def _overlaps(folder: Path) -> str:
 
 def sweep_note(folder: Path, summary: Mapping[str, Any]) -> str:
     """The best model, the sweep's summary and its leaderboard; at most 7,900 characters."""
-    rest = dict(summary)
-    head = []
+    rest, head = dict(summary), []
     if {"best", "rank_by"} <= set(rest) and rest["rank_by"] in rest:
         best, rank_by = rest.pop("best"), rest.pop("rank_by")
         head = [f"**Best: {escape(mask(str(best)))}, with {escape(rank_by)} of {_shown(rest.pop(rank_by))}.**", ""]
@@ -127,26 +133,10 @@ def sweep_note(folder: Path, summary: Mapping[str, Any]) -> str:
     # MLflow's markdown takes "[low, high] (chance)" for a link and swallows the chance.
     board = _BRACKET.sub(r"\\\1", board)
     text = "\n".join([*head, *lines, "", board, "", "Gallery and tables: under Artifacts."]).strip()
-    if len(text) > LENGTH:
-        kept = text[: LENGTH - 60].rpartition("\n")[0]
-        text = f"{kept}\n\nThe whole table is in leaderboard.md."
-    return text
+    if len(text) <= LENGTH:
+        return text
+    return text[: LENGTH - 60].rpartition("\n")[0] + "\n\nThe whole table is in leaderboard.md."
 
 
 def _shown(value: Any) -> str:
     return f"{value:.3f}" if isinstance(value, float) else str(value)
-
-
-def experiment_note() -> str:
-    """Explanation on the experiment's page."""
-    return (
-        "Evaluations of embedding models on labelled texts, written by evalkit.\n\n"
-        "One run is one model · pooling · projection · seed on one corpus; a run named `sweep` holds the leaderboard, "
-        "the paired comparisons and the gallery of a whole sweep.\n\n"
-        "Each score stands beside its chance level (`.chance`), its place between chance (0) and perfect (1) "
-        "(`.adjusted`), a permutation p-value (`.p_value`) and, where it is a mean over texts, a 95 % interval "
-        "(`.ci_low`, `.ci_high`). Scores named `map/…`, `hulls/…` and `faithfulness/…` describe the picture, "
-        "never the model alone.\n\n"
-        "Group by the tags evalkit.sweep, evalkit.model, evalkit.pooling; "
-        """find a sweep with `tags."evalkit.sweep" = "…"`."""
-    )

@@ -20,19 +20,6 @@ from evalkit.tracking import TrackerUnavailable
 from evalkit.tracking.mlflow_fields import IDENTITY, KIND, SWEEP
 from evalkit.tracking.process_liveness import HOST, known_dead, process_tags
 
-__all__ = [
-    "Draft",
-    "Session",
-    "close_dead",
-    "discard",
-    "fill",
-    "finished_run",
-    "put",
-    "running_here",
-    "runs_of",
-    "sweeps_of",
-]
-
 METRICS_PER_CALL, OTHERS_PER_CALL = 900, 90
 """MLflow takes 1,000 metrics, params and tags in one call, and of these 100 params and 100 tags."""
 
@@ -52,65 +39,40 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """Content of a run.
-
-    Attributes
-    ----------
-    files, folder
-        Files to log unchanged, at their place relative to the folder.
-    written
-        File name → content, for files that differ from those in the folder.
-    note
-        Returns the tags that need the run's id.
-    seconds
-        Duration of the evaluation, which MLflow shows as that of the run.
-    """
+    """Content of a run."""
 
     name: str
     tags: Mapping[str, str]
+    folder: Path
+    files: Sequence[Path]  # logged unchanged, at their place relative to the folder
+    note: Callable[[str], Mapping[str, str]]  # returns the tags that need the run's id
+    metrics: Mapping[str, float]
     params: Mapping[str, str] = field(default_factory=dict)
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    files: Sequence[Path] = ()
-    folder: Path | None = None
-    written: Mapping[str, str] = field(default_factory=dict)
+    written: Mapping[str, str] = field(default_factory=dict)  # name → content of files that differ from the folder's
     dataset: Mapping[str, str] | None = None
-    note: Callable[[str], Mapping[str, str]] = lambda _: {}
-    seconds: float = 0.0
+    seconds: float = 0.0  # of the evaluation, which MLflow shows as the run's duration
 
 
 def _search(session: Session, condition: str) -> list[Any]:
     """Runs of the experiment (not the deleted ones), oldest first."""
     found: list[Any] = []
     token = None
-    while True:
+    while token != "":
         page = session.client.search_runs([session.experiment_id], condition, max_results=500, page_token=token)
         found.extend(page)
-        token = page.token
-        if not token:
-            return sorted(found, key=lambda run: (run.info.start_time, run.info.run_id))
+        token = page.token or ""
+    return sorted(found, key=lambda run: (run.info.start_time, run.info.run_id))
 
 
 def runs_of(session: Session, identity: str) -> list[Any]:
-    """All runs of an identity, oldest first.
-
-    Raises
-    ------
-    RequestError
-        Where the identity has characters that would change the search.
-    """
+    """All runs of an identity, oldest first; an identity with characters that would change the search is refused."""
     if not _IDENTITY.fullmatch(identity):
         raise RequestError(f"{identity[:80]!r} is no identity of evalkit: run the evaluation again.")
     return _search(session, f"tags.`{IDENTITY}` = '{identity}'")
 
 
 def sweeps_of(session: Session, sweep: str) -> list[Any]:
-    """Runs `sweep` of a sweep's id, oldest first.
-
-    Raises
-    ------
-    RequestError
-        Where the id has characters that would change the search.
-    """
+    """Runs `sweep` of a sweep's id, oldest first; likewise refused."""
     if not _IDENTITY.fullmatch(sweep):
         raise RequestError(f"{sweep[:80]!r} is no sweep's id: remove sweep.json and sync the folder again.")
     return _search(session, f"tags.`{SWEEP}` = '{sweep}' and tags.`{KIND}` = 'sweep'")
@@ -140,8 +102,8 @@ def close_dead(session: Session, runs: Sequence[Any]) -> None:
 def put(session: Session, draft: Draft) -> str:
     """Create the run, fill it and finish it; returns its id.
 
-    After an error the run is FAILED (KILLED where the process was stopped) and deleted. Where the server cannot be told
-    even that, its id stays in `left_open`.
+    After an error the run is FAILED (KILLED where the process was stopped) and deleted; its id stays in `left_open`
+    where the server cannot be told even that.
     """
     now = int(time.time() * 1000)
     run_id = ""
@@ -197,9 +159,10 @@ def fill(session: Session, run_id: str, draft: Draft) -> None:
 
 
 def _log_dataset(session: Session, run_id: str, fields: Mapping[str, str]) -> None:
-    """Log the corpus as an input; try again where another run logged the same new data set at once.
+    """Log the corpus as an input.
 
-    MLflow looks for the data set and inserts it in two steps, so the second of two runs fails on the unique key.
+    MLflow looks for the data set and inserts it in two steps, so the second of two runs that log the same new one at
+    once fails on the unique key, and tries again.
     """
     from mlflow.entities import Dataset, DatasetInput, InputTag
     from mlflow.exceptions import MlflowException
@@ -218,8 +181,8 @@ def _log_dataset(session: Session, run_id: str, fields: Mapping[str, str]) -> No
 def _log_files(session: Session, run_id: str, draft: Draft) -> None:
     try:
         for file in draft.files:
-            place = "" if draft.folder is None else file.parent.relative_to(draft.folder).as_posix()
-            session.client.log_artifact(run_id, str(file), None if place in {"", "."} else place)
+            place = file.parent.relative_to(draft.folder).as_posix()
+            session.client.log_artifact(run_id, str(file), None if place == "." else place)
         for name, content in draft.written.items():
             session.client.log_text(run_id, content, name)
     except Exception as error:

@@ -9,17 +9,12 @@ from typing import Any
 from evalkit.tracking import TrackerUnavailable, mlflow_note, mlflow_runs, mlflow_store, mlflow_view, reachability
 from evalkit.tracking.mlflow_runs import Session
 
-__all__ = ["open_session"]
-
 
 @contextlib.contextmanager
 def open_session(uri: str, experiment: str) -> Iterator[Session]:
     """Yield an open experiment, created where it is missing; one process at a time for a sqlite store.
 
-    Raises
-    ------
-    TrackerUnavailable
-        Instead of whatever MLflow, its store or the network raise, here or in the body of the `with`.
+    TrackerUnavailable replaces whatever MLflow, its store or the network raise, here or in the body of the `with`.
     """
     address = reachability.known(uri)
     if address.recent_trouble is not None:
@@ -57,7 +52,7 @@ def _client(uri: str) -> Iterator[tuple[Any, str | None]]:
     client = MlflowClient(uri, uri)  # without the lock: a process's first client imports its store for seconds
     with mlflow_store.exclusive(path):
         mlflow_store.ensure_sqlite(path)  # in case it was removed since
-        yield client, mlflow_store.artifact_location(path)
+        yield client, (path.parent / "mlruns").as_uri()  # beside the store, whatever the current folder
 
 
 def _experiment(client: Any, name: str, location: str | None) -> str:
@@ -66,11 +61,11 @@ def _experiment(client: Any, name: str, location: str | None) -> str:
 
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
-        tags = {mlflow_note.NOTE: mlflow_note.experiment_note(), **mlflow_view.experiment_tags()}
+        tags = {mlflow_note.NOTE: mlflow_note.EXPERIMENT_NOTE, **mlflow_view.experiment_tags()}
         try:
             client.create_experiment(name, location, tags)
         except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":  # another process was faster
                 raise
         experiment = client.get_experiment_by_name(name)
     if experiment is None or experiment.lifecycle_stage != "active":

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import shlex
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,18 +18,6 @@ from evalkit.runtime.atomic_write import atomic_write, remove_pending
 from evalkit.runtime.redaction import mask
 from evalkit.tracking import TrackerUnavailable
 from evalkit.tracking.reachability import DATABASES
-
-__all__ = [
-    "artifact_location",
-    "ensure_sqlite",
-    "exclusive",
-    "is_local",
-    "prepare_environment",
-    "resolve_experiment",
-    "resolve_uri",
-    "server_command",
-    "sqlite_path",
-]
 
 LOCK_SECONDS = 60.0
 BUSY_SECONDS = 5.0
@@ -59,14 +46,10 @@ def prepare_environment() -> None:
 
 
 def resolve_uri(uri: str | None) -> str:
-    """Return the tracking address: `uri`, else MLFLOW_TRACKING_URI, else sqlite in the current folder.
+    """The tracking address: `uri`, else MLFLOW_TRACKING_URI, else sqlite in the current folder.
 
-    A relative sqlite path becomes absolute, so that a later change of folder does not move the store.
-
-    Raises
-    ------
-    RequestError
-        For an address that MLflow has no store for.
+    A relative sqlite path becomes absolute, so that a later change of folder does not move the store. An address that
+    MLflow has no store for is refused.
     """
     given = (uri or os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db").strip()
     scheme, separator, rest = given.partition("://")
@@ -92,7 +75,7 @@ def resolve_uri(uri: str | None) -> str:
 
 
 def resolve_experiment(experiment: str | None) -> str:
-    """Return the experiment's name: `experiment`, else MLFLOW_EXPERIMENT_NAME, else evalkit."""
+    """The experiment's name: `experiment`, else MLFLOW_EXPERIMENT_NAME, else evalkit."""
     return (experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME") or "evalkit").strip()
 
 
@@ -106,27 +89,9 @@ def is_local(uri: str) -> bool:
     return uri.partition(":")[0].partition("+")[0] in DATABASES
 
 
-def artifact_location(path: Path) -> str:
-    """Address of the artifacts of a sqlite store: beside the file, whatever the current folder."""
-    return (path.parent / "mlruns").as_uri()
-
-
-def server_command(uri: str, port: int) -> str:
-    """Command that serves a local store on this machine alone; empty for a server."""
-    if not is_local(uri):
-        return ""
-    return f"mlflow ui --backend-store-uri {shlex.quote(mask(uri))} --host 127.0.0.1 --port {port}"
-
-
 @contextlib.contextmanager
 def exclusive(path: Path) -> Iterator[None]:
-    """Hold the lock beside a sqlite store: one process at a time creates it, or logs a run to it.
-
-    Raises
-    ------
-    TrackerUnavailable
-        Where the folder cannot be written, or another process holds the lock for a minute.
-    """
+    """Hold the lock beside a sqlite store: one process at a time creates it, or logs a run to it."""
     from filelock import FileLock, Timeout
 
     lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=LOCK_SECONDS)
@@ -144,13 +109,7 @@ def exclusive(path: Path) -> Iterator[None]:
 
 
 def ensure_sqlite(path: Path) -> None:
-    """Create the store where there is none, and check that it can be written; call under `exclusive`.
-
-    Raises
-    ------
-    TrackerUnavailable
-        Where it can be neither created nor written (read-only, locked, full, no database).
-    """
+    """Create the store where there is none, and check that it can be written; call under `exclusive`."""
     try:
         if not path.exists() or (path.is_file() and path.stat().st_size == 0):
             _create(path)

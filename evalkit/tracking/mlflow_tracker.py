@@ -27,8 +27,6 @@ from evalkit.tracking.mlflow_runs import Draft, Session
 from evalkit.tracking.mlflow_session import open_session
 from evalkit.types import Record
 
-__all__ = ["MlflowTracker"]
-
 PORT = 5000
 
 
@@ -41,11 +39,6 @@ class MlflowTracker:
         Tracking address; None means MLFLOW_TRACKING_URI, else sqlite:///mlflow.db in the current folder.
     experiment
         Name; None means MLFLOW_EXPERIMENT_NAME, else evalkit.
-
-    Raises
-    ------
-    RequestError
-        For an address that cannot be one.
     """
 
     def __init__(self, uri: str | None = None, experiment: str | None = None) -> None:
@@ -93,11 +86,13 @@ class MlflowTracker:
         base = self._base()
         if not base or self._experiment_id is None:
             return base
-        return f"{base}/#/experiments/{self._experiment_id}/runs?{mlflow_view.query()}"
+        return f"{base}/#/experiments/{self._experiment_id}/runs?{mlflow_view.QUERY}"
 
     def command(self) -> str:
-        """Command that serves a local store on loopback; empty for a server."""
-        return mlflow_store.server_command(self._uri, PORT)
+        """Command that serves a local store on this machine alone; empty for a server."""
+        if not mlflow_store.is_local(self._uri):
+            return ""
+        return f"mlflow ui --backend-store-uri {shlex.quote(mask(self._uri))} --host 127.0.0.1 --port {PORT}"
 
     def link(self, run_id: str) -> str:
         """Address of a run's page."""

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 
-__all__ = ["MODE", "VIEW_TAG", "experiment_tags", "query", "view_state"]
-
 KEY = "evalkit"
 VIEW_TAG = f"mlflow.sharedViewState.{KEY}"
 
 MODE = "workflowType=machine_learning"
 """Query of any address: MLflow's pages of runs and metrics, not those of traces."""
+
+QUERY = f"{MODE}&viewStateShareKey={KEY}"
+"""Query of the experiment's address."""
 
 ORDER = "neighbours/map_at_r_macro"
 METRICS = (
@@ -25,11 +26,6 @@ RUN_NAME, CREATED = "attributes.`Run Name`", "runDateAndNestInfo"
 
 OFF = ("orderByAsc", "viewMaximized", "runListHidden", "isAccordionReordered")
 ON = ("useGroupedValuesInCharts", "hideEmptyCharts", "autoRefreshEnabled")
-
-
-def query() -> str:
-    """Query of the experiment's address."""
-    return f"{MODE}&viewStateShareKey={KEY}"
 
 
 def view_state() -> str:

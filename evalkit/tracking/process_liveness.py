@@ -14,8 +14,6 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
-__all__ = ["HOST", "known_dead", "process_tags"]
-
 HOST = "evalkit.host"
 PID = "evalkit.pid"
 STARTED = "evalkit.process_started"
@@ -35,11 +33,7 @@ def process_tags() -> dict[str, str]:
 
 
 def known_dead(tags: Mapping[str, str]) -> bool:
-    """Whether the process that a run's tags name is known to have ended.
-
-    True only on the same host and machine, where either the machine has been booted since, or the process does not
-    exist any more (or its number belongs to another, later process).
-    """
+    """Whether a run's tags name a process of this host and machine that has ended, or from before its last boot."""
     here = _place()
     if tags.get(HOST) != here[HOST] or tags.get(MACHINE) != here[MACHINE]:
         return False

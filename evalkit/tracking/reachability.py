@@ -14,8 +14,6 @@ from urllib.parse import urlsplit
 from evalkit.runtime.redaction import mask
 from evalkit.tracking import TrackerUnavailable
 
-__all__ = ["DATABASES", "MEMORY_SECONDS", "Address", "explain", "known", "probe"]
-
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 """Dialects of stores that MLflow opens itself, without a server."""
 
@@ -28,25 +26,13 @@ REASON_LENGTH = 200
 
 @dataclass(slots=True)
 class Address:
-    """What this process knows of a tracking address.
+    """What this process knows of a tracking address; times are those of the monotonic clock."""
 
-    Attributes
-    ----------
-    reason, failed_at
-        Latest failure, and when it happened (on the monotonic clock).
-    answered_at
-        When the server or database was last known to answer.
-    left_open
-        Runs that this process could not close when the server went away; closed when it is back.
-    tidied
-        Experiments that were searched for runs of dead processes.
-    """
-
-    reason: str = ""
+    reason: str = ""  # of the latest failure
     failed_at: float = -math.inf
-    answered_at: float = -math.inf
-    left_open: set[str] = field(default_factory=set)
-    tidied: set[str] = field(default_factory=set)
+    answered_at: float = -math.inf  # when the server or database was last known to answer
+    left_open: set[str] = field(default_factory=set)  # runs that could not be closed when the server went away
+    tidied: set[str] = field(default_factory=set)  # experiments that were searched for runs of dead processes
 
     def fail(self, reason: str) -> None:
         """Keep a failure for a minute."""
@@ -71,13 +57,7 @@ def known(uri: str) -> Address:
 
 
 def probe(uri: str) -> None:
-    """Connect to a server or database once, unless it answered within the last minute; any answer will do.
-
-    Raises
-    ------
-    TrackerUnavailable
-        Where none comes within some seconds.
-    """
+    """Connect to a server or database once, unless it answered within the last minute; any answer will do."""
     address = known(uri)
     if uri.startswith("databricks") or time.monotonic() - address.answered_at < MEMORY_SECONDS:
         return

@@ -413,7 +413,7 @@ def obtain_all(folder: str, log: str, keys: list[str]) -> None:
 
 
 @pytest.mark.fault("store", "several writers", "4 processes, 8 keys, under the store's lock")
-def test_processes_that_obtain_the_same_entries_make_each_once(tmp_path: Path) -> None:
+def test_processes_that_lock_compute_each_entry_once(tmp_path: Path) -> None:
     keys = [digest({"which": number}) for number in range(8)]
     log = tmp_path / "log"
     context = multiprocessing.get_context("spawn")

@@ -4,7 +4,7 @@ import pytest
 from tracker_fixtures import fill_folder, make_record
 
 from evalkit.tracking import RunContext
-from evalkit.tracking.mlflow_note import escape, experiment_note, run_note, sweep_note
+from evalkit.tracking.mlflow_note import EXPERIMENT_NOTE, escape, run_note, sweep_note
 from evalkit.types import Score
 
 
@@ -19,13 +19,8 @@ def test_the_verdict_comes_first_with_chance_and_interval(tmp_path):
         "the labels are told apart beyond chance (p = 0.001).**"
     )
 
-
-def test_what_chance_can_give_is_said(tmp_path):
     weak = Score("neighbours/precision_at_1", "embedding", 0.2, chance=0.17, p_value=0.31)
     assert "no more than chance can give (p = 0.31)" in note_of(tmp_path, make_record(scores=(weak,)))
-
-
-def test_no_ranking_score_no_verdict(tmp_path):
     assert "No score that ranks models" in note_of(tmp_path, make_record(scores=()))
 
 
@@ -37,28 +32,23 @@ def test_each_score_stands_beside_its_chance(tmp_path):
 
 
 def test_the_pair_that_overlaps_most_is_named(tmp_path):
+    folder = fill_folder(tmp_path, make_record())
     assert (
         "2 pairs of topics overlap on the map, most of all animals and sports (IoU 0.25); "
         "the vectors tell these two apart with accuracy 0.91 (chance 0.50)."
-    ) in note_of(tmp_path, make_record())
-
-
-def test_no_overlap_is_said_and_no_hulls_are_not(tmp_path):
-    folder = fill_folder(tmp_path, make_record())
+    ) in run_note(make_record(), folder, "r1", RunContext())
     (folder / "pairs.csv").write_text("label_a,label_b,iou\n")
     assert "No two topics overlap" in run_note(make_record(), folder, "r1", RunContext())
     (folder / "pairs.csv").unlink()
     assert "overlap on the map" not in run_note(make_record(), folder, "r1", RunContext())
 
 
-def test_the_map_is_shown_where_it_was_logged(tmp_path):
-    assert "![The map](get-artifact?path=map.svg&run_uuid=r1)" in note_of(tmp_path, make_record())
-    assert "get-artifact" not in note_of(tmp_path, make_record(), log_texts=False)
-
-
-def test_warnings_may_quote_texts_and_go_with_them(tmp_path):
-    assert "'kangaroo'" in note_of(tmp_path, make_record())
-    assert "kangaroo" not in note_of(tmp_path, make_record(), log_texts=False)
+def test_the_map_and_warnings_that_may_quote_texts_go_with_them(tmp_path):
+    note = note_of(tmp_path, make_record())
+    assert "![The map](get-artifact?path=map.svg&run_uuid=r1)" in note
+    assert "'kangaroo'" in note
+    without_texts = note_of(tmp_path, make_record(), log_texts=False)
+    assert not any(word in without_texts for word in ("get-artifact", "kangaroo"))
 
 
 @pytest.mark.parametrize(
@@ -93,5 +83,4 @@ def test_the_sweeps_note_holds_the_leaderboard(tmp_path):
 
 
 def test_the_experiments_note_explains_the_suffixes():
-    for suffix in (".chance", ".adjusted", ".p_value", ".ci_low"):
-        assert suffix in experiment_note()
+    assert all(suffix in EXPERIMENT_NOTE for suffix in (".chance", ".adjusted", ".p_value", ".ci_low"))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sqlite3
@@ -10,23 +11,16 @@ import time
 import pytest
 
 from evalkit.errors import RequestError
-from evalkit.tracking import TrackerUnavailable
+from evalkit.tracking import TrackerUnavailable, mlflow_store
 from evalkit.tracking.mlflow_store import (
-    artifact_location,
     ensure_sqlite,
     exclusive,
     prepare_environment,
     resolve_experiment,
     resolve_uri,
-    server_command,
     sqlite_path,
 )
-
-
-def test_the_default_store_is_a_file_in_the_current_folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert resolve_uri(None) == f"sqlite:///{tmp_path}/mlflow.db"
-    assert artifact_location(sqlite_path(resolve_uri(None))) == f"file://{tmp_path}/mlruns"
+from evalkit.tracking.mlflow_tracker import MlflowTracker
 
 
 def test_the_setting_stands_before_the_environment(monkeypatch):
@@ -42,6 +36,7 @@ def test_the_setting_stands_before_the_environment(monkeypatch):
 
 def test_a_relative_store_does_not_move_with_the_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    assert resolve_uri(None) == f"sqlite:///{tmp_path}/mlflow.db"
     assert resolve_uri("sqlite:///a/b.db") == f"sqlite:///{tmp_path}/a/b.db"
     assert resolve_uri("sqlite:////a/b.db") == "sqlite:////a/b.db"
 
@@ -65,11 +60,11 @@ def test_an_address_that_cannot_be_is_refused(uri, words):
 
 
 def test_servers_that_we_name_listen_on_loopback(tmp_path):
-    command = server_command(f"sqlite:///{tmp_path}/a b.db", 5000)
+    command = MlflowTracker(f"sqlite:///{tmp_path}/a b.db").command()
     assert "--host 127.0.0.1" in command
     assert f"'sqlite:///{tmp_path}/a b.db'" in command
-    assert "geheim" not in server_command("postgresql://u:geheim@h/m", 5000)
-    assert server_command("https://server", 5000) == ""
+    assert "geheim" not in MlflowTracker("postgresql://u:geheim@h/m").command()
+    assert MlflowTracker("https://server").command() == ""
 
 
 def test_what_the_user_has_set_of_mlflow_stays(monkeypatch):
@@ -81,6 +76,11 @@ def test_what_the_user_has_set_of_mlflow_stays(monkeypatch):
     assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "false"
     assert os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "7"
     assert int(os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"]) <= 10
+
+
+def make(path):
+    with exclusive(path):
+        ensure_sqlite(path)
 
 
 PENDING = f".{'[0-9a-f]' * 32}.mlflow.db*"
@@ -122,75 +122,49 @@ def test_a_process_killed_while_it_makes_the_store_leaves_no_ruin(tmp_path):
     process.wait()
     process.stdout.close()
     assert not path.exists()
-    with exclusive(path):
-        ensure_sqlite(path)
-    with sqlite3.connect(path) as connection:
+    make(path)
+    with contextlib.closing(sqlite3.connect(path)) as connection:
         assert connection.execute("select count(*) from experiments").fetchone() == (1,)
-    connection.close()
     assert not list(tmp_path.glob(PENDING))
 
 
-def test_an_empty_file_is_no_store_yet(tmp_path, template_store):
+def test_an_empty_file_is_no_store_yet_and_a_whole_one_is_left_as_it_is(tmp_path, store):
     path = tmp_path / "mlflow.db"
     path.touch()
-    with exclusive(path):
-        ensure_sqlite(path)
+    make(path)
     assert path.stat().st_size > 0
+    before = sqlite_path(store).read_bytes()
+    make(sqlite_path(store))
+    assert sqlite_path(store).read_bytes() == before
 
 
-def test_a_whole_store_is_left_as_it_is(store):
-    path = sqlite_path(store)
-    before = path.read_bytes()
-    with exclusive(path):
-        ensure_sqlite(path)
-    assert path.read_bytes() == before
-
-
-def test_a_folder_in_place_of_the_store_is_said_at_once(tmp_path):
-    path = tmp_path / "mlflow.db"
-    path.mkdir()
-    start = time.monotonic()
-    with exclusive(path), pytest.raises(TrackerUnavailable, match=r"mlflow\.db cannot be written"):
-        ensure_sqlite(path)
-    assert time.monotonic() - start < 5
-
-
-def test_a_foreign_file_is_not_overwritten(tmp_path):
-    path = tmp_path / "mlflow.db"
-    path.write_text("these are somebody's notes, not a database" * 50)
-    with exclusive(path), pytest.raises(TrackerUnavailable, match="not a database"):
-        ensure_sqlite(path)
-    assert path.read_text().startswith("these are somebody's notes")
+def test_what_stands_in_place_of_the_store_is_said_and_kept(tmp_path):
+    (tmp_path / "folder.db").mkdir()
+    with pytest.raises(TrackerUnavailable, match=r"folder\.db cannot be written"):
+        make(tmp_path / "folder.db")
+    notes = "these are somebody's notes, not a database" * 50
+    (tmp_path / "notes.db").write_text(notes)
+    with pytest.raises(TrackerUnavailable, match="not a database"):
+        make(tmp_path / "notes.db")
+    assert (tmp_path / "notes.db").read_text() == notes
+    with pytest.raises(TrackerUnavailable, match="cannot be written"):
+        make(tmp_path / "notes.db" / "mlflow.db")
 
 
 @pytest.mark.fault("tracker", "a sqlite store that stays locked", "an exclusive transaction of another connection")
 def test_a_store_that_is_locked_is_said_in_seconds(store, monkeypatch):
-    from evalkit.tracking import mlflow_store
-
     monkeypatch.setattr(mlflow_store, "BUSY_SECONDS", 0.2)
-    path = sqlite_path(store)
-    holder = sqlite3.connect(path)
-    holder.execute("BEGIN EXCLUSIVE")
-    try:
-        with exclusive(path), pytest.raises(TrackerUnavailable, match="locked"):
-            ensure_sqlite(path)
-    finally:
-        holder.close()
+    with contextlib.closing(sqlite3.connect(sqlite_path(store))) as holder:
+        holder.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(TrackerUnavailable, match="locked"):
+            make(sqlite_path(store))
 
 
 def test_one_process_at_a_time(tmp_path, monkeypatch):
-    from evalkit.tracking import mlflow_store
-
     monkeypatch.setattr(mlflow_store, "LOCK_SECONDS", 0.2)
     path = tmp_path / "mlflow.db"
     with exclusive(path), pytest.raises(TrackerUnavailable, match="another process"), exclusive(path):
         pytest.fail("two processes hold one lock")
-
-
-def test_a_folder_that_cannot_be_made_is_said(tmp_path):
-    (tmp_path / "file").touch()
-    with pytest.raises(TrackerUnavailable, match="cannot be written"), exclusive(tmp_path / "file" / "mlflow.db"):
-        pytest.fail("a folder was made in a file")
 
 
 def test_quiet_libraries_stay_quiet():

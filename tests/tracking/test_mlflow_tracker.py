@@ -1,14 +1,11 @@
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
-from tracker_fixtures import LOG, WORDS, fill_folder, make_record, start_writers
+from tracker_fixtures import WORDS, client_of, fill_folder, make_record, runs_in, start_writers, writer
 
 from evalkit.errors import RequestError
 from evalkit.records import read_record
@@ -17,18 +14,6 @@ from evalkit.tracking.mlflow_store import sqlite_path
 from evalkit.tracking.mlflow_tracker import MlflowTracker
 from evalkit.tracking.none import NoTracker
 from evalkit.tracking.process_liveness import process_tags
-
-
-def client_of(uri):
-    from mlflow import MlflowClient
-
-    return MlflowClient(uri, uri)
-
-
-def runs_in(uri, experiment="evalkit", view=1):
-    client = client_of(uri)
-    found = client.get_experiment_by_name(experiment)
-    return [] if found is None else list(client.search_runs([found.experiment_id], run_view_type=view))
 
 
 @pytest.fixture
@@ -88,15 +73,13 @@ def test_only_a_finished_run_counts(tracker, store, run_folder, status):
     assert client.get_run(other.info.run_id).info.status == status
 
 
-def test_a_dead_processes_run_is_killed_and_logged_anew(tracker, store, run_folder):
+def test_a_dead_processes_run_is_killed_and_logged_anew(tracker, store, run_folder, ended):
     tracker.log_run(make_record("cd" * 32), run_folder, RunContext())
-    code = "import json; from evalkit.tracking.process_liveness import process_tags; print(json.dumps(process_tags()))"
-    dead = json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
     client = client_of(store)
     runs = {
-        "dead": client.create_run("1", tags={"evalkit.identity": "ab" * 32, **dead}),
+        "dead": client.create_run("1", tags={"evalkit.identity": "ab" * 32, **ended}),
         "alive": client.create_run("1", tags={"evalkit.identity": "ab" * 32, **process_tags()}),
-        "other identity": client.create_run("1", tags={"evalkit.identity": "ef" * 32, **dead}),
+        "other identity": client.create_run("1", tags={"evalkit.identity": "ef" * 32, **ended}),
     }
     assert tracker.log_run(make_record(), run_folder, RunContext()).new
     status = {name: client.get_run(run.info.run_id).info.status for name, run in runs.items()}
@@ -139,16 +122,9 @@ def test_without_texts_none_is_in_the_store_or_the_artifacts(tracker, store, run
 
 @pytest.mark.fault("security", "a password in settings", "every byte of the sqlite store searched")
 def test_no_secret_is_in_the_store(store, run_folder):
-    record = make_record(
-        settings={
-            "model_label": "bge",
-            "tracker": {"uri": "http://u:geheim@h"},
-            "dataset": {"path": "s3://u:geheim@h/x"},
-        },
-        warnings=("read from http://u:geheim@h",),
-    )
-    tracker = MlflowTracker(store)
-    tracker.log_run(record, run_folder, RunContext(sweep_name="http://u:geheim@h"))
+    settings = {"tracker": {"uri": "http://u:geheim@h"}, "dataset": {"path": "s3://u:geheim@h/x"}}
+    record = make_record(settings=settings, warnings=("read from http://u:geheim@h",))
+    MlflowTracker(store).log_run(record, run_folder, RunContext(sweep_name="http://u:geheim@h"))
     assert b"geheim" not in sqlite_path(store).read_bytes()
 
 
@@ -178,12 +154,9 @@ def test_a_sweep_over_corpora_keeps_its_tables_apart(tracker, store, tmp_path):
         (tmp_path / "sweep" / corpus).mkdir(parents=True)
         (tmp_path / "sweep" / corpus / "topics.csv").write_text(corpus)
     logged = tracker.log_sweep("5ee9", tmp_path / "sweep", {}, RunContext())
-    found = {
-        file.path
-        for place in ("corpus-a", "corpus-b")
-        for file in client_of(store).list_artifacts(logged.run_id, place)
-    }
-    assert found == {"corpus-a/topics.csv", "corpus-b/topics.csv"}
+    for corpus in ("corpus-a", "corpus-b"):
+        (file,) = client_of(store).list_artifacts(logged.run_id, corpus)
+        assert file.path == f"{corpus}/topics.csv"
 
 
 def test_more_metrics_and_params_than_one_call_takes(tracker, store, run_folder):
@@ -264,21 +237,15 @@ def test_processes_that_log_the_same_identities_finish_each_once(store, run_fold
 @pytest.mark.fault("resuming", "kill -9 while runs are logged", "4 processes, each at another moment")
 def test_a_process_killed_while_it_logs_leaves_nothing_that_lasts(store, run_folder):
     """Kill -9 at many moments of logging: the next try finishes each identity once, and nothing stays RUNNING."""
-    command = [sys.executable, "-W", "ignore", "-c", LOG, str(Path(__file__).parent.parent), str(run_folder), store]
     identities = [f"{number:064x}" for number in range(40)]
     for delay in (0.0, 0.05, 0.12, 0.2):
-        process = subprocess.Popen(
-            [*command, ",".join(identities)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        process.stdout.readline()
-        process.stdin.write("go\n")
-        process.stdin.flush()
-        process.stdout.readline()
-        time.sleep(delay)
-        process.kill()
-        process.wait()
-        process.stdin.close()
-        process.stdout.close()
+        with writer(store, run_folder, identities) as process:
+            process.stdin.write("go\n")
+            process.stdin.flush()
+            assert process.stdout.readline() == "ready\n"
+            process.stdout.readline()  # of the first run
+            time.sleep(delay)
+            process.kill()
     lines = start_writers(store, run_folder, [identities])
     runs = runs_in(store)
     finished = Counter(run.data.tags["evalkit.identity"] for run in runs if run.info.status == "FINISHED")

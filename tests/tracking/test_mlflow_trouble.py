@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shlex
 import shutil
+import sqlite3
 import subprocess
 import threading
 import time
@@ -13,44 +14,38 @@ from pathlib import Path
 import pytest
 from tracker_fixtures import (
     answering_server,
+    client_of,
     fill_folder,
     free_port,
     hanging_server,
     make_record,
-    small_disk,
+    runs_in,
     start_writers,
 )
 
-from evalkit.tracking import LoggedRun, RunContext, TrackerTrouble, reachability
+from evalkit.tracking import LoggedRun, RunContext, TrackerTrouble, mlflow_runs, reachability
 from evalkit.tracking.mlflow_store import sqlite_path
 from evalkit.tracking.mlflow_tracker import MlflowTracker
-
-__all__ = ["small_disk"]
 
 SECONDS = 30
 """No fault may cost one run more, on a machine that does much else at the same time."""
 
 
-def trouble_of(tracker, folder, record=None, **context) -> TrackerTrouble:
+def trouble_of(tracker, folder, record=None, *, seconds=SECONDS, **context) -> TrackerTrouble:
     start = time.monotonic()
     answer = tracker.log_run(record or make_record(), folder, RunContext(**context))
     assert isinstance(answer, TrackerTrouble), answer
-    assert time.monotonic() - start < SECONDS
+    assert time.monotonic() - start < seconds
     return answer
 
 
 def finished_in(uri):
-    from mlflow import MlflowClient
-
-    client = MlflowClient(uri, uri)
-    return [run for run in client.search_runs(["1"]) if run.info.status == "FINISHED"]
+    return [run for run in runs_in(uri) if run.info.status == "FINISHED"]
 
 
 def test_no_server(run_folder):
     uri = f"http://127.0.0.1:{free_port()}"
-    start = time.monotonic()
-    trouble = trouble_of(MlflowTracker(uri), run_folder)
-    assert time.monotonic() - start < 5
+    trouble = trouble_of(MlflowTracker(uri), run_folder, seconds=5)
     assert f"no server answers at {uri}" in trouble.sentence
     assert f"`python -m evalkit.sync {run_folder} --tracking-uri {uri}`" in trouble.sentence
 
@@ -89,7 +84,6 @@ def test_after_a_minute_it_is_tried_again(run_folder, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.fault("tracker", "a server that hangs later", "answers /health and holds every other request")
 def test_a_server_that_answers_once_and_then_hangs(run_folder):
-    """Lets the health question pass and holds every other request."""
     release = threading.Event()
 
     def answer(path):
@@ -131,12 +125,6 @@ def test_a_database_that_is_not_there(run_folder):
         assert "geheim" not in trouble.sentence
 
 
-def test_a_folder_in_place_of_the_store(run_folder, tmp_path):
-    (tmp_path / "mlflow.db").mkdir()
-    trouble = trouble_of(MlflowTracker(f"sqlite:///{tmp_path / 'mlflow.db'}"), run_folder)
-    assert "cannot be written" in trouble.sentence
-
-
 def test_a_read_only_store(run_folder, template_store, small_disk):
     shutil.copyfile(template_store, small_disk / "mlflow.db")
     tracker = MlflowTracker(f"sqlite:///{small_disk / 'mlflow.db'}")
@@ -167,9 +155,7 @@ def test_a_full_disk(run_folder, template_store, small_disk, free):
     reachability.known(uri).recover()
     assert tracker.log_run(make_record("cd" * 32), run_folder, RunContext()).new
     assert sorted(run.data.tags["evalkit.identity"][:2] for run in finished_in(uri)) == ["ab", "cd"]
-    from mlflow import MlflowClient
-
-    assert {run.info.status for run in MlflowClient(uri, uri).search_runs(["1"])} == {"FINISHED"}
+    assert len(runs_in(uri)) == 2
 
 
 @pytest.mark.fault("tracker", "artifacts that cannot be written", "a file in place of mlruns/")
@@ -199,8 +185,6 @@ def test_an_experiment_behind_a_server_is_said_on_one_line_without_it(store, ser
 
 @pytest.mark.fault("tracker", "a store of an older MLflow", "its schema's version set back")
 def test_an_old_store_names_its_cure(store, run_folder):
-    import sqlite3
-
     with contextlib.closing(sqlite3.connect(sqlite_path(store))) as connection:
         connection.execute("update alembic_version set version_num = 'bd07f7e963c5'")
         connection.commit()
@@ -209,23 +193,17 @@ def test_an_old_store_names_its_cure(store, run_folder):
 
 @pytest.mark.fault("tracker", "Ctrl-C while a run is logged", "KeyboardInterrupt between metrics and files")
 def test_an_interrupt_goes_through_and_leaves_no_running_run(store, run_folder, monkeypatch):
-    from evalkit.tracking import mlflow_runs
-
     tracker = MlflowTracker(store)
     tracker.log_run(make_record("cd" * 32), run_folder, RunContext())
 
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    whole = mlflow_runs._log_files
-    monkeypatch.setattr(mlflow_runs, "_log_files", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        tracker.log_run(make_record(), run_folder, RunContext())
-    monkeypatch.setattr(mlflow_runs, "_log_files", whole)
-    from mlflow import MlflowClient
-
-    runs = MlflowClient(store, store).search_runs(["1"], run_view_type=3)
-    assert sorted((run.info.status, run.info.lifecycle_stage) for run in runs) == [
+    with monkeypatch.context() as patched:
+        patched.setattr(mlflow_runs, "_log_files", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            tracker.log_run(make_record(), run_folder, RunContext())
+    assert sorted((run.info.status, run.info.lifecycle_stage) for run in runs_in(store, view=3)) == [
         ("FINISHED", "active"),
         ("KILLED", "deleted"),
     ]
@@ -234,7 +212,7 @@ def test_an_interrupt_goes_through_and_leaves_no_running_run(store, run_folder, 
 
 @pytest.mark.slow
 @pytest.mark.fault("tracker", "a server that dies within a run", "kill -9 of `mlflow server` between create and log")
-def test_a_server_that_dies_midway(store, serve, run_folder, tmp_path):
+def test_a_server_that_dies_midway(store, serve, run_folder, monkeypatch):
     """The server is killed between the runs of a sweep and after a run was created; later all is there, once."""
     from mlflow import MlflowClient
 
@@ -248,11 +226,9 @@ def test_a_server_that_dies_midway(store, serve, run_folder, tmp_path):
         server.kill()
         return whole(self, *arguments, **named)
 
-    MlflowClient.log_batch = dies
-    try:
+    with monkeypatch.context() as patched:
+        patched.setattr(MlflowClient, "log_batch", dies)
         trouble = trouble_of(tracker, run_folder, make_record("22" * 32))
-    finally:
-        MlflowClient.log_batch = whole
     assert "broke off" in trouble.sentence or "no server answers" in trouble.sentence
     failed_at = reachability.known(server.uri).failed_at
     trouble_of(tracker, run_folder, make_record("33" * 32))
@@ -267,8 +243,6 @@ def test_a_server_that_dies_midway(store, serve, run_folder, tmp_path):
 
 @pytest.mark.slow
 def test_a_real_server_gets_whole_runs(store, serve, run_folder):
-    from mlflow import MlflowClient
-
     server = serve(store)
     tracker = MlflowTracker(server.uri)
     logged = tracker.log_run(make_record(), run_folder, RunContext(sweep="5ee9"))
@@ -277,8 +251,7 @@ def test_a_real_server_gets_whole_runs(store, serve, run_folder):
     assert not tracker.log_run(make_record(), run_folder, RunContext()).new
     assert logged.link == f"{server.uri}/#/experiments/1/runs/{logged.run_id}?workflowType=machine_learning"
     assert tracker.command() == ""
-    client = MlflowClient(server.uri, server.uri)
-    copied = Path(client.download_artifacts(logged.run_id, "record.json"))
+    copied = Path(client_of(server.uri).download_artifacts(logged.run_id, "record.json"))
     assert copied.read_bytes() == (run_folder / "record.json").read_bytes()
     sweep = run_folder.parent
     assert tracker.log_sweep("5ee9", sweep, {"runs": 1}, RunContext(sweep="5ee9")).new

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -9,21 +10,8 @@ import pytest
 from evalkit.tracking.process_liveness import known_dead, process_tags
 
 
-@pytest.fixture
-def ended() -> dict[str, str]:
-    """Tags of a process that has come and gone."""
-    code = "import json; from evalkit.tracking.process_liveness import process_tags; print(json.dumps(process_tags()))"
-    import json
-
-    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    return json.loads(output)
-
-
-def test_a_living_process_is_not_dead():
+def test_a_living_process_is_not_dead_and_one_that_ended_is(ended):
     assert not known_dead(process_tags())
-
-
-def test_a_process_that_ended_is(ended):
     assert known_dead(ended)
 
 
@@ -33,8 +21,6 @@ def test_a_process_killed_and_not_yet_waited_for_is_dead():
         "print(json.dumps(process_tags()), flush=True); time.sleep(60)"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    import json
-
     assert process.stdout is not None
     tags = json.loads(process.stdout.readline())
     assert not known_dead(tags)
@@ -50,12 +36,9 @@ def test_another_process_under_the_same_number_is_not_it():
     assert known_dead({**tags, "evalkit.process_started": str(float(tags["evalkit.process_started"]) - 3600)})
 
 
-@pytest.mark.parametrize("key", ["evalkit.host", "evalkit.machine"])
-def test_another_hosts_process_is_left_alone(ended, key):
-    assert not known_dead({**ended, key: "elsewhere"})
-
-
-def test_another_containers_process_is_left_alone(ended):
+def test_another_hosts_or_containers_process_is_left_alone(ended):
+    assert not known_dead({**ended, "evalkit.host": "elsewhere"})
+    assert not known_dead({**ended, "evalkit.machine": "elsewhere"})
     boot = ended["evalkit.boot"].partition(":")[0]
     assert not known_dead({**ended, "evalkit.boot": f"{boot}:pid:[1]"})
 
@@ -70,11 +53,8 @@ def test_after_a_reboot_only_a_machine_that_is_known_tells(ended, monkeypatch):
     assert not known_dead({**rebooted, "evalkit.machine": ""})
 
 
-@pytest.mark.parametrize("missing", ["evalkit.pid", "evalkit.process_started", "evalkit.boot"])
-def test_without_its_tags_nothing_is_known(ended, missing):
-    assert not known_dead({key: value for key, value in ended.items() if key != missing})
-
-
 @pytest.mark.parametrize("edited", ["evalkit.pid", "evalkit.process_started"])
-def test_from_edited_tags_nothing_is_known(ended, edited):
+def test_from_missing_or_edited_tags_nothing_is_known(ended, edited):
     assert not known_dead({**ended, edited: "somebody's"})
+    for missing in (edited, "evalkit.boot"):
+        assert not known_dead({key: value for key, value in ended.items() if key != missing})
