@@ -28,9 +28,9 @@ class EncoderIdentity:
     kind: str  # transformer, random, tfidf, precomputed, …
     name: str  # hub id (BAAI/bge-base-en-v1.5), else the name of the folder or file
     revision: str  # full commit, or a digest of the content where there is no commit
-    pooling: str  # resolved: `native` becomes `mean`, `cls`, …; `none` for encoders without tokens
-    native_pooling: str  # the model's own
-    normalised: bool  # whether the encoder itself returns unit vectors
+    pooling: str = "none"  # resolved: `native` becomes `mean`, `cls`, …; `none` for encoders without tokens
+    native_pooling: str = "none"  # the model's own
+    normalised: bool = False  # whether the encoder itself returns unit vectors
     dtype: str = "float32"  # that the weights compute in: float32 or bfloat16
     dimension: int | None = None
     max_length: int | None = None  # longest input in tokens

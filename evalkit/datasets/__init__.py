@@ -4,16 +4,6 @@ Each reader module has a function ``read(…) -> Table`` (columns of text as the
 ``load = loader(NAME, read)``, which conf/dataset/NAME.yaml names: it reads the table and hands it to `build_corpus`.
 Everything is checked there once; nothing below meets a blank text, a duplicate or a label of a wrong type.
 
-==================  =======================================================
-`thirty_words`      the thirty words and five queries that come with evalkit
-`csv_reader`        comma, semicolon, tab or bar; quotes, newlines in fields
-`jsonl_reader`      one JSON object a line
-`parquet_reader`    one parquet file
-`hub_reader`        a data set of the Hugging Face hub, or a folder of one
-==================  =======================================================
-
-A new source is a module with such a function and a YAML beside the others:
-
 >>> from evalkit.datasets import Table, build_corpus
 >>> words = ["cat", "dog", "oak", "elm"]
 >>> table = Table("my words", words, ["animal", "animal", "tree", "tree"])

@@ -14,13 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.datasets.stratified_sample import stratify
 from evalkit.datasets.table import Table, counted, listed, shown
 from evalkit.datasets.validation import check_enough, check_options, parts, usable_rows
 from evalkit.errors import RequestError
+from evalkit.stats.stratified_rows import allot, draw_rows
 from evalkit.types import Codes
-
-__all__ = ["Corpus", "Split", "build_corpus", "loader"]
 
 FINGERPRINT_BLOCK = 1 << 16
 
@@ -42,41 +40,19 @@ class Split:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Corpus:
-    """Validated, de-duplicated labelled texts.
+    """Validated, de-duplicated labelled texts."""
 
-    Attributes
-    ----------
-    name
-        Name in records and pictures (``topics``, the file's stem, …).
-    texts
-        The N scored texts; with a split, those of the test rows.
-    labels, label_names
-        (N,) label codes, and the name of each code in sorted order.
-    rows, source_rows
-        (N,) row of each text in the data, counted from 0 before anything was dropped; number of rows in the data.
-    queries
-        Texts whose nearest neighbours are listed.
-    split
-        Train and test rows, or None without a split column.
-    fingerprint
-        Hex SHA-256 over texts, labels and split; equal fingerprints mean equal data.
-    dropped
-        Number of rows left out by reason: ``duplicates``, ``conflicts``, ``blank``.
-    warnings
-        Sentences for the record and the terminal.
-    """
-
-    name: str
-    texts: tuple[str, ...]
-    labels: Codes
-    label_names: tuple[str, ...]
-    rows: NDArray[np.int64]
-    source_rows: int
-    queries: tuple[str, ...]
-    split: Split | None
-    fingerprint: str
-    dropped: Mapping[str, int]
-    warnings: tuple[str, ...] = ()
+    name: str  # in records and pictures: topics, the file's stem, …
+    texts: tuple[str, ...]  # the N scored texts; with a split, those of the test rows
+    labels: Codes  # (N,) label codes
+    label_names: tuple[str, ...]  # of each code, in sorted order
+    rows: NDArray[np.int64]  # (N,) row of each text in the data, counted from 0 before anything was dropped
+    source_rows: int  # rows in the data
+    queries: tuple[str, ...]  # texts whose nearest neighbours are listed
+    split: Split | None  # train and test rows, None without a split column
+    fingerprint: str  # hex SHA-256 over texts, labels and split; equal fingerprints mean equal data
+    dropped: Mapping[str, int]  # rows left out by reason: duplicates, conflicts, blank, …
+    warnings: tuple[str, ...] = ()  # sentences for the record and the terminal
 
 
 def build_corpus(
@@ -100,29 +76,20 @@ def build_corpus(
     ----------
     table
         What a reader gives. With splits, the test rows are scored, and all rows are in `Corpus.split`.
-    name
-        Name of the corpus; None is the table's.
+    name, queries
+        Name of the corpus, and texts whose nearest neighbours are listed; None are the table's.
     limit
         Score only so many texts: a stratified sample with at least two texts a label where they fit; the
         train rows of a split are sampled down to as many. None, or as many as there are: all.
     conflicts
         A text under two labels: ``first`` keeps its first row and warns, ``drop`` leaves out all its rows,
         ``error`` refuses the table.
-    drop_blank
-        Leave rows with a blank text or label out, instead of refusing them.
-    drop_unlabelled
-        Leave rows with a blank or missing label out, instead of refusing them.
+    drop_blank, drop_unlabelled
+        Leave rows with a blank text or label, or those with a blank or missing label, out instead of refusing them.
     ignore_labels
         Leave rows with these labels out (BERTopic's -1).
-    queries
-        Texts whose nearest neighbours are listed; None are the table's.
     sample_seed
         Seed of the sample. Not the run's seed: runs that differ in that use the same texts.
-
-    Raises
-    ------
-    RequestError
-        What is wrong, what was found, what to do.
     """
     queries = table.queries if queries is None else queries
     check_options(limit, conflicts, queries)
@@ -135,11 +102,11 @@ def build_corpus(
     check_enough(table, scored, dropped)
     if limit is not None and limit < len(scored):
         dropped["limit"] = len(scored) - limit
-        scored, sample_warnings = stratify(table, scored, limit, sample_seed)
+        scored, sample_warnings = _stratify(table, scored, limit, sample_seed)
         warnings += sample_warnings
         chosen = {table.texts[row] for row in scored}
         test = [row for row in test if table.texts[row] in chosen]
-        train = stratify(table, train, limit, sample_seed)[0] if limit < len(train) else train
+        train = _stratify(table, train, limit, sample_seed)[0] if limit < len(train) else train
     split = None if table.splits is None else _split(table, train, test)
     texts, labels = _column(table.texts, scored), _column(table.labels, scored)
     label_names = tuple(sorted(set(labels)))
@@ -160,17 +127,10 @@ def build_corpus(
 
 
 def loader(kind: str, read: Callable[..., Table]) -> Callable[..., Corpus]:
-    """The `load` of a reader: reads a table and builds a corpus of it.
+    """The `load` of a reader: reads a table by `read` and builds a corpus of it.
 
     Its signature has the options of both, so that a configuration's keys can be checked against it, and an option of
-    `build_corpus` is written down once.
-
-    Parameters
-    ----------
-    kind
-        The choice of ``dataset``; as a name it means the table's own.
-    read
-        Takes the reader's own options.
+    `build_corpus` is written down once. `kind` is the choice of ``dataset``; as a name it means the table's own.
     """
     shared = dict(inspect.signature(build_corpus, eval_str=True).parameters)
     del shared["table"]
@@ -220,6 +180,21 @@ def _drop_repeated(table: Table, rows: list[int], conflicts: str) -> tuple[list[
         "dataset.conflicts=drop leaves such texts out."
     )
     return list(first.index), dropped, [warning]
+
+
+def _stratify(table: Table, rows: list[int], limit: int, seed: int) -> tuple[list[int], list[str]]:
+    """Draw `limit` of more than `limit` `rows`, stratified by label, in order; warn where labels had to be left out."""
+    labels, codes = np.unique([str(table.labels[row]) for row in rows], return_inverse=True)
+    sizes = np.bincount(codes)
+    shares = allot(sizes, limit)
+    drawn = [rows[place] for place in draw_rows(codes.astype(np.int32), shares, np.random.default_rng(seed))]
+    kept = int(np.count_nonzero(shares))
+    if kept == len(labels):
+        return drawn, []
+    return drawn, [
+        f"dataset.limit={limit} holds only the {kept} largest of the {len(labels)} labels, "
+        f"two texts of each; raise it to {int(np.minimum(sizes, 2).sum())} to keep all."
+    ]
 
 
 def _column(values: Sequence[str | None], rows: Iterable[int]) -> tuple[str, ...]:

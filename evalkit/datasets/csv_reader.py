@@ -13,7 +13,7 @@ import itertools
 import re
 import sys
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -23,11 +23,11 @@ from evalkit.datasets.table import Columns, Table, counted
 from evalkit.datasets.text_encoding import check_text, existing_file
 from evalkit.errors import RequestError
 
-__all__ = ["load", "read"]
-
-SEPARATORS = (",", ";", "\t", "|")
+SEPARATORS = ",;\t|"
 SPELLINGS = {"tab": "\t", "\\t": "\t"}
 QUOTING: dict[str, Literal[0, 3]] = {"minimal": csv.QUOTE_MINIMAL, "none": csv.QUOTE_NONE}
+_Record = tuple[int, int, list[str]]
+"""First line, last line, fields."""
 EXCEL = re.compile(r"sep=([^\r\n]?)")
 """The first line by which Excel names the separator."""
 
@@ -70,11 +70,6 @@ def read(
         Lines that begin with it are no rows.
     header
         False for a file without a header; its columns are then called 0, 1, ….
-
-    Raises
-    ------
-    RequestError
-        Names the row and line at fault.
     """
     file = existing_file(path)
     columns = Columns(text_column, label_column, split_column)
@@ -84,44 +79,44 @@ def read(
     if separator is None:
         dialect = _sniff(file, columns, dialect)
     check_text(file, path, lambda line: _row_at(file, line, dialect))
-    rows = _records(file, path, dialect)
-    first = next(rows, (1, 1, []))
-    names = _names(first[2], header)
+    names, rows = _names_and_rows(file, path, dialect)
     columns.check(names, path)
     places = [names.index(column) for column in columns.needed.values()]
     found: list[list[str]] = [[] for _ in places]
-    lines, spans = array("q"), array("q")
-    for start, end, record in rows if header else itertools.chain([first], rows):
+    lines, several_lines = array("q"), array("q")
+    for start, end, record in rows:
+        if end > start:
+            several_lines.append(len(lines))
         lines.append(start)
-        spans.append(end - start)
         if len(record) != len(names):
             raise RequestError(_ragged(path, f"row {len(lines)} (line {start})", len(record), len(names), dialect))
         for values, place in zip(found, places, strict=True):
             values.append(record[place])
     texts, labels, *splits = found
-    table = Table(
-        path, texts, labels, splits[0] if splits else None, lambda row: f"row {row + 1} (line {lines[row]})", file.stem
-    )
-    swallowed = [row for row, span in enumerate(spans) if span] if quoting == "minimal" else []
-    return dataclasses.replace(table, warnings=_swallowed(table, swallowed, places, len(names), dialect.separator))
+    marks = splits[0] if splits else None
+    table = Table(path, texts, labels, marks, lambda row: f"row {row + 1} (line {lines[row]})", file.stem)
+    return dataclasses.replace(table, warnings=_swallowed(table, several_lines, places, len(names), dialect.separator))
 
 
 load = loader("csv", read)
 
 
-def _names(record: list[str], header: bool) -> list[str]:
-    """Names of the columns."""
-    return record if header else [str(number) for number in range(len(record))]
+def _names_and_rows(file: Path, source: str, dialect: _Dialect) -> tuple[list[str], Iterator[_Record]]:
+    """Names of the columns, and the rows without the header."""
+    rows = _records(file, source, dialect)
+    first = next(rows, (1, 1, []))
+    if dialect.header:
+        return first[2], rows
+    return [str(number) for number in range(len(first[2]))], itertools.chain([first], rows)
 
 
-def _records(
-    file: Path, source: str, dialect: _Dialect, errors: str = "strict"
-) -> Iterator[tuple[int, int, list[str]]]:
-    """(first line, last line, fields) of every row, the header included."""
+def _records(file: Path, source: str, dialect: _Dialect) -> Iterator[_Record]:
+    """Every row, the header included."""
     before = csv.field_size_limit(sys.maxsize)  # the csv module refuses fields above 128 KiB otherwise
     start, count = 1, 0
     try:
-        with file.open(encoding="utf-8-sig", errors=errors, newline="") as stream:
+        # The encoding is checked later: the row of a wrong byte can only be named by the right separator.
+        with file.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
             reader = csv.reader(stream, delimiter=dialect.separator, quoting=QUOTING[dialect.quoting], strict=True)
             for record in reader:
                 remark = dialect.comment and record and record[0].startswith(dialect.comment)
@@ -158,19 +153,19 @@ def _misquoted(source: str, where: str, error: csv.Error) -> str:
     )
 
 
-def _swallowed(table: Table, rows: list[int], places: list[int], width: int, separator: str) -> list[str]:
+def _swallowed(table: Table, rows: Sequence[int], places: list[int], width: int, separator: str) -> list[str]:
     """A warning where a quoted text over several lines looks like several rows."""
     text, label = places[:2]
     known = set(table.labels)
-    suspects = []
-    for row in rows:
+
+    def looks_like_rows(row: int) -> bool:
         parts = [line.split(separator) for line in str(table.texts[row]).splitlines()[:2]]
         if label > text:  # the first line would end the row that it begins
-            ends = parts and len(parts[0]) == width - text and parts[0][label - text] in known
-        else:  # the second line would begin a row
-            ends = len(parts) > 1 and len(parts[1]) > text and parts[1][label] in known
-        if ends:
-            suspects.append(row)
+            return bool(parts) and len(parts[0]) == width - text and parts[0][label - text] in known
+        # the second line would begin a row
+        return len(parts) > 1 and len(parts[1]) > text and parts[1][label] in known
+
+    suspects = list(filter(looks_like_rows, rows))
     if not suspects:
         return []
     more = f" and {len(suspects) - 1} more" if len(suspects) > 1 else ""
@@ -195,25 +190,23 @@ def _sniff(file: Path, columns: Columns, dialect: _Dialect) -> _Dialect:
     """The dialect with the separator that Excel's first line names, or that gives most of the needed columns."""
 
     def rank(candidate: _Dialect) -> tuple[int, int]:
-        # The encoding is not checked yet: the row of a wrong byte can only be named by the right separator.
         try:
-            names = _names(next(_records(file, "", candidate, "surrogateescape"), (1, 1, []))[2], dialect.header)
+            names, _ = _names_and_rows(file, "", candidate)
         except RequestError:
             return -1, 0
         return sum(column in names for column in columns.needed.values()), len(names)
 
     with file.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
         excel = EXCEL.match(stream.readline(8))
-    if excel and excel[1]:
-        return dataclasses.replace(dialect, separator=excel[1])
-    return max((dataclasses.replace(dialect, separator=separator) for separator in SEPARATORS), key=rank)
+    separators = excel[1] if excel and excel[1] else SEPARATORS
+    return max((dataclasses.replace(dialect, separator=separator) for separator in separators), key=rank)
 
 
 def _row_at(file: Path, line: int, dialect: _Dialect) -> str:
     """How messages name the row on line `line` of a file that may not be UTF-8."""
     row = -1 if dialect.header else 0
     with contextlib.suppress(RequestError):
-        for _, end, _ in _records(file, "", dialect, "surrogateescape"):
+        for _, end, _ in _records(file, "", dialect):
             row += 1
             if end >= line:
                 break

@@ -15,8 +15,6 @@ from evalkit.datasets.table import Columns, Table
 from evalkit.datasets.text_encoding import check_text, existing_file
 from evalkit.errors import RequestError
 
-__all__ = ["load", "read"]
-
 
 class _Number(str):
     """A JSON number as written: the label 1.10 stays 1.10."""
@@ -27,13 +25,7 @@ class _Number(str):
 def read(
     path: str, *, text_column: str = "text", label_column: str = "label", split_column: str | None = None
 ) -> Table:
-    """The needed members of each object; a text must be a string, a label a string, number, true or false.
-
-    Raises
-    ------
-    RequestError
-        Names the row and line at fault.
-    """
+    """The needed members of each object; a text must be a string, a label a string, number, true or false."""
     file = existing_file(path)
     check_text(file, path, lambda line: f"line {line}")
     columns = Columns(text_column, label_column, split_column)
@@ -87,10 +79,8 @@ def _text(value: Any, option: str, column: str, source: str, where: str) -> str 
     is_text = option == "dataset.text_column"
     if value is None or type(value) is str:
         return value
-    if isinstance(value, bool) and not is_text:
-        return str(value).lower()
-    if isinstance(value, _Number) and not is_text:
-        return str(value)
+    if isinstance(value, bool | _Number) and not is_text:
+        return str(value).lower() if isinstance(value, bool) else str(value)
     allowed = "a string" if is_text else "a string or a number"
     raise RequestError(
         f"{source} has {_kind(value)} as {column!r} in {where}, and {allowed} is meant: "

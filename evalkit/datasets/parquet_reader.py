@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evalkit.datasets.corpus import loader
@@ -12,19 +12,11 @@ from evalkit.datasets.table import Columns, Table, name_row
 from evalkit.datasets.text_encoding import existing_file
 from evalkit.errors import RequestError
 
-__all__ = ["column_text", "load", "read", "with_names"]
-
 
 def read(
     path: str, *, text_column: str = "text", label_column: str = "label", split_column: str | None = None
 ) -> Table:
-    """The needed columns: texts must be strings, labels strings, numbers or booleans (dictionaries too).
-
-    Raises
-    ------
-    RequestError
-        Names the column or row at fault.
-    """
+    """The needed columns: texts must be strings, labels strings, numbers or booleans (dictionaries too)."""
     import pyarrow as arrow
     from pyarrow import parquet
 
@@ -43,24 +35,29 @@ def read(
             f"{path} cannot be read as parquet ({reason}): write it anew, or choose its true format."
         ) from None
     features = json.loads((schema.metadata or {}).get(b"huggingface", b"{}")).get("info", {}).get("features", {})
-    texts = [
-        with_names(column_text(table.column(column), option, column, path), features.get(column, {}).get("names"))
-        for option, column in columns.needed.items()
-    ]
-    return Table(path, texts[0], texts[1], texts[2] if split_column is not None else None, name=file.stem)
+    classes = {column: feature.get("names") for column, feature in features.items()}
+    texts, labels, *splits = column_texts(table, columns, path, classes)
+    return Table(path, texts, labels, splits[0] if splits else None, name=file.stem)
 
 
 load = loader("parquet", read)
 
 
-def column_text(values: Any, option: str, column: str, source: str) -> list[str | None]:
-    """An arrow column as text, None for null and for NaN.
+def column_texts(
+    table: Any, columns: Columns, source: str, classes: Mapping[str, Sequence[str] | None]
+) -> list[list[str | None]]:
+    """The needed columns of an arrow table as text; `classes` name the codes of ClassLabel columns."""
+    texts = []
+    for option, column in columns.needed.items():
+        values, names = _column_text(table.column(column), option, column, source), classes.get(column)
+        if names is not None:  # -1 is a withheld label
+            values = [None if code is None or int(code) < 0 else names[int(code)] for code in values]
+        texts.append(values)
+    return texts
 
-    Raises
-    ------
-    RequestError
-        The column holds something else, or bytes that are not UTF-8.
-    """
+
+def _column_text(values: Any, option: str, column: str, source: str) -> list[str | None]:
+    """An arrow column as text, None for null and for NaN."""
     from pyarrow import types
 
     kind = values.type.value_type if types.is_dictionary(values.type) else values.type
@@ -83,13 +80,6 @@ def column_text(values: Any, option: str, column: str, source: str) -> list[str 
     if types.is_boolean(kind):
         plain = [None if value is None else str(value).lower() for value in plain]
     return plain if textual else [None if value is None else str(value) for value in plain]
-
-
-def with_names(codes: list[str | None], names: Sequence[str] | None) -> list[str | None]:
-    """Names of the classes of a ClassLabel column, in which -1 is a withheld label; other columns unchanged."""
-    if names is None:
-        return codes
-    return [None if code is None or int(code) < 0 else names[int(code)] for code in codes]
 
 
 def _first_undecodable(values: Any) -> int:

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 
 from evalkit.errors import RequestError
 
-__all__ = ["Columns", "Table", "counted", "listed", "name_row", "shown"]
-
 
 def name_row(row: int) -> str:
     """How messages name row number `row` (counted from 0)."""
@@ -24,18 +22,14 @@ class Table:
     ----------
     source
         Its name in messages: the path as the user wrote it.
-    texts, labels
-        One entry a row.
-    splits
-        ``train`` or ``test`` a row, or None without a split column.
+    texts, labels, splits
+        Columns; splits hold ``train`` or ``test`` a row, None without a split column.
     name_row
         Row number from 0 → how messages name the row (``row 5 (line 7)``).
     name
         The corpus' name, unless the user gives one.
-    queries
-        Queries that come with the data.
-    warnings
-        Sentences for the record.
+    queries, warnings
+        Queries that come with the data; sentences for the record.
     """
 
     source: str
@@ -63,13 +57,7 @@ class Columns:
         return options if self.split is None else {**options, "dataset.split_column": self.split}
 
     def check(self, names: Sequence[str], source: str) -> None:
-        """Refuse a source with columns `names` that has not each needed column once.
-
-        Raises
-        ------
-        RequestError
-            Names the missing column, those that are there, and the one that was probably meant.
-        """
+        """Refuse a source whose columns, `names`, do not have each needed one once."""
         for option, column in self.needed.items():
             if names.count(column) > 1:
                 raise RequestError(

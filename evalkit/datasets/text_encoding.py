@@ -10,8 +10,6 @@ from pathlib import Path
 
 from evalkit.errors import RequestError
 
-__all__ = ["check_text", "existing_file"]
-
 SIGNATURES = (
     (b"\x1f\x8b", "compressed by gzip", "unpack it first"),
     (b"PK\x03\x04", "a zip archive or an Excel workbook", "unpack it, or save the sheet as CSV UTF-8"),
@@ -24,13 +22,7 @@ SIGNATURES = (
 
 
 def existing_file(path: str) -> Path:
-    """`path` as a Path to a readable regular file.
-
-    Raises
-    ------
-    RequestError
-        It is missing, a folder, an address, a pattern, no regular file, or may not be read.
-    """
+    """`path` as a Path, refused where it is no regular file that may be read."""
     if not path.strip() or not path.isprintable():
         raise RequestError(
             f"dataset.path={path!r} cannot be the name of a file: name one that can be read in a message."
@@ -68,45 +60,29 @@ def _meant(file: Path) -> str:
 def check_text(path: Path, source: str, name_line: Callable[[int], str]) -> None:
     """Refuse what is no UTF-8 text: other encodings, archives, NUL bytes, an empty file.
 
-    Parameters
-    ----------
-    name_line
-        Line number from 1 → how a message names the row there.
-
-    Raises
-    ------
-    RequestError
-        Names the row, the byte, and the cure.
+    `name_line` says how a message names the row on a line, counted from 1.
     """
-    offset, blank = 0, True
-    with path.open("rb") as file:
-        head = file.read(8)
-        for magic, what, cure in SIGNATURES:
-            if head.startswith(magic):
-                raise RequestError(f"{source} is {what}, and UTF-8 text is meant: {cure}.")
-        file.seek(0)
-        for line in file:
-            zero = line.find(b"\0")
-            if zero >= 0:
-                raise RequestError(
-                    f"{source} has a NUL byte in {name_line(_line_at(path, offset + zero))} (byte {offset + zero} of "
-                    "the file): remove it, or save the file as UTF-8 if it is UTF-16."
-                )
-            try:
-                line.decode()
-            except UnicodeDecodeError as error:
-                place = offset + error.start
-                raise RequestError(
-                    f"{source} is not UTF-8: {name_line(_line_at(path, place))} has the byte 0x{line[error.start]:02X} "
-                    f"(byte {place} of the file), which cannot stand there: save the file as UTF-8."
-                ) from None
-            blank = blank and not line.removeprefix(codecs.BOM_UTF8).strip()
-            offset += len(line)
-    if blank:
+    content = path.read_bytes()
+    for magic, what, cure in SIGNATURES:
+        if content.startswith(magic):
+            raise RequestError(f"{source} is {what}, and UTF-8 text is meant: {cure}.")
+
+    def row_at(place: int) -> str:
+        return name_line(1 + len(re.findall(rb"\r\n|\r|\n", content[:place])))
+
+    zero = content.find(b"\0")
+    if zero >= 0:
+        raise RequestError(
+            f"{source} has a NUL byte in {row_at(zero)} (byte {zero} of the file): "
+            "remove it, or save the file as UTF-8 if it is UTF-16."
+        )
+    try:
+        content.decode()
+    except UnicodeDecodeError as error:
+        place = error.start
+        raise RequestError(
+            f"{source} is not UTF-8: {row_at(place)} has the byte 0x{content[place]:02X} (byte {place} of the file), "
+            "which cannot stand there: save the file as UTF-8."
+        ) from None
+    if not content.removeprefix(codecs.BOM_UTF8).strip():
         raise RequestError(f"{source} is empty: give a file with texts and labels.")
-
-
-def _line_at(path: Path, position: int) -> int:
-    """Number of the line, from 1, that holds the byte at `position`."""
-    with path.open("rb") as file:
-        return 1 + len(re.findall(rb"\r\n|\r|\n", file.read(position)))

@@ -9,8 +9,6 @@ from evalkit.datasets import csv_reader
 from evalkit.datasets.corpus import loader
 from evalkit.datasets.table import Table
 
-__all__ = ["QUERIES", "load", "read"]
-
 QUERIES = ("bitcoin", "melon", "gazelle", "swimming", "Uganda")
 
 

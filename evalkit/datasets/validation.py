@@ -8,8 +8,6 @@ from collections.abc import Mapping, Sequence
 from evalkit.datasets.table import Table, counted, listed, shown
 from evalkit.errors import RequestError
 
-__all__ = ["check_enough", "check_options", "parts", "usable_rows"]
-
 FEWEST_TEXTS = 4
 
 

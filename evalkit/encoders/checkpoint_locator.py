@@ -74,26 +74,21 @@ def find(name: str, revision: str | None, package: Mapping[str, Any] | None = No
 
 def fetch(checkpoint: Checkpoint) -> Path:
     """The folder with all files that loading needs, downloaded where they are missing."""
+    name, folder = checkpoint.name, checkpoint.folder
     if checkpoint.on_hub:
-        _complete(checkpoint)
-    refuse_pickles(checkpoint.name, list_files(checkpoint.folder))
-    if not has_weights(checkpoint.folder):
+        files = hub_client.cached_files(name, checkpoint.revision) or checkpoint.files
+        if not missing(folder, needed(files)) and not has_weights(folder):
+            _, files = hub_client.describe(name, checkpoint.revision)  # the cache does not know of all
+        refuse_pickles(name, files)
+        if missing(folder, needed(files)):
+            hub_client.download(name, checkpoint.revision, needed(files))
+    refuse_pickles(name, list_files(folder))
+    if not has_weights(folder):
         raise EvaluationError(
-            f"{checkpoint.name} lacks weights or tokenizer in {checkpoint.folder} (model.safetensors, tokenizer.json): "
+            f"{name} lacks weights or tokenizer in {folder} (model.safetensors, tokenizer.json): "
             "get the checkpoint anew."
         )
-    return checkpoint.folder
-
-
-def _complete(checkpoint: Checkpoint) -> None:
-    """Download what the cache lacks of a checkpoint."""
-    name, commit, folder = checkpoint.name, checkpoint.revision, checkpoint.folder
-    files = hub_client.cached_files(name, commit) or checkpoint.files
-    if not missing(folder, needed(files)) and not has_weights(folder):
-        _, files = hub_client.describe(name, commit)  # the cache holds all that it knows of, which is not all
-    refuse_pickles(name, files)
-    if missing(folder, needed(files)):
-        hub_client.download(name, commit, needed(files))
+    return folder
 
 
 def _packaged(name: str, revision: str | None, package: Mapping[str, Any] | None) -> Checkpoint | None:

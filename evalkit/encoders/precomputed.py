@@ -16,8 +16,6 @@ from evalkit.encoders.file_digest import sha256
 from evalkit.errors import RequestError
 from evalkit.types import EncoderIdentity, Encoding, Vectors
 
-BLOCK = 65_536
-"""Rows checked at once, so that a file larger than memory can be read."""
 UNREADABLE = (
     ValueError, TypeError, EOFError, OSError, OverflowError, MemoryError, SyntaxError, TokenError,
 )  # fmt: skip
@@ -78,9 +76,6 @@ class PrecomputedEncoder(Encoder):
             kind="precomputed",
             name=self.name,
             revision="sha256:" + sha256(self.path),
-            pooling="none",
-            native_pooling="none",
-            normalised=False,
             dimension=int(self._vectors(self.path).shape[1]),
             details=details,
         )
@@ -243,22 +238,14 @@ def _is_number(kind: Any) -> bool:
 
 
 def _finite(vectors: NDArray[Any], path: Path, rows: NDArray[np.int64] | None) -> Vectors:
-    """The chosen rows as float32, checked block by block; float32 that needs no copy stays where it is."""
-    as_it_is = rows is None and vectors.dtype == np.float32 and vectors.flags.c_contiguous
-    count = len(vectors) if rows is None else len(rows)
-    out = vectors if as_it_is else np.empty((count, vectors.shape[1]), dtype=np.float32)
-    for start in range(0, count, BLOCK):
-        chosen = slice(start, start + BLOCK) if rows is None else rows[start : start + BLOCK]
-        with np.errstate(over="ignore"):  # what leaves float32's range becomes inf, and is refused below
-            block = np.asarray(vectors[chosen], dtype=np.float32)
-        finite = np.isfinite(block).all(axis=1)
-        if not finite.all():
-            place = start + int(np.argmin(finite))
-            row = place if rows is None else int(rows[place])
-            raise RequestError(
-                f"row {row} of {path.name} (counted from 0) has a value that is not finite in float32: "
-                "mend or drop that row."
-            )
-        if not as_it_is:
-            out[start : start + len(block)] = block
-    return out
+    """The chosen rows as float32, all finite; float32 that needs no copy stays where it is."""
+    with np.errstate(over="ignore"):  # what leaves float32's range becomes inf, and is refused below
+        chosen: Vectors = np.asanyarray(vectors if rows is None else vectors[rows], dtype=np.float32, order="C")
+    finite = np.isfinite(chosen).all(axis=1)
+    if not finite.all():
+        row = int(np.argmin(finite)) if rows is None else int(rows[np.argmin(finite)])
+        raise RequestError(
+            f"row {row} of {path.name} (counted from 0) has a value that is not finite in float32: "
+            "mend or drop that row."
+        )
+    return chosen

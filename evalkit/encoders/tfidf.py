@@ -52,8 +52,6 @@ class TfidfEncoder(Encoder):
             kind="tfidf",
             name=self.name,
             revision="words-characters-1",
-            pooling="none",
-            native_pooling="none",
             normalised=True,
             details={"characters": list(CHARACTERS), "max_features": self.max_features},
         )
