@@ -12,52 +12,28 @@ from evalkit.metrics.label_means import CentredVectors, ClassMeans, label_means,
 from evalkit.stats.mean_intervals import mean_by_label
 from evalkit.types import Codes
 
-__all__ = ["CentroidScores", "score_labellings", "silhouette_pseudo_values"]
-
 Floats = NDArray[np.float64]
 
-SAME_PLACE = 1e-7
-"""Below this distance a silhouette is 0: text, label and rival lie in one place."""
-
+SAME_PLACE = 1e-7  # below this distance a silhouette is 0: text, label and rival lie in one place
 ROUNDING = 1.5e-14
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CentroidScores:
-    """The scores of P labellings of the same N vectors.
+    """The scores of P labellings of the same N unit vectors."""
 
-    Attributes
-    ----------
-    silhouettes, hits
-        (N, P) per-text silhouettes and leave-one-out nearest-centroid hits (shares where tied).
-    davies_bouldin, calinski_harabasz
-        (P,); NaN where undefined.
-    nearest
-        (N, P) the other label with the nearest mean, whose distance is b.
-    slopes
-        (2, N, P) derivatives of the silhouette by a and by b.
-    """
-
-    silhouettes: Floats
-    hits: Floats
-    davies_bouldin: Floats
-    calinski_harabasz: Floats
-    nearest: NDArray[np.int32]
-    slopes: Floats
+    silhouettes: Floats  # (N, P) by cosine distance, −1 to 1; 0 for a label's only text and where max(a, b) < 1e-7
+    hits: Floats  # (N, P) leave-one-out nearest centroid by cosine: 1, 0, 1/t for t tied; 0 where the rest sums to 0
+    davies_bouldin: Floats  # (P,) from 0, lower is better; NaN where all centroids coincide (scikit-learn: 0)
+    calinski_harabasz: Floats  # (P,) from 0, higher is better; NaN where nothing varies within labels or each is alone
+    nearest: NDArray[np.int32]  # (N, P) the other label with the nearest mean, whose distance is b
+    slopes: Floats  # (2, N, P) derivatives of the silhouette by a and by b
 
 
 def score_labellings(
     vectors: CentredVectors, labellings: NDArray[np.int32], sizes: NDArray[np.int64]
 ) -> CentroidScores:
-    """Score P labellings: one matrix product serves all four scores.
-
-    Parameters
-    ----------
-    labellings
-        (P, N) codes with the same label sizes in every row.
-    sizes
-        (k,) those sizes.
-    """
+    """Score (P, N) labellings of the same (k,) label sizes: one matrix product serves all four scores."""
     count, n = labellings.shape
     means = label_means(vectors, labellings, sizes)
     silhouettes, hits, distances = np.empty((n, count)), np.empty((n, count)), np.empty((n, count))
@@ -80,14 +56,8 @@ def score_labellings(
         to_means = block + (means.lift + vectors.along[rows, None, None]).astype(block.dtype)
         to_mean = inner + lift[flat] + vectors.along[rows, None]
         hits[rows] = _hits(to_means, to_mean, members, vectors.squares[rows, None], flat, means, vectors)
-    return CentroidScores(
-        silhouettes=silhouettes,
-        hits=hits,
-        davies_bouldin=_davies_bouldin(distances, labellings, means, vectors),
-        calinski_harabasz=_calinski_harabasz(distances, means, n),
-        nearest=nearest,
-        slopes=slopes,
-    )
+    davies_bouldin = _davies_bouldin(distances, labellings, means, vectors)
+    return CentroidScores(silhouettes, hits, davies_bouldin, _calinski_harabasz(distances, means, n), nearest, slopes)
 
 
 def _silhouettes(to_own: Floats, to_nearest: Floats, members: NDArray[np.int64]) -> tuple[Floats, Floats]:
@@ -161,32 +131,17 @@ def _calinski_harabasz(distances: Floats, means: ClassMeans, n: int) -> Floats:
 
 
 def silhouette_pseudo_values(
-    vectors: CentredVectors, codes: Codes, sizes: NDArray[np.int64], found: CentroidScores, weights: Floats
+    vectors: CentredVectors, codes: Codes, sizes: NDArray[np.int64], scores: CentroidScores, weights: Floats
 ) -> Floats:
-    """Jackknife pseudo-values of Σ weights · silhouette: own value, and how each text moves the others'.
+    """(N,) infinitesimal-jackknife pseudo-values of Σ weights · silhouette; `scores` are those of this one labelling.
 
-    A text enters the others' silhouettes through its label's mean only, so its influence is a product with
-    the sum of their slopes: O(N·k·d), where leaving out one text after the other would cost O(N²·k).
-
-    Parameters
-    ----------
-    found
-        The scores of this one labelling.
-    weights
-        (N,) of sum 1: 1/N for the micro score, 1/(k·n_c) for the macro one.
-
-    Returns
-    -------
-    ndarray
-        (N,); their mean is the score.
-
-    References
-    ----------
-    Jaeckel 1972, "The infinitesimal jackknife", Bell Laboratories memorandum; Efron 1982, SIAM, ch. 6.
+    A text enters the others' silhouettes through its label's mean only, so its influence is a product with the sum of
+    their slopes: O(N·k·d), where leaving out one text after the other would cost O(N²·k) (Efron 1982, ch. 6). The
+    weights sum to 1: 1/N for the micro score, 1/(k·n_c) for the macro one.
     """
     n, k = codes.size, sizes.size
     means = label_means(vectors, codes[None, :], sizes)
-    nearest, slopes = found.nearest[:, 0], found.slopes[:, :, 0]
+    nearest, slopes = scores.nearest[:, 0], scores.slopes[:, :, 0]
     # a and b fall as the mean cosine rises: hence the minus. Without one text, a label's mean moves by
     # (x − μ) / (n_c − 1).
     moving = np.maximum(sizes - 1, 1)
@@ -200,7 +155,7 @@ def silhouette_pseudo_values(
     moved = along[codes] * (vectors.along - vectors.mean_square - means.lift[0][codes])
     for rows, block in vectors.blocks(1):
         moved[rows] += np.einsum("nr,nr->n", direction[codes[rows]], block - means.centred[0][codes[rows]])
-    values = found.silhouettes[:, 0]
+    values = scores.silhouettes[:, 0]
     score = float(values @ weights)
     micro = np.allclose(weights, weights[0])
     centres = score if micro else mean_by_label(values, codes, k)[codes]

@@ -1,11 +1,4 @@
-"""Agreement of the labels with k-means clusters, which are found without them.
-
-References
-----------
-Vinh, Epps & Bailey 2010, "Information Theoretic Measures for Clusterings Comparison", JMLR 11.
-Hubert & Arabie 1985, "Comparing partitions", J. Classif. 2.
-Rosenberg & Hirschberg 2007, "V-Measure", EMNLP-CoNLL.
-"""
+"""Agreement of the labels with k-means clusters, which are found without them."""
 
 from __future__ import annotations
 
@@ -23,8 +16,6 @@ from evalkit.stats.permutation import build_score, permutation_count
 from evalkit.stats.stratified_rows import LARGE, stratified_rows
 from evalkit.types import Evaluation, Sample, Score, Vectors
 
-__all__ = ["ami", "ari", "assign_clusters", "evaluate", "mutual_information", "v_measure"]
-
 Floats = NDArray[np.float64]
 Tables = NDArray[np.int64]
 
@@ -35,25 +26,9 @@ SPARSE = 0.05  # share of non-zero values below which vectors (of word counts) a
 def assign_clusters(
     unit: Vectors, rows: NDArray[np.int64], n_clusters: int, seed: int, *, starts: int
 ) -> NDArray[np.int32]:
-    """k-means clusters of all texts, fitted on some of them.
+    """(N,) k-means clusters of all texts, fitted on the texts `rows`, among which the starts are drawn in this order.
 
-    Parameters
-    ----------
-    unit
-        (N, d) float32 vectors.
-    rows
-        (F,) int64 texts to fit on, F of at least `n_clusters`; the starts are drawn in this order.
-    n_clusters, seed, starts
-        k, the seed of the k-means++ starts and their number; the start of least inertia is kept.
-
-    Returns
-    -------
-    ndarray
-        (N,) int32 codes 0 … k − 1, of which some stay unused where fewer than k vectors differ.
-
-    References
-    ----------
-    Arthur & Vassilvitskii 2007, "k-means++: The advantages of careful seeding", SODA.
+    The k-means++ start of least inertia is kept. Codes stay unused where fewer than `n_clusters` vectors differ.
     """
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
@@ -75,35 +50,17 @@ def mutual_information(tables: Tables) -> Floats:
 
 
 def ami(tables: Tables, expected: float) -> Floats:
-    """Adjusted mutual information (arithmetic mean of the entropies): at most 1, 0 expected by chance.
+    """Adjusted mutual information of (…, R, C) tables of the same margins: at most 1, 0 expected by chance.
 
-    Parameters
-    ----------
-    tables
-        (…, R, C) int64 contingency tables of the same margins.
-    expected
-        Their expected mutual information in nats (`sklearn.metrics.cluster.expected_mutual_information`).
-
-    Returns
-    -------
-    ndarray
-        (…,) float64; NaN where all tables of these margins have the same information (scikit-learn returns 1).
-
-    References
-    ----------
-    Vinh, Epps & Bailey 2010, JMLR 11.
+    `expected` is these margins' expected mutual information in nats. NaN where all their tables have the same
+    information (scikit-learn returns 1). Arithmetic mean of the entropies (Vinh, Epps & Bailey 2010).
     """
     mean_entropy = (_entropy(tables.sum(axis=-1)) + _entropy(tables.sum(axis=-2))) / 2
     return _ratio(mutual_information(tables) - expected, mean_entropy - expected)
 
 
 def ari(tables: Tables) -> Floats:
-    """Adjusted Rand index of (…, R, C) contingency tables: at most 1, 0 expected by chance; NaN as in `ami`.
-
-    References
-    ----------
-    Hubert & Arabie 1985, J. Classif. 2.
-    """
+    """Adjusted Rand index of (…, R, C) contingency tables: at most 1, 0 expected by chance; NaN as in `ami`."""
     n = tables.sum(axis=(-2, -1)).astype(np.float64)
     rows, columns = _pairs(tables.sum(axis=-1)), _pairs(tables.sum(axis=-2))
     expected = rows * columns / (n * (n - 1) / 2)
@@ -111,12 +68,7 @@ def ari(tables: Tables) -> Floats:
 
 
 def v_measure(tables: Tables) -> Floats:
-    """V-measure of (…, R, C) contingency tables: from 0 to 1, and well above 0 by chance with many labels.
-
-    References
-    ----------
-    Rosenberg & Hirschberg 2007, EMNLP-CoNLL.
-    """
+    """V-measure of (…, R, C) contingency tables: from 0 to 1, and well above 0 by chance with many labels."""
     both = _entropy(tables.sum(axis=-1)) + _entropy(tables.sum(axis=-2))
     return _ratio(2 * mutual_information(tables), both)
 
@@ -144,10 +96,8 @@ def evaluate(sample: Sample, rng: np.random.Generator, *, fit_sample: int = 20_0
 
     Parameters
     ----------
-    sample
-        Reads unit vectors and labels.
-    rng
-        Seeds k-means and draws the nulls.
+    sample, rng
+        Unit vectors and labels, and the source of the seed of k-means and of the nulls.
     fit_sample
         Above 50,000 texts k-means has 3 starts, on a stratified sample of this size; all texts are assigned.
     """
@@ -163,10 +113,9 @@ def evaluate(sample: Sample, rng: np.random.Generator, *, fit_sample: int = 20_0
     seed = int(rng.integers(2**31))
     clusters = assign_clusters(unit, order, sample.n_labels, seed, starts=parameters["starts"])
     table = contingency_matrix(labels, clusters).astype(np.int64)
-    found: tuple[str, ...] = ()
-    if table.shape[1] < sample.n_labels:
-        found = (f"k-means found {table.shape[1]} groups for {sample.n_labels} labels: too few vectors differ.",)
-    return Evaluation(scores=_scores(table, rng, parameters), warnings=found)
+    fewer = (f"k-means found {table.shape[1]} groups for {sample.n_labels} labels: too few vectors differ.",)
+    warned = fewer if table.shape[1] < sample.n_labels else ()
+    return Evaluation(scores=_scores(table, rng, parameters), warnings=warned)
 
 
 def _scores(table: Tables, rng: np.random.Generator, parameters: Mapping[str, Any]) -> tuple[Score, ...]:

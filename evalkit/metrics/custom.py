@@ -12,8 +12,6 @@ from evalkit.errors import EvaluationError, RequestError
 from evalkit.stats.permutation import build_score, permute_scores
 from evalkit.types import Codes, Evaluation, Sample, Space
 
-__all__ = ["ScoreFunction", "evaluate"]
-
 ScoreFunction = Callable[[NDArray[Any], Codes], float]
 """(N, d) unit vectors, or (N, 2) map points, and (N,) label codes → the score."""
 
@@ -33,10 +31,8 @@ def evaluate(
 
     Parameters
     ----------
-    sample
-        Its unit vectors (or map points) and labels are the function's arguments.
-    rng
-        Permutes the labels.
+    sample, rng
+        Unit vectors (or map points) and labels, and the source of the label permutations.
     function
         The score: takes an (N, d) or (N, 2) array and (N,) label codes, returns one number.
     name
@@ -47,13 +43,6 @@ def evaluate(
         The score's direction, and the value that perfect data would get.
     permutations
         B; 0 for a score that does not depend on the labels.
-
-    Raises
-    ------
-    RequestError
-        An unknown space, or a map score without a map.
-    EvaluationError
-        The function fails, or does not return a number.
     """
     if space not in ("embedding", "map"):
         raise RequestError(f"score {name} has the space {space!r}: write embedding or map.")
@@ -71,7 +60,6 @@ def evaluate(
 
 
 def _call(function: ScoreFunction, name: str, points: NDArray[Any], labels: Codes) -> float:
-    """The function's value as a float."""
     try:
         return float(function(points, labels))
     except Exception as error:

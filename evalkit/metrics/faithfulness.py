@@ -1,10 +1,7 @@
 """Faithfulness of a map to the embedding: of neighbours (trustworthiness, continuity) and of labels.
 
-References
-----------
-Venna & Kaski 2001, "Neighborhood preservation in nonlinear projection methods", ICANN. After Jeon et al. 2023,
-"Classes are not clusters: improving label-based evaluation of dimensionality reduction", IEEE TVCG (the scores of
-labels, with leave-one-out centroid accuracy in the place of distance consistency, which is 1.00 on noise).
+The scores of labels are after Jeon et al. 2023, with leave-one-out centroid accuracy in the place of distance
+consistency, which is 1.00 on noise.
 """
 
 from __future__ import annotations
@@ -23,8 +20,6 @@ from evalkit.stats.permutation import build_score
 from evalkit.stats.stratified_rows import stratified_rows
 from evalkit.types import Codes, Evaluation, Points, Sample, Score, Vectors
 
-__all__ = ["chance", "continuity_samples", "evaluate", "label_faithfulness", "trustworthiness_samples"]
-
 Floats = NDArray[np.float64]
 
 ALL_TEXTS = 5_000  # up to this number every text is a query
@@ -35,60 +30,20 @@ INTERVAL = "none: conditional on the map, which is one draw"
 
 
 def chance(n: int, k: int) -> float:
-    """Expected trustworthiness, and continuity, of a map whose rows are shuffled: about one half.
-
-    A text's neighbours are then any K of the N − 1 others, which gives
-    1 − (N − K)(N − K − 1) / ((N − 1)(2N − 3K − 1)).
-
-    Parameters
-    ----------
-    n, k
-        Number of texts, and K below N/2.
-    """
+    """Expected trustworthiness, and continuity, of a map whose rows are shuffled: about one half, for K below N/2."""
     return 1.0 - (n - k) * (n - k - 1) / ((n - 1) * (2 * n - 3 * k - 1))
 
 
 def trustworthiness_samples(unit: Vectors, rows: NDArray[np.int64], near_on_map: NDArray[np.int32]) -> Floats:
-    """Trustworthiness of each text: whether its neighbours on the map are its neighbours in the embedding.
+    """(Q,) 0 to 1: whether the texts' (Q, K) nearest on the map are their nearest by cosine; 1 where none is new.
 
-    Parameters
-    ----------
-    unit
-        (N, d) float32 vectors of length 1; ranks are by cosine.
-    rows, near_on_map
-        (Q,) int64 texts to score, and (Q, K) int32 their nearest others on the map, K below N/2.
-
-    Returns
-    -------
-    ndarray
-        (Q,) float64 from 0 to 1, 1 where no neighbour is new. Texts equally near share the mean of their ranks.
-
-    References
-    ----------
-    Venna & Kaski 2001, ICANN.
+    Texts equally near share the mean of their ranks; K is below N/2 (Venna & Kaski 2001).
     """
     return _unpenalised(rows, near_on_map, len(unit), lambda queries: unit[queries] @ unit.T)
 
 
 def continuity_samples(points: Points, rows: NDArray[np.int64], near: NDArray[np.int32]) -> Floats:
-    """Continuity of each text: whether its neighbours in the embedding are its neighbours on the map.
-
-    Parameters
-    ----------
-    points
-        (N, 2) float64 coordinates.
-    rows, near
-        (Q,) int64 texts to score, and (Q, K) int32 their nearest others in the embedding, K below N/2.
-
-    Returns
-    -------
-    ndarray
-        (Q,) float64 from 0 to 1, 1 where no neighbour is lost. Texts equally near share the mean of their ranks.
-
-    References
-    ----------
-    Venna & Kaski 2001, ICANN.
-    """
+    """(Q,) as `trustworthiness_samples`, from the (Q, K) nearest in the embedding: 1 where the map loses none."""
     return _unpenalised(rows, near, len(points), lambda queries: -cdist(points[queries], points, "sqeuclidean"))
 
 
@@ -125,17 +80,6 @@ def label_faithfulness(unit: Vectors, points: Points, labels: Codes, n_labels: i
 
     With M the balanced two-label leave-one-out centroid accuracy of each pair of labels: one minus the mean of
     what the map lost, max(0, M_embedding − M_map), and of what only the map has, max(0, M_map − M_embedding).
-
-    Parameters
-    ----------
-    unit, points
-        (N, d) float32 vectors of length 1, and (N, 2) float64 coordinates.
-    labels, n_labels
-        (N,) int32 codes and their number, at least 2.
-
-    References
-    ----------
-    After Jeon et al. 2023, IEEE TVCG.
     """
     pairs = np.triu_indices(n_labels, 1)
     inside = pair_accuracy(embedding_rates(unit, labels, n_labels))[pairs]
@@ -157,12 +101,7 @@ def evaluate(sample: Sample, rng: np.random.Generator, *, k: int = 10) -> Evalua
     rng
         Draws the queries of a large corpus.
     k
-        K, lowered to the largest below N/2.
-
-    Raises
-    ------
-    RequestError
-        There is no map, or a K below 1.
+        K, at least 1, lowered to the largest below N/2.
     """
     if sample.points is None or sample.plane is None:
         raise RequestError("The faithfulness of a map needs a projection, and there is none: choose one.")

@@ -1,11 +1,4 @@
-"""Position of the vectors on the sphere: diagnostics, which describe an embedding and never rank models.
-
-References
-----------
-Ethayarajh 2019, "How Contextual are Contextualized Word Representations?", EMNLP-IJCNLP.
-Wang & Isola 2020, "Understanding Contrastive Representation Learning through Alignment and Uniformity on the
-Hypersphere", ICML.
-"""
+"""Position of the vectors on the sphere: diagnostics, which describe an embedding and never rank models."""
 
 from __future__ import annotations
 
@@ -14,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.distance import pdist
 from scipy.special import hyp0f1
 
 from evalkit.metrics.intrinsic_dimension import gaussian_intrinsic_dimension, intrinsic_dimension, neighbour_distances
@@ -22,103 +16,8 @@ from evalkit.stats.permutation import Statistic, build_score, permutation_count,
 from evalkit.stats.stratified_rows import LARGE, stratified_rows
 from evalkit.types import Codes, Evaluation, Sample, Score, Vectors
 
-__all__ = ["alignment", "anisotropy", "evaluate", "uniform_uniformity", "uniformity"]
-
 EXACT_TEXTS = 1024  # up to this number of texts uniformity takes all pairs
 BLOCK_PAIRS = 1 << 10
-
-
-def anisotropy(unit: Vectors) -> float:
-    """Mean cosine of two different texts, exact: from −1/(N − 1) to 1, 0 where directions are spread evenly.
-
-    Parameters
-    ----------
-    unit
-        (N, d) float32 vectors of length 1.
-
-    References
-    ----------
-    Ethayarajh 2019, EMNLP-IJCNLP.
-    """
-    n = len(unit)
-    total = unit.sum(axis=0, dtype=np.float64)
-    squares = float(np.einsum("ij,ij->", unit, unit, dtype=np.float64))
-    return (float(total @ total) - squares) / (n * (n - 1))
-
-
-def alignment(unit: Vectors, labels: Codes) -> float:
-    """Mean squared distance of two texts of one label: from 0 to 4, lower is tighter.
-
-    Parameters
-    ----------
-    unit
-        (N, d) float32 vectors of length 1.
-    labels
-        (N,) integer labels.
-
-    Returns
-    -------
-    float
-        About 2 for evenly spread vectors; NaN where no label has two texts.
-
-    References
-    ----------
-    Wang & Isola 2020, ICML, eq. 2 (α = 2), with texts of one label as the positive pairs.
-    """
-    codes = np.unique(labels, return_inverse=True)[1].astype(np.int32)
-    return float(_alignments(unit, codes)(codes[None])["alignment"][0])
-
-
-def _alignments(unit: Vectors, codes: Codes) -> Statistic:
-    """Alignment of (P, N) labellings: within a label, Σ‖x − y‖² over ordered pairs is 2n·Σ‖x − μ‖²."""
-    sizes = np.bincount(codes)
-    vectors = centre(unit, sizes.size)
-    pairs = float((sizes * (sizes - 1)).sum())
-
-    def statistic(labellings: NDArray[np.int32]) -> dict[str, NDArray[np.float64]]:
-        spread = np.stack([np.bincount(row, vectors.spread, sizes.size) for row in labellings])
-        within = np.maximum(spread - sizes * label_means(vectors, labellings, sizes).spread, 0.0)
-        return {"alignment": 2 * (within @ sizes) / pairs if pairs else np.full(len(labellings), np.nan)}
-
-    return statistic
-
-
-def uniformity(unit: Vectors, rng: np.random.Generator, *, pairs: int = 1_000_000) -> float:
-    """Log of the mean of exp(−2‖x − y‖²) over two different texts: from −8 to 0, lower is more evenly spread.
-
-    Parameters
-    ----------
-    unit
-        (N, d) float32 vectors of length 1.
-    rng, pairs
-        Source and number of the pairs drawn, with replacement; up to 1,024 texts all pairs are taken instead.
-
-    References
-    ----------
-    Wang & Isola 2020, ICML, eq. 3 (t = 2).
-    """
-    n = len(unit)
-    if n <= EXACT_TEXTS:
-        exact = unit.astype(np.float64)
-        squares = np.einsum("ij,ij->i", exact, exact)
-        first, second = np.triu_indices(n, 1)
-        squared = squares[first] + squares[second] - 2 * (exact @ exact.T)[first, second]
-        return float(np.log(np.exp(-2 * np.maximum(squared, 0.0)).mean()))
-    drawn = rng.integers(n, size=pairs)
-    others = (drawn + rng.integers(1, n, size=pairs)) % n
-    squares = np.einsum("ij,ij->i", unit, unit)
-    total = 0.0
-    for start in range(0, pairs, BLOCK_PAIRS):
-        first, second = drawn[start : start + BLOCK_PAIRS], others[start : start + BLOCK_PAIRS]
-        cosines = np.einsum("ij,ij->i", unit[first], unit[second])
-        squared = np.maximum(squares[first] + squares[second] - 2 * cosines, 0.0)
-        total += float(np.exp(-2 * squared.astype(np.float64)).sum())
-    return float(np.log(total / pairs))
-
-
-def uniform_uniformity(dimension: int) -> float:
-    """Uniformity of the uniform distribution on the sphere in d dimensions: E exp(4c) = ₀F₁(d/2; 4), c the cosine."""
-    return float(-4 + np.log(hyp0f1(dimension / 2, 4.0)))
 
 
 def evaluate(
@@ -156,15 +55,67 @@ def evaluate(
     )
 
 
+def anisotropy(unit: Vectors) -> float:
+    """Mean cosine of two different texts: −1/(N − 1) to 1, 0 for evenly spread directions (Ethayarajh 2019)."""
+    n = len(unit)
+    total = unit.sum(axis=0, dtype=np.float64)
+    squares = float(np.einsum("ij,ij->", unit, unit, dtype=np.float64))
+    return (float(total @ total) - squares) / (n * (n - 1))
+
+
+def uniformity(unit: Vectors, rng: np.random.Generator, *, pairs: int = 1_000_000) -> float:
+    """Log of the mean of exp(−2‖x − y‖²) over two different texts: from −8 to 0, lower is more evenly spread.
+
+    Of all pairs up to 1,024 texts, else of `pairs` drawn with replacement (Wang & Isola 2020, eq. 3, t = 2).
+    """
+    n = len(unit)
+    if n <= EXACT_TEXTS:
+        return float(np.log(np.exp(-2 * pdist(unit.astype(np.float64), "sqeuclidean")).mean()))
+    drawn = rng.integers(n, size=pairs)
+    others = (drawn + rng.integers(1, n, size=pairs)) % n
+    squares = np.einsum("ij,ij->i", unit, unit)
+    total = 0.0
+    for start in range(0, pairs, BLOCK_PAIRS):
+        first, second = drawn[start : start + BLOCK_PAIRS], others[start : start + BLOCK_PAIRS]
+        cosines = np.einsum("ij,ij->i", unit[first], unit[second])
+        squared = np.maximum(squares[first] + squares[second] - 2 * cosines, 0.0)
+        total += float(np.exp(-2 * squared.astype(np.float64)).sum())
+    return float(np.log(total / pairs))
+
+
+def uniform_uniformity(dimension: int) -> float:
+    """Uniformity of the uniform distribution on the sphere in d dimensions: E exp(4c) = ₀F₁(d/2; 4), c the cosine."""
+    return float(-4 + np.log(hyp0f1(dimension / 2, 4.0)))
+
+
+def alignments(unit: Vectors, codes: Codes) -> Statistic:
+    """Mean squared distance of two texts of one label, under (P, N) labellings: 0 to 4, lower is tighter.
+
+    About 2 for evenly spread vectors; NaN where no label has two texts (Wang & Isola 2020, eq. 2, α = 2). Within a
+    label, Σ‖x − y‖² over ordered pairs is 2n·Σ‖x − μ‖².
+    """
+    sizes = np.bincount(codes)
+    vectors = centre(unit, sizes.size)
+    pairs = float((sizes * (sizes - 1)).sum())
+
+    def statistic(labellings: NDArray[np.int32]) -> dict[str, NDArray[np.float64]]:
+        spread = np.stack([np.bincount(row, vectors.spread, sizes.size) for row in labellings])
+        within = np.maximum(spread - sizes * label_means(vectors, labellings, sizes).spread, 0.0)
+        return {"alignment": 2 * (within @ sizes) / pairs if pairs else np.full(len(labellings), np.nan)}
+
+    return statistic
+
+
 def _alignment(unit: Vectors, labels: Codes, rng: np.random.Generator, null_sample: int) -> Score:
-    value, parameters = alignment(unit, labels), {}
+    statistic, parameters = alignments(unit, labels), {}
+    value = float(statistic(labels[None])["alignment"][0])
     count = permutation_count(float(unit.size))
     if len(unit) > LARGE:
         rows = stratified_rows(labels, null_sample, rng)
-        unit, labels, count = unit[rows], labels[rows], 99
-        parameters = {"null_texts": rows.size}
+        labels, count = labels[rows], 99
+        statistic, parameters = alignments(unit[rows], labels), {"null_texts": rows.size}
     block = int(np.clip(BLOCK_VALUES // (labels.size * np.unique(labels).size), 64, count))
-    null = permute_scores(_alignments(unit, labels), labels, count=count, rng=rng, block=block)["alignment"]
+    null = permute_scores(statistic, labels, count=count, rng=rng, block=block)["alignment"]
     return _diagnostic("alignment", value, 2.0, parameters, null)
 
 
@@ -172,13 +123,6 @@ def _diagnostic(
     name: str, value: float, chance: float, parameters: Mapping[str, Any], null: NDArray[np.float64] | None = None
 ) -> Score:
     return build_score(
-        f"geometry/{name}",
-        "embedding",
-        value,
-        best=None,
-        chance=chance if np.isfinite(chance) else None,
-        null=null,
-        higher_is_better=name == "intrinsic_dimension",
-        ranks_models=False,
-        parameters=parameters,
-    )
+        f"geometry/{name}", "embedding", value, best=None, chance=chance if np.isfinite(chance) else None, null=null,
+        higher_is_better=name == "intrinsic_dimension", ranks_models=False, parameters=parameters,
+    )  # fmt: skip

@@ -10,32 +10,15 @@ from numpy.typing import NDArray
 
 from evalkit.runtime.compiled import compiled
 
-__all__ = ["convex_hulls", "foreign_points", "hull_areas", "shared_areas"]
-
 
 @compiled
 def convex_hulls(
     points: NDArray[np.float64], starts: NDArray[np.int64], flat: float
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Convex hull of each label's points, by monotone chain.
+    """Corners (V, 2) of each label's hull, counter-clockwise, and (k + 1,) the first corner of each label, then V.
 
-    Parameters
-    ----------
-    points
-        (N, 2) float64, label after label, each label's in ascending order of x, then y.
-    starts
-        (k + 1,) int64 first point of each label, and N.
-    flat
-        Twice the area up to which a triangle counts as collinear.
-
-    Returns
-    -------
-    tuple
-        (V, 2) float64 corners, counter-clockwise, label after label; (k + 1,) int64 first corner of each label, and V.
-
-    References
-    ----------
-    Andrew 1979, "Another efficient algorithm for convex hulls in two dimensions", Inf. Process. Lett. 9.
+    By Andrew's monotone chain of points label after label from `starts`, each label's in ascending order of x, then y.
+    `flat` is twice the area up to which a triangle counts as collinear.
     """
     k = starts.size - 1
     corners = np.empty((2 * points.shape[0] + 2 * k, 2))
@@ -79,12 +62,7 @@ def hull_areas(corners: NDArray[np.float64], begins: NDArray[np.int64]) -> NDArr
 
 @compiled
 def shared_areas(corners: NDArray[np.float64], begins: NDArray[np.int64]) -> NDArray[np.float64]:
-    """(k, k) intersection areas of the hulls that `convex_hulls` returns, filled above the diagonal.
-
-    References
-    ----------
-    Sutherland & Hodgman 1974, "Reentrant polygon clipping", Commun. ACM 17.
-    """
+    """(k, k) intersection areas of the hulls, filled above the diagonal (Sutherland & Hodgman 1974)."""
     k = begins.size - 1
     low, high, longest = _bounds(corners, begins)
     shared = np.zeros((k, k))
@@ -116,17 +94,7 @@ def foreign_points(
     begins: NDArray[np.int64],
     tolerance: float,
 ) -> NDArray[np.bool_]:
-    """(N,) whether a point lies inside, or on the boundary of, the hull of another label.
-
-    Parameters
-    ----------
-    points, labels
-        (N, 2) float64 and (N,) int32.
-    corners, begins
-        From `convex_hulls`.
-    tolerance
-        Distance up to which a point is on a boundary, a segment or another point.
-    """
+    """(N,) whether a point lies inside another label's hull, or up to `tolerance` from its boundary."""
     low, high, _ = _bounds(corners, begins)
     foreign = np.zeros(labels.size, dtype=np.bool_)
     for i in range(labels.size):

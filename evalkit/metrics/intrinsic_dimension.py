@@ -1,10 +1,4 @@
-"""Intrinsic dimension by TwoNN: the ratio of the distances to the two nearest neighbours.
-
-References
-----------
-Facco et al. 2017, "Estimating the intrinsic dimension of datasets by a minimal neighborhood information",
-Sci. Rep. 7:12140.
-"""
+"""Intrinsic dimension by TwoNN: the ratio of the distances to the two nearest neighbours (Facco et al. 2017)."""
 
 from __future__ import annotations
 
@@ -13,8 +7,6 @@ from numpy.typing import NDArray
 
 from evalkit.types import NeighbourGraph, Vectors
 
-__all__ = ["gaussian_intrinsic_dimension", "intrinsic_dimension", "neighbour_distances"]
-
 BLOCK_ROWS = 1024
 KEPT_SHARE = 0.9  # of the ratios; the authors leave out the largest, since outliers and boundaries bend the line
 GAUSSIAN_WORK = 1e11  # multiplications that the Gaussian search may cost
@@ -22,20 +14,7 @@ FEWEST_QUERIES, MOST_QUERIES = 256, 2048
 
 
 def neighbour_distances(unit: Vectors, graph: NeighbourGraph) -> NDArray[np.float64]:
-    """Distances of each query row's two nearest texts, from the vectors and not from rounded cosines.
-
-    Parameters
-    ----------
-    unit
-        (N, d) float32 vectors of length 1.
-    graph
-        At least two neighbours of each of Q query rows.
-
-    Returns
-    -------
-    ndarray
-        (Q, 2) float64, ascending in each row.
-    """
+    """(Q, 2) ascending distances of each query row's two nearest texts, from the vectors, not from rounded cosines."""
     rows = np.arange(len(graph.indices)) if graph.queries is None else graph.queries
     distances = np.empty((rows.size, 2))
     for start in range(0, rows.size, BLOCK_ROWS):
@@ -46,22 +25,9 @@ def neighbour_distances(unit: Vectors, graph: NeighbourGraph) -> NDArray[np.floa
 
 
 def intrinsic_dimension(distances: NDArray[np.float64]) -> float:
-    """TwoNN estimate of the number of dimensions that the vectors fill.
+    """TwoNN estimate: slope of −log(1 − F) on log(r2 / r1) through the origin, from (Q, 2) distances.
 
-    Parameters
-    ----------
-    distances
-        (Q, 2) float64 distances of the nearest and second nearest text.
-
-    Returns
-    -------
-    float
-        Slope of −log(1 − F) on log(r2 / r1) through the origin, without the largest tenth of the ratios;
-        NaN with fewer than three texts that have no double, or where all are equally far apart.
-
-    References
-    ----------
-    Facco et al. 2017, Sci. Rep. 7:12140.
+    NaN with fewer than three texts that have no double, or where all are equally far apart.
     """
     near = distances[distances[:, 0] > 1e-6]
     if len(near) < 3:
@@ -74,10 +40,9 @@ def intrinsic_dimension(distances: NDArray[np.float64]) -> float:
 
 
 def gaussian_intrinsic_dimension(n: int, dimension: int, rng: np.random.Generator) -> tuple[float, int]:
-    """TwoNN estimate of `n` Gaussian vectors scaled to length 1, which depends on N and stays far below d.
+    """TwoNN estimate of `n` Gaussian vectors of length 1, which stays far below d, and the number of query vectors.
 
-    The vectors are drawn block by block, so that they need not fit into memory. Returns the estimate, and the number
-    of vectors whose neighbours were searched among all n.
+    The vectors are drawn block by block, so that they need not fit into memory.
     """
     queries = int(min(n, np.clip(GAUSSIAN_WORK // (n * dimension), FEWEST_QUERIES, MOST_QUERIES)))
     seed = int(rng.integers(2**63))

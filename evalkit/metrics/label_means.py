@@ -17,41 +17,24 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-__all__ = ["BLOCK_VALUES", "CentredVectors", "ClassMeans", "centre", "label_means", "products", "sum_by_label"]
+Floats = NDArray[np.float64]
 
-DOUBLE_WORK = 2e8
-"""Up to this N·k·d, products are taken in double precision; above it in single precision, at half the cost."""
-
-BLOCK_VALUES = 1 << 18
-"""Numbers of a block of products, which stays in the processor's cache."""
+DOUBLE_WORK = 2e8  # N·k·d up to which products are taken in double precision; above it in single, at half the cost
+BLOCK_VALUES = 1 << 18  # numbers of a block of products, which stays in the processor's cache
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CentredVectors:
-    """Vectors about a point m near their mean: what does not depend on the labels.
+    """Vectors about a point m near their mean: what does not depend on the labels."""
 
-    Attributes
-    ----------
-    vectors
-        (N, d) z = x − m, float64 or float32.
-    along
-        (N,) float64, x·m.
-    squares
-        (N,) float64, x·x (1, or 0 for a zero vector).
-    spread
-        (N,) float64, ‖x − m‖².
-    mean_square
-        m·m.
-    """
-
-    vectors: NDArray[Any]
-    along: NDArray[np.float64]
-    squares: NDArray[np.float64]
-    spread: NDArray[np.float64]
-    mean_square: float
+    vectors: NDArray[Any]  # (N, d) z = x − m, float64 or float32
+    along: Floats  # (N,) x·m
+    squares: Floats  # (N,) x·x: 1, or 0 for a zero vector
+    spread: Floats  # (N,) ‖x − m‖²
+    mean_square: float  # m·m
 
     @property
-    def halves(self) -> NDArray[np.float64]:
+    def halves(self) -> Floats:
         """(N,) ‖x − m‖² / 2, and half a unit more for a zero vector, whose cosine distance to all is 1.
 
         With them the cosine distance of unit vectors, 1 − x·y = ‖x − y‖² / 2, is
@@ -73,29 +56,15 @@ class CentredVectors:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClassMeans:
-    """Label means about m, of P labellings.
+    """Label means about m, of P labellings."""
 
-    Attributes
-    ----------
-    centred
-        (P, k, d) float64, C_c = μ_c − m.
-    sizes
-        (k,) texts of each label (the same in every labelling).
-    spread
-        (P, k) float64, ‖C_c‖².
-    lift
-        (P, k) float64, m·C_c.
-    halves
-        (P, k) float64, mean over the label of `CentredVectors.halves`.
-    """
+    centred: Floats  # (P, k, d) C_c = μ_c − m
+    sizes: NDArray[np.int64]  # (k,) texts of each label, the same in every labelling
+    spread: Floats  # (P, k) ‖C_c‖²
+    lift: Floats  # (P, k) m·C_c
+    halves: Floats  # (P, k) mean over the label of `CentredVectors.halves`
 
-    centred: NDArray[np.float64]
-    sizes: NDArray[np.int64]
-    spread: NDArray[np.float64]
-    lift: NDArray[np.float64]
-    halves: NDArray[np.float64]
-
-    def mean_squares(self, mean_square: float) -> NDArray[np.float64]:
+    def mean_squares(self, mean_square: float) -> Floats:
         """(P, k) ‖μ_c‖², not below zero."""
         return np.maximum(mean_square + 2 * self.lift + self.spread, 0.0)
 
@@ -110,7 +79,7 @@ def centre(unit: NDArray[Any], n_labels: int) -> CentredVectors:
     along, squares, spread = np.empty(n), np.empty(n), np.empty(n)
     for start in range(0, n, 512):
         rows = slice(start, start + 512)
-        block: NDArray[np.float64] = np.asarray(unit[rows], dtype=precision)
+        block: Floats = np.asarray(unit[rows], dtype=precision)
         along[rows] = block @ mean
         squares[rows] = np.einsum("ij,ij->i", block, block)
         vectors[rows] = block - mean
@@ -118,7 +87,7 @@ def centre(unit: NDArray[Any], n_labels: int) -> CentredVectors:
     return CentredVectors(vectors, along, squares, spread, float(np.square(mean, dtype=np.float64).sum()))
 
 
-def sum_by_label(values: NDArray[Any], labellings: NDArray[np.int32], n_labels: int) -> NDArray[np.float64]:
+def sum_by_label(values: NDArray[Any], labellings: NDArray[np.int32], n_labels: int) -> Floats:
     """(P, k, r) sums of the (n, r) rows by label, for (P, n) labellings."""
     count, n = labellings.shape
     rows = (labellings.T + n_labels * np.arange(count)).ravel()
@@ -127,15 +96,7 @@ def sum_by_label(values: NDArray[Any], labellings: NDArray[np.int32], n_labels: 
 
 
 def label_means(vectors: CentredVectors, labellings: NDArray[np.int32], sizes: NDArray[np.int64]) -> ClassMeans:
-    """Label means of P labellings of the same label sizes.
-
-    Parameters
-    ----------
-    labellings
-        (P, N) label codes.
-    sizes
-        (k,) texts of each label, all at least 1.
-    """
+    """Label means of (P, N) labellings of the same (k,) label sizes, all at least 1."""
     centred = np.zeros((len(labellings), sizes.size, vectors.vectors.shape[1]))
     for rows, block in vectors.blocks(1):
         centred += sum_by_label(block, labellings[:, rows], sizes.size)
@@ -146,13 +107,7 @@ def label_means(vectors: CentredVectors, labellings: NDArray[np.int32], sizes: N
 
 
 def products(vectors: CentredVectors, means: ClassMeans) -> Iterator[tuple[slice, NDArray[Any]]]:
-    """Centred products z·C_c, a block of texts at a time.
-
-    Yields
-    ------
-    tuple
-        Row slice and (rows, P, k) in the vectors' precision; x·μ_c = x·m + m·C_c + z·C_c.
-    """
+    """Row slices and their (rows, P, k) products z·C_c in the vectors' precision: x·μ_c = x·m + m·C_c + z·C_c."""
     count, k, dimension = means.centred.shape
     directions = means.centred.reshape(count * k, dimension).T.astype(vectors.vectors.dtype)
     for rows, block in vectors.blocks(count * k):

@@ -1,4 +1,4 @@
-"""The nearest other label of each label, by centroid, compared with labels that mean nothing."""
+"""Which other labels lie near a label: by centroid, compared with labels that mean nothing, and by nearest texts."""
 
 from __future__ import annotations
 
@@ -10,30 +10,9 @@ from numpy.typing import NDArray
 from evalkit.metrics.label_means import BLOCK_VALUES, centre, label_means
 from evalkit.stats.permutation import permutation_count, permute_scores
 from evalkit.stats.stratified_rows import LARGE, stratified_rows
-from evalkit.types import Codes, Evaluation, Sample, Vectors
-
-__all__ = ["evaluate", "nearest_centroids"]
+from evalkit.types import Codes, Evaluation, NeighbourGraph, Sample, Vectors
 
 Floats = NDArray[np.float64]
-
-
-def nearest_centroids(unit: Vectors, labels: Codes, n_labels: int) -> tuple[NDArray[np.int32], Floats]:
-    """Nearest other label of each label, by cosine of the label sums.
-
-    Parameters
-    ----------
-    unit
-        (N, d) float32 vectors of length 1.
-    labels
-        (N,) codes 0 … n_labels − 1, every one in use.
-
-    Returns
-    -------
-    tuple
-        (n_labels,) int32 codes, −1 where the label's own or every other sum is zero, and (n_labels,) cosines.
-    """
-    nearest, cosines = _nearest(_centroid_cosines(unit, labels, n_labels)(labels[None, :]))
-    return nearest[0], cosines[0]
 
 
 def evaluate(sample: Sample, rng: np.random.Generator, *, null_sample: int = 20_000) -> Evaluation:
@@ -41,10 +20,8 @@ def evaluate(sample: Sample, rng: np.random.Generator, *, null_sample: int = 20_
 
     Parameters
     ----------
-    sample
-        Its unit vectors and labels are read: the result is the same for every map of the embedding.
-    rng
-        Permutes the labels.
+    sample, rng
+        Unit vectors and labels, and the source of the label permutations.
     null_sample
         Above 50,000 texts the permutations are of a stratified sample of so many.
 
@@ -69,6 +46,24 @@ def evaluate(sample: Sample, rng: np.random.Generator, *, null_sample: int = 20_
     }
     named = {f"nearest_topic.{name}": column for name, column in columns.items()}
     return Evaluation(scores=(), per_label={"nearest_topic": nearest.astype(np.int64), **named})
+
+
+def nearest_centroids(unit: Vectors, labels: Codes, n_labels: int) -> tuple[NDArray[np.int32], Floats]:
+    """(k,) nearest other label of each label, −1 where either's sum is zero, and (k,) cosines of the label sums."""
+    nearest, cosines = _nearest(_centroid_cosines(unit, labels, n_labels)(labels[None, :]))
+    return nearest[0], cosines[0]
+
+
+def neighbour_confusion(graph: NeighbourGraph, labels: Codes, n_labels: int, *, k: int = 10) -> Floats:
+    """(k, k) share of the K nearest texts of label a's texts that bear label b; row a sums to 1, or to 0 without rows.
+
+    The diagonal is the label's precision at K, but for ties, which this table takes in the graph's order.
+    """
+    own = labels if graph.queries is None else labels[graph.queries]
+    near = labels[np.asarray(graph.indices[:, :k])]
+    flat = own[:, None].astype(np.int64) * n_labels + near
+    counts = np.bincount(flat.ravel(), minlength=n_labels * n_labels).reshape(n_labels, n_labels)
+    return np.asarray(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1))
 
 
 def _centroid_cosines(unit: Vectors, labels: Codes, n_labels: int) -> Callable[[NDArray[np.int32]], Floats]:

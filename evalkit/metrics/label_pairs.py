@@ -19,8 +19,6 @@ from evalkit.metrics.label_means import sum_by_label
 from evalkit.stats.mean_intervals import CENTROID_WIDENING, mean_share_interval
 from evalkit.types import Codes, Points, Vectors
 
-__all__ = ["accuracy_intervals", "chance_accuracies", "embedding_rates", "map_rates", "pair_accuracy"]
-
 Floats = NDArray[np.float64]
 
 BLOCK_VALUES = 1 << 20
@@ -28,20 +26,10 @@ THREADS = 2
 
 
 def embedding_rates(unit: Vectors, labels: Codes, n_labels: int) -> Floats:
-    """Share of each label's texts that are nearer by cosine to the rest of their label than to another label's sum.
+    """(k, k) share of label a's texts (row) that are nearer by cosine to the rest of a than to label b's sum (column).
 
-    Parameters
-    ----------
-    unit
-        (N, d) float32 vectors of length 1.
-    labels, n_labels
-        (N,) int32 codes 0 … k − 1, and their number k.
-
-    Returns
-    -------
-    ndarray
-        (k, k) float64 from 0 to 1: row a, column b. A tie counts one half, and a text whose label's rest sums to
-        zero (the only text of a label) is wrong. The diagonal has no meaning.
+    A tie counts one half, and a text whose label's rest sums to zero (a label's only text) is wrong. The diagonal has
+    no meaning.
     """
     tolerance = 64 * float(np.finfo(np.float64).eps)
     sizes = np.bincount(labels, minlength=n_labels)
@@ -64,13 +52,7 @@ def embedding_rates(unit: Vectors, labels: Codes, n_labels: int) -> Floats:
 
 
 def map_rates(points: Points, labels: Codes, n_labels: int) -> Floats:
-    """Share of each label's texts that are nearer on the map to the mean of the rest of their label than to another's.
-
-    Parameters
-    ----------
-    points, labels, n_labels
-        (N, 2) float64 coordinates; the others, and what is returned, are as in `embedding_rates`.
-    """
+    """As `embedding_rates`, by Euclidean distance on the map to the labels' means."""
     centred = points - points.mean(axis=0)
     tolerance = 1e-12 * float(np.square(np.ptp(points, axis=0)).sum())
     sizes = np.bincount(labels, minlength=n_labels)
@@ -93,20 +75,7 @@ def pair_accuracy(rates: Floats) -> Floats:
 
 
 def accuracy_intervals(rates: Floats, sizes: NDArray[np.int64], a: Codes, b: Codes) -> tuple[Floats, Floats]:
-    """Wilson's 95 % interval for the pairs' accuracies, conditional on the centroids (standard error widened by 4/3).
-
-    Parameters
-    ----------
-    rates, sizes
-        (k, k) from `embedding_rates`, and (k,) int64 texts of each label.
-    a, b
-        (P,) label codes of the pairs.
-
-    Returns
-    -------
-    tuple
-        (P,) low and (P,) high ends from 0 to 1.
-    """
+    """(P,) ends of Wilson's 95 % interval for the accuracy of pairs (a, b), conditional on the centroids."""
     shares, counts = np.stack([rates[a, b], rates[b, a]]), np.stack([sizes[a], sizes[b]])
     return mean_share_interval(shares, counts, widen=CENTROID_WIDENING)
 
@@ -120,21 +89,10 @@ def chance_accuracies(
     *,
     permutations: int,
 ) -> Floats:
-    """(P,) mean accuracies of pairs of labels when their texts are shuffled between the two.
+    """(P,) mean accuracies of pairs (a, b) when the texts of the two (`members`, by label) are shuffled between them.
 
     They lie below one half: leaving a text out moves its own centroid away from it, the more so the smaller the labels
     are and the closer all vectors lie to one direction.
-
-    Parameters
-    ----------
-    unit
-        (N, d) float32 vectors of length 1.
-    members
-        Text numbers of each label (or of a sample of them).
-    a, b
-        (P,) label codes of the pairs.
-    rng, permutations
-        Source of the permutations, and their number for each pair.
     """
 
     def shuffle(first: int, second: int, draws: np.random.Generator) -> float:

@@ -7,8 +7,6 @@ from numpy.typing import NDArray
 
 from evalkit.runtime.compiled import compiled
 
-__all__ = ["centroid_hits", "silhouettes"]
-
 TEXTS, QUERIES = 128, 64  # the block of distances in memory
 
 
@@ -20,19 +18,10 @@ def silhouettes(
     rows: NDArray[np.int64],
     tolerance: float,
 ) -> NDArray[np.float64]:
-    """(P, Q) Euclidean silhouettes of some texts under each of several labellings, as `map_separation` defines them.
+    """(P, Q) Euclidean silhouettes of some texts under each of (P, N) labellings; 0 where distances are ≤ `tolerance`.
 
     A distance is computed once for all labellings. The sums of 64 queries lie side by side, so that they are added
     with vector instructions.
-
-    Parameters
-    ----------
-    points, labellings, sizes
-        (N, 2) float64; (P, N) int32 codes 0 … k − 1; (k,) int64 texts of each label, the same in every labelling.
-    rows
-        (Q,) int64 texts to score against all.
-    tolerance
-        Mean distances up to this count as 0; the silhouette is 0 where both are.
     """
     n = points.shape[0]
     values = np.zeros((labellings.shape[0], rows.size))
@@ -79,14 +68,10 @@ def _silhouette(sums: NDArray[np.float64], own: int, sizes: NDArray[np.int64], t
 def centroid_hits(
     points: NDArray[np.float64], labels: NDArray[np.int32], sizes: NDArray[np.int64], tolerance: float
 ) -> NDArray[np.float64]:
-    """(N,) leave-one-out centroid hits, as `map_separation.centroid_accuracy_samples` defines them.
+    """(N,) whether a text's nearest label mean is its own label's, the text itself left out of it.
 
-    Parameters
-    ----------
-    points, labels, sizes
-        (N, 2) float64; (N,) int32 codes 0 … k − 1; (k,) int64 texts of each label.
-    tolerance
-        Squared distances that differ by no more are equal.
+    1, 0, or 1/t where the own mean is one of t whose squared distances differ by at most `tolerance`; 0 for the only
+    text of a label.
     """
     k = sizes.size
     sums = np.zeros((k, 2))

@@ -1,12 +1,6 @@
 """Agreement of two models on the arrangement of the same texts, compared with rows in random order.
 
 Plain linear CKA of two independent 30 × 768 noise matrices is 0.965: only the debiased one is shown.
-
-References
-----------
-Kornblith et al. 2019, "Similarity of Neural Network Representations Revisited", ICML.
-Nguyen, Raghu & Kornblith 2021, "Do Wide and Deep Networks Learn the Same Things?", ICLR (debiased CKA).
-Song et al. 2012, "Feature Selection via Dependence Maximization", JMLR 13 (unbiased HSIC).
 """
 
 from __future__ import annotations
@@ -19,36 +13,47 @@ from evalkit.neighbours.exact import nearest
 from evalkit.stats.permutation import p_value
 from evalkit.types import NeighbourGraph, Vectors
 
-__all__ = ["compare", "debiased_cka", "neighbour_overlap"]
-
 Floats = NDArray[np.float64]
 
-NULL_ROWS = 1024
-"""Rows whose order is permuted for CKA: its null takes a product of the two embeddings a permutation."""
-
+NULL_ROWS = 1024  # of which the order is permuted for CKA: its null takes a product of the embeddings a permutation
 QUERY_ROWS = 5000
 NEIGHBOURS = 10
 
 
-def debiased_cka(first: Vectors, second: Vectors) -> float:
-    """Debiased linear CKA of two embeddings of the same texts, in O(N·d1·d2).
+def compare(first: Vectors, second: Vectors, rng: np.random.Generator, *, permutations: int = 99) -> dict[str, float]:
+    """cka, cka_chance, cka_p, overlap, overlap_chance, overlap_p of (N, d1) and (N, d2) unit vectors of the same texts.
 
-    Parameters
-    ----------
-    first, second
-        (N, d1) and (N, d2) vectors, row i of both for the same text, N ≥ 4.
-
-    Returns
-    -------
-    float
-        At most 1, 0 expected for unrelated embeddings (and so at times below 0); higher is more alike.
-        NaN where one embedding does not vary.
-
-    References
-    ----------
-    Nguyen, Raghu & Kornblith 2021; Song et al. 2012, eq. 5.
+    CKA is debiased and linear, its chance and p of at most 1,024 texts under permuted rows; overlap is that of at most
+    5,000 texts' 10 nearest among all.
     """
-    _check(first, second)
+    value = debiased_cka(first, second)
+    chance, p = _cka_null(first, second, rng, permutations)
+    n = len(first)
+    k = min(NEIGHBOURS, n - 2)
+    rows = np.sort(rng.choice(n, QUERY_ROWS, replace=False)) if n > QUERY_ROWS else None
+    graphs = nearest(first, k, queries=rows), nearest(second, k, queries=rows)
+    overlap, null = _overlap_null(*graphs, rng, permutations)
+    return {
+        "cka": value,
+        "cka_chance": chance,
+        "cka_p": p,
+        "overlap": overlap,
+        "overlap_chance": k / (n - 1),
+        "overlap_p": p_value(overlap, null, higher_is_better=True) or float("nan"),
+    }
+
+
+def debiased_cka(first: Vectors, second: Vectors) -> float:
+    """Debiased linear CKA in O(N·d1·d2): at most 1, 0 expected for unrelated embeddings (Nguyen et al. 2021).
+
+    NaN where one embedding does not vary.
+    """
+    if len(first) != len(second):
+        raise RequestError(
+            f"the two embeddings have {len(first)} and {len(second)} rows: compare models on the same texts."
+        )
+    if len(first) < 4:
+        raise RequestError(f"debiased CKA needs four texts or more, and there are {len(first)}: give it more texts.")
     a, b = _centred(first), _centred(second)
     return _unbiased_hsic(a, b) / _norm(a, b)
 
@@ -67,7 +72,10 @@ def _norm(a: Floats, b: Floats) -> float:
 
 
 def _unbiased_hsic(a: Floats, b: Floats) -> float:
-    """n(n − 3) times unbiased HSIC under linear kernels, no matrix larger than the smaller of N × N and d1 × d2."""
+    """n(n − 3) times unbiased HSIC under linear kernels (Song et al. 2012, eq. 5).
+
+    No matrix is larger than the smaller of N × N and d1 × d2.
+    """
     n = len(a)
     squares_a, squares_b = np.einsum("ij,ij->i", a, a), np.einsum("ij,ij->i", b, b)
     sums_a, sums_b = a @ a.sum(axis=0) - squares_a, b @ b.sum(axis=0) - squares_b
@@ -77,62 +85,6 @@ def _unbiased_hsic(a: Floats, b: Floats) -> float:
     trace = shared - float(squares_a @ squares_b)
     totals = float(sums_a.sum() * sums_b.sum()) / ((n - 1) * (n - 2))
     return trace + totals - 2 * float(sums_a @ sums_b) / (n - 2)
-
-
-def neighbour_overlap(first: NDArray[np.int32], second: NDArray[np.int32]) -> float:
-    """Mean share of a text's K nearest texts that are among its K nearest in the other embedding.
-
-    Parameters
-    ----------
-    first, second
-        (Q, K) text numbers, row i of both for the same text.
-
-    Returns
-    -------
-    float
-        From 0 to 1; K / (N − 1) expected for unrelated embeddings.
-    """
-    return float((first[:, :, None] == second[:, None, :]).any(axis=2).mean())
-
-
-def compare(first: Vectors, second: Vectors, rng: np.random.Generator, *, permutations: int = 99) -> dict[str, float]:
-    """Debiased linear CKA and mutual 10-neighbour overlap, with their values under permuted rows.
-
-    Parameters
-    ----------
-    first, second
-        (N, d1) and (N, d2) unit vectors, row i of both for the same text.
-    rng
-        Draws the permutations and, in a large corpus, the rows.
-    permutations
-        B.
-
-    Returns
-    -------
-    dict
-        cka, cka_chance, cka_p, overlap, overlap_chance, overlap_p. CKA's chance and p are of at most 1,024
-        texts; overlap is of at most 5,000 texts' neighbours among all.
-
-    Raises
-    ------
-    RequestError
-        The embeddings are of different numbers of texts, or of fewer than four.
-    """
-    value = debiased_cka(first, second)
-    chance, p = _cka_null(first, second, rng, permutations)
-    n = len(first)
-    k = min(NEIGHBOURS, n - 2)
-    rows = np.sort(rng.choice(n, QUERY_ROWS, replace=False)) if n > QUERY_ROWS else None
-    graphs = nearest(first, k, queries=rows), nearest(second, k, queries=rows)
-    overlap, null = _overlap_null(*graphs, k, rng, permutations)
-    return {
-        "cka": value,
-        "cka_chance": chance,
-        "cka_p": p,
-        "overlap": overlap,
-        "overlap_chance": k / (n - 1),
-        "overlap_p": p_value(overlap, null, higher_is_better=True) or float("nan"),
-    }
 
 
 def _cka_null(first: Vectors, second: Vectors, rng: np.random.Generator, count: int) -> tuple[float, float]:
@@ -148,11 +100,16 @@ def _cka_null(first: Vectors, second: Vectors, rng: np.random.Generator, count: 
     return float(null.mean()), float("nan") if p is None else p
 
 
+def neighbour_overlap(first: NDArray[np.int32], second: NDArray[np.int32]) -> float:
+    """Mean share of the first (Q, K) neighbours that are among the second's; K / (N − 1) if unrelated."""
+    return float((first[:, :, None] == second[:, None, :]).any(axis=2).mean())
+
+
 def _overlap_null(
-    first: NeighbourGraph, second: NeighbourGraph, k: int, rng: np.random.Generator, count: int
+    first: NeighbourGraph, second: NeighbourGraph, rng: np.random.Generator, count: int
 ) -> tuple[float, Floats]:
     """The overlap, and the (B,) overlaps with the second embedding's query rows in random order."""
-    a, b = first.indices[:, :k], second.indices[:, :k]
+    a, b = first.indices, second.indices
     rows = np.arange(len(a)) if first.queries is None else first.queries
     null = np.empty(count)
     renamed = np.arange(first.size, dtype=np.int32)
@@ -162,13 +119,3 @@ def _overlap_null(
         renamed[rows[order]] = rows
         null[number] = neighbour_overlap(a, renamed[b[order]])
     return neighbour_overlap(a, b), null
-
-
-def _check(first: Vectors, second: Vectors) -> None:
-    """Refuse embeddings of different or too few texts."""
-    if len(first) != len(second):
-        raise RequestError(
-            f"the two embeddings have {len(first)} and {len(second)} rows: compare models on the same texts."
-        )
-    if len(first) < 4:
-        raise RequestError(f"debiased CKA needs four texts or more, and there are {len(first)}: give it more texts.")

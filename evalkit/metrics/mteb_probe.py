@@ -1,9 +1,4 @@
-"""MTEB's classification protocol, draw for draw, so that the ten accuracies compare with published ones.
-
-References
-----------
-Muennighoff et al. 2023, "MTEB: Massive Text Embedding Benchmark", EACL; mteb/abstasks/classification.py.
-"""
+"""MTEB's classification protocol, draw for draw, so that the ten accuracies compare with published ones."""
 
 from __future__ import annotations
 
@@ -14,11 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.errors import RequestError
 from evalkit.stats.permutation import build_score, permutation_count, permute_scores
 from evalkit.types import Codes, Score, SplitVectors, Vectors
-
-__all__ = ["draw_rows", "mteb_predictions", "mteb_score"]
 
 DRAWS = 10
 TEXTS_PER_LABEL = 8
@@ -31,11 +23,6 @@ def draw_rows(labels: Sequence[int] | Codes, *, draws: int = DRAWS) -> list[list
 
     MTEB shuffles the list of one draw again, from the same seed, for the next draw; so the draws differ, and are
     the same for every model.
-
-    Parameters
-    ----------
-    labels
-        (n,) label of each training row, in file order.
     """
     order = list(range(len(labels)))
     chosen = []
@@ -52,31 +39,14 @@ def draw_rows(labels: Sequence[int] | Codes, *, draws: int = DRAWS) -> list[list
 
 
 def mteb_predictions(train: Vectors, train_labels: Codes, test: Vectors) -> tuple[NDArray[np.int32], int]:
-    """Predict the labels of the test rows by the ten probes.
+    """(10, m) labels of the test rows by the ten probes, and how many probes stopped at the protocol's 100 iterations.
 
-    Parameters
-    ----------
-    train, test
-        (n, d) and (m, d) vectors as the model returns them, nothing dropped.
-    train_labels
-        (n,) label codes.
-
-    Returns
-    -------
-    tuple
-        (10, m) int32 predicted codes, and how many probes stopped at the protocol's 100 iterations.
-
-    Raises
-    ------
-    RequestError
-        The training rows bear fewer than two labels.
+    The vectors are as the model returns them, nothing dropped.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-    if np.unique(train_labels).size < 2:
-        raise RequestError("the train rows bear fewer than two labels: a probe needs two, check dataset.split_column.")
     predictions = np.empty((DRAWS, len(test)), dtype=np.int32)
     stopped = 0
     for draw, rows in enumerate(draw_rows(train_labels)):
@@ -92,7 +62,7 @@ def mteb_predictions(train: Vectors, train_labels: Codes, test: Vectors) -> tupl
 
 
 def mteb_score(split: SplitVectors, rng: np.random.Generator) -> Score:
-    """Score probe/mteb_accuracy: mean accuracy of the ten draws on the whole test split, higher is better.
+    """Score probe/mteb_accuracy: mean accuracy of the ten draws on the whole test split.
 
     Chance is the largest label's share of the test split. The p-value permutes the test labels against
     the fitted probes' predictions, which is exact given the probes.
@@ -108,18 +78,15 @@ def mteb_score(split: SplitVectors, rng: np.random.Generator) -> Score:
 
     count = permutation_count(float(DRAWS * size))
     null = permute_scores(statistic, split.test_labels, count=count, rng=rng)["accuracy"]
+    parameters = {
+        "per_draw": [float(accuracy) for accuracy in per_draw],
+        "texts_per_label": TEXTS_PER_LABEL,
+        "train_texts": int(split.train_labels.size),
+        "test_texts": int(size),
+        "stopped_at_max_iterations": stopped,
+    }
+    chance = float(np.bincount(split.test_labels).max() / size)
     return build_score(
-        "probe/mteb_accuracy",
-        "embedding",
-        float((predictions == split.test_labels).mean()),
-        best=1.0,
-        chance=float(np.bincount(split.test_labels).max() / size),
-        null=null,
-        parameters={
-            "per_draw": [float(accuracy) for accuracy in per_draw],
-            "texts_per_label": TEXTS_PER_LABEL,
-            "train_texts": int(split.train_labels.size),
-            "test_texts": int(size),
-            "stopped_at_max_iterations": stopped,
-        },
-    )
+        "probe/mteb_accuracy", "embedding", float(per_draw.mean()), best=1.0, chance=chance, null=null,
+        parameters=parameters,
+    )  # fmt: skip

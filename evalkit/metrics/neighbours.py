@@ -1,9 +1,4 @@
-"""Do a text's nearest neighbours bear its label? Precision at K, R-precision and MAP@R.
-
-References
-----------
-Musgrave, Belongie & Lim 2020, "A metric learning reality check", ECCV.
-"""
+"""Do a text's nearest neighbours bear its label? Precision at K, R-precision and MAP@R (Musgrave et al. 2020)."""
 
 from __future__ import annotations
 
@@ -24,8 +19,6 @@ from evalkit.stats.permutation import build_score, permutation_count, permute_sc
 from evalkit.stats.stratified_rows import LARGE
 from evalkit.types import Codes, Evaluation, NeighbourGraph, Sample, Score, Space
 
-__all__ = ["average_precision_chance", "evaluate", "evaluate_graph", "precision_best", "precision_chance"]
-
 Floats = NDArray[np.float64]
 Sizes = NDArray[np.int64]
 
@@ -34,15 +27,7 @@ BUDGET = 5e9  # places times labellings that a null may cost: a few seconds on t
 
 
 def precision_chance(sizes: Sizes, *, lone: bool = True) -> tuple[float, float]:
-    """Chance of precision at any K and of R-precision, micro and macro: (n_c − 1)/(N − 1) averaged.
-
-    Parameters
-    ----------
-    sizes
-        (n_labels,) texts of each label.
-    lone
-        Whether labels of one text count, with 0 (precision), or are left out (R-scores).
-    """
+    """Chance of precision and R-precision, micro and macro: (n_c − 1)/(N − 1) averaged, with or without lone texts."""
     return _averages(sizes - 1, sizes, divisor=int(sizes.sum()) - 1, lone=lone)
 
 
@@ -51,8 +36,7 @@ def average_precision_chance(sizes: Sizes) -> tuple[float, float]:
     total = int(sizes.sum())
     places, _ = r_places(sizes)
     harmonic = np.concatenate([[0.0], np.cumsum(1.0 / np.arange(1, max(int(places.max()), 1) + 1))])
-    p = (sizes - 1) / (total - 1)
-    p_next = (sizes - 2) / max(total - 2, 1)
+    p, p_next = (sizes - 1) / (total - 1), (sizes - 2) / max(total - 2, 1)
     first = harmonic[places]
     chance = p * (first + p_next * (places - first)) / np.maximum(places, 1)
     return _averages(chance, sizes, lone=False)
@@ -63,6 +47,15 @@ def precision_best(sizes: Sizes, k: int) -> tuple[float, float]:
     return _averages(np.minimum(sizes - 1, k), sizes, divisor=k, lone=True)
 
 
+def _averages(by_label: NDArray[Any], sizes: Sizes, *, divisor: int = 1, lone: bool) -> tuple[float, float]:
+    """Means over texts and over labels; divided last, so that whole numbers lose nothing."""
+    used = sizes >= (1 if lone else 2)
+    if not used.any():
+        return float("nan"), float("nan")
+    total, texts = (by_label * sizes)[used].sum(), sizes[used].sum()
+    return float(total / (divisor * texts)), float(by_label[used].sum() / (divisor * np.count_nonzero(used)))
+
+
 def evaluate(sample: Sample, rng: np.random.Generator, *, k: Sequence[int] | None = None) -> Evaluation:
     """All neighbour scores of an embedding.
 
@@ -71,24 +64,23 @@ def evaluate(sample: Sample, rng: np.random.Generator, *, k: Sequence[int] | Non
     sample
         Its ``graph`` (as deep as `evalkit.stats.labelled_graph.graph_depth` says), ``whole_graph``, labels and vectors.
     rng
-        Draws the label permutations and the Gaussian that hubness is compared with.
+        Draws the label permutations and the Gaussian vectors that hubness is compared with.
     k
-        K of precision at K; None takes those of 1, 5, 10 below N.
-
-    Raises
-    ------
-    RequestError
-        A K of N or more, or below 1.
+        K of precision at K; None takes those of 1, 5, 10 below N. A K of N or more, or below 1, is refused.
     """
-    n = sample.labels.size
+    graph_scores = evaluate_graph(
+        sample.graph, sample.labels, rng, ks=checked_ks(k, sample.labels.size), prefix="neighbours/precision_at_",
+        space="embedding", r_prefix="neighbours/",
+    )  # fmt: skip
+    return replace(graph_scores, scores=(*graph_scores.scores, hubness_score(sample, rng)))
+
+
+def checked_ks(k: Sequence[int] | None, n: int) -> list[int]:
+    """Ascending K for `n` texts: those of 1, 5, 10 below N where none are given; refuses a K of N or more."""
     ks = [each for each in (1, 5, 10) if each < n] if k is None else sorted({int(each) for each in k})
     if not ks or ks[0] < 1 or ks[-1] >= n:
         raise RequestError(f"k must lie between 1 and {n - 1} for {n} texts, found {list(k or ())}: change k.")
-    prefix = "neighbours/"
-    found = evaluate_graph(
-        sample.graph, sample.labels, rng, ks=ks, prefix=f"{prefix}precision_at_", space="embedding", r_prefix=prefix
-    )
-    return Evaluation(scores=(*found.scores, hubness_score(sample, rng)), per_text=found.per_text)
+    return ks
 
 
 def evaluate_graph(
@@ -102,37 +94,10 @@ def evaluate_graph(
     r_prefix: str | None = None,
     permutations: int | None = None,
 ) -> Evaluation:
-    """Precision at each K on any neighbour graph, micro and macro, with chance, p-value and interval.
+    """Precision at each K on any neighbour graph, micro and macro, with per-text values and pseudo-values.
 
-    Parameters
-    ----------
-    graph
-        Exact neighbours, at least K + 1 deep (R + 1 for R-scores), or N − 1.
-    labels
-        (N,) label codes, every code in use.
-    rng
-        Draws the label permutations.
-    ks
-        K of precision at K, each below N.
-    prefix
-        Score names are this and K: ``neighbours/precision_at_``, ``map/neighbourhood_hit_at_``.
-    space
-        What the scores are a property of.
-    r_prefix
-        ``neighbours/`` adds R-precision and MAP@R.
-    permutations
-        B; None takes 999, or 99 where they would cost too much or the corpus is large.
-
-    Returns
-    -------
-    Evaluation
-        Scores (each with its ``_macro`` twin), per-text values and pseudo-values; no interval and no
-        pseudo-values of the twins where too many labels are small (`evalkit.stats.macro_tests`).
-
-    Raises
-    ------
-    EvaluationError
-        The graph lists fewer neighbours than the scores need.
+    The graph is at least K + 1 deep (R + 1 where `r_prefix` adds R-precision and MAP@R), or N − 1. `permutations` of
+    None takes 999, or 99 where they would cost too much or the corpus is large.
     """
     sizes = np.bincount(labels).astype(np.int64)
     labelled = LabelledGraph.of(graph, sizes, ks, r_scores=r_prefix is not None)
@@ -140,56 +105,18 @@ def evaluate_graph(
     if r_prefix is not None:
         names += [f"{r_prefix}r_precision", f"{r_prefix}map_at_r"]
     null = _null(labelled, names, labels, rng, permutations)
-    found = jackknife(labelled, labels)
+    observed = jackknife(labelled, labels)
     scores, per_text = [], {}
     for s, name in enumerate(names):
         per_text[name] = np.full(labels.size, np.nan)
-        per_text[name][labelled.queries] = found.values[s]
+        per_text[name][labelled.queries] = observed.values[s]
         if s >= labelled.ks.size:
             per_text[name][sizes[labels] < 2] = np.nan
         for kind, suffix in enumerate(("", "_macro")):
-            score, pseudo = _score(name + suffix, space, labelled, labels, found, (kind, s), null[name + suffix])
+            score, pseudo = _score(name + suffix, space, labelled, labels, observed, (kind, s), null[name + suffix])
             scores.append(score)
             per_text[f"{name}{suffix}.pseudo"] = pseudo
     return without_macro_tests(Evaluation(scores=tuple(scores), per_text=per_text), sizes)
-
-
-def _averages(by_label: NDArray[Any], sizes: Sizes, *, divisor: int = 1, lone: bool) -> tuple[float, float]:
-    """Means over texts and over labels; divided last, so that whole numbers lose nothing."""
-    used = sizes >= (1 if lone else 2)
-    if not used.any():
-        return float("nan"), float("nan")
-    total, texts = (by_label * sizes)[used].sum(), sizes[used].sum()
-    return float(total / (divisor * texts)), float(by_label[used].sum() / (divisor * np.count_nonzero(used)))
-
-
-def _score(
-    name: str,
-    space: Space,
-    graph: LabelledGraph,
-    labels: Codes,
-    found: Jackknife,
-    place: tuple[int, int],
-    null: Floats,
-) -> tuple[Score, Floats]:
-    """The micro (kind 0) or macro (1) score of a place (kind, score), and its calibrated pseudo-values."""
-    kind, s = place
-    k = int(graph.ks[s]) if s < graph.ks.size else None
-    chance, best, parameters = _describe(name, k, kind, graph)
-    value: float | None = float(found.means[place])
-    interval = None
-    if best > 0:
-        pseudo = calibrate(
-            float(found.means[place]), found.pseudo[place], float(found.second_order[place]), labels, high=best
-        )
-        interval = mean_interval(float(found.means[place]), pseudo, high=best, labels=labels if kind else None)
-    else:  # every label has one text: precision cannot vary, and R-scores have no meaning
-        value = None if k is None else 0.0
-        pseudo = np.full(labels.size, np.nan if value is None else value)
-    score = build_score(
-        name, space, value, best=best, chance=chance, null=null, interval=interval, parameters=parameters
-    )
-    return score, pseudo
 
 
 def _null(
@@ -211,19 +138,40 @@ def _null(
     return null | permute_scores(label_statistic(r_only, r_names), labels, count=few, rng=rng, block=BLOCK)
 
 
+def _score(
+    name: str,
+    space: Space,
+    graph: LabelledGraph,
+    labels: Codes,
+    observed: Jackknife,
+    place: tuple[int, int],
+    null: Floats,
+) -> tuple[Score, Floats]:
+    """The micro (kind 0) or macro (1) score of a place (kind, score), and its calibrated pseudo-values."""
+    kind, s = place
+    chance, best, parameters = _describe(name, int(graph.ks[s]) if s < graph.ks.size else None, kind, graph)
+    value, interval = float(observed.means[place]), None
+    if best > 0:
+        pseudo = calibrate(value, observed.pseudo[place], float(observed.second_order[place]), labels, high=best)
+        interval = mean_interval(value, pseudo, high=best, labels=labels if kind else None)
+    else:  # every label has one text: precision cannot vary, and R-scores have no meaning
+        value = 0.0 if "K" in parameters else float("nan")
+        pseudo = np.full(labels.size, value)
+    score = build_score(
+        name, space, value, best=best, chance=chance, null=null, interval=interval, parameters=parameters
+    )
+    return score, pseudo
+
+
 def _describe(name: str, k: int | None, kind: int, graph: LabelledGraph) -> tuple[float | None, float, dict[str, Any]]:
     """Chance (None where R-scores have no meaning), best and parameters of a score."""
     sizes = graph.sizes
-    parameters: dict[str, Any] = {}
-    chance: float | None
+    queries = {"queries": int(graph.queries.size)} if graph.sampled else {}
     if k is not None:
-        parameters["K"] = k
-        chance, best = precision_chance(sizes)[kind], precision_best(sizes, k)[kind]
-    else:
-        parameters["R"] = "min(n_c − 1, 1000)" if r_places(sizes)[1] else "n_c − 1"
-        parameters["left_out"] = int((sizes == 1).sum())
-        chances = average_precision_chance(sizes) if "map_at_r" in name else precision_chance(sizes, lone=False)
-        chance, best = (chances[kind], 1.0) if (sizes > 1).any() else (None, 0.0)
-    if graph.sampled:
-        parameters["queries"] = int(graph.queries.size)
-    return chance, best, parameters
+        return precision_chance(sizes)[kind], precision_best(sizes, k)[kind], {"K": k, **queries}
+    capped = "min(n_c − 1, 1000)" if r_places(sizes)[1] else "n_c − 1"
+    parameters = {"R": capped, "left_out": int((sizes == 1).sum()), **queries}
+    if (sizes < 2).all():
+        return None, 0.0, parameters
+    chances = average_precision_chance(sizes) if "map_at_r" in name else precision_chance(sizes, lone=False)
+    return chances[kind], 1.0, parameters

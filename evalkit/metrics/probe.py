@@ -1,9 +1,4 @@
-"""How much of the labels a linear probe reads off the vectors: logistic regression, always on unseen texts.
-
-References
-----------
-Alain & Bengio 2017, "Understanding intermediate layers using linear classifier probes", ICLR workshop.
-"""
+"""How much of the labels a linear probe reads off the vectors: logistic regression, always on unseen texts."""
 
 from __future__ import annotations
 
@@ -23,25 +18,16 @@ from evalkit.stats.permutation import build_score
 from evalkit.stats.stratified_rows import LARGE, stratified_rows
 from evalkit.types import Codes, Evaluation, Sample, SplitVectors, Vectors
 
-__all__ = ["cross_validate", "evaluate", "fit_and_predict", "fold_count", "macro_f1"]
-
 MOST_FOLDS = 5
 MAX_ITERATIONS = 1000
-LITTLE = 1_000_000
-
+LITTLE = 1_000_000  # numbers in the vectors, below which threads wait for one another ten times longer than they work
+# Texts share their fitted probes: taken as independent, equal models were told apart in up to 14 % of simulations
+# (benchmarks/calibration.py), as a standard error of three quarters of the truth would.
 PROBE_WIDENING = 4 / 3
-"""Texts share their fitted probes: taken as independent, equal models were told apart in up to 14 % of simulations
-(benchmarks/calibration.py), as a standard error of three quarters of the truth would."""
 
 
 def fold_count(labels: Codes) -> int:
-    """Number of folds of the cross-validation: min(5, texts of the smallest label).
-
-    Raises
-    ------
-    RequestError
-        A label has a single text, which cannot be both learnt and tested.
-    """
+    """Number of folds of the cross-validation: min(5, texts of the smallest label); refuses a label of one text."""
     sizes = np.bincount(labels)
     smallest = int(sizes.argmin())
     if sizes[smallest] < 2:
@@ -53,18 +39,7 @@ def fold_count(labels: Codes) -> int:
 
 
 def fit_and_predict(train: Vectors, labels: Codes, test: Vectors) -> NDArray[np.int32]:
-    """Predict the labels of (m, d) test vectors by logistic regression (C = 1, L2) on (n, d) train vectors.
-
-    Parameters
-    ----------
-    labels
-        (n,) codes of the train vectors, of two labels or more.
-
-    Returns
-    -------
-    ndarray
-        (m,) int32.
-    """
+    """(m,) labels of (m, d) test vectors, by logistic regression (C = 1, L2) on (n, d) train vectors."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
@@ -76,17 +51,7 @@ def fit_and_predict(train: Vectors, labels: Codes, test: Vectors) -> NDArray[np.
 
 
 def cross_validate(unit: Vectors, labels: Codes, *, seed: int) -> NDArray[np.int32]:
-    """Predicted label of each text, by the probe that was fitted on the folds without it.
-
-    Parameters
-    ----------
-    unit
-        (N, d) vectors.
-    labels
-        (N,) codes, each of two texts or more.
-    seed
-        Of the shuffle before folding.
-    """
+    """(N,) predicted labels, each by the probe that was fitted on the folds without the text."""
     from sklearn.model_selection import StratifiedKFold
 
     folds = StratifiedKFold(fold_count(labels), shuffle=True, random_state=seed)
@@ -119,17 +84,9 @@ def evaluate(
         B: how often labels are permuted and all probes refitted.
     null_sample
         Above 50,000 texts to learn from, the null is taken on a stratified sample of so many.
-
-    Raises
-    ------
-    RequestError
-        A label of one text, or train rows of one label.
-    EvaluationError
-        The scored texts do not bear all labels of the test rows.
     """
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-    # On little data threads wait for one another ten times longer than they work.
     little = sample.unit.size < LITTLE and (sample.split is None or sample.split.train.size < LITTLE)
     with threadpool_limits(limits=1 if little else None):
         return _evaluate(sample, rng, permutations, null_sample)
@@ -174,17 +131,11 @@ def _evaluate(sample: Sample, rng: np.random.Generator, permutations: int, null_
     conditional = {"interval": "conditional on the fitted probes, widened by 4/3"}
     scores = [
         build_score(
-            f"probe/{name}",
-            "embedding",
-            value,
-            best=1.0,
-            null=null[name],
-            observed=observed[name],
-            interval=intervals.get(name),
-            parameters={**parameters, **conditional} if name in intervals else parameters,
+            f"probe/{name}", "embedding", value, best=1.0, null=null[name], observed=observed[name],
+            interval=intervals.get(name), parameters={**parameters, **(conditional if name in intervals else {})},
         )
         for name, value in values.items()
-    ]
+    ]  # fmt: skip
     warned: tuple[str, ...] = ()
     if sample.split is not None:
         scores.append(mteb_score(sample.split, rng))
@@ -192,8 +143,8 @@ def _evaluate(sample: Sample, rng: np.random.Generator, permutations: int, null_
         if missing:
             warned = (f"{missing} labels of the test rows have no train row: the probe gets their texts wrong.",)
     pseudo = {f"probe/accuracy{ending}.pseudo": share.pseudo for ending, share in shares.items()}
-    found = Evaluation(scores=tuple(scores), per_text={"probe/accuracy": hits, **pseudo}, warnings=warned)
-    return without_macro_tests(found, np.bincount(sample.labels))
+    evaluation = Evaluation(scores=tuple(scores), per_text={"probe/accuracy": hits, **pseudo}, warnings=warned)
+    return without_macro_tests(evaluation, np.bincount(sample.labels))
 
 
 def _task(sample: Sample, seed: int, rows: NDArray[np.int64] | None = None) -> _Task:

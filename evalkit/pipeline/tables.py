@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from evalkit.datasets.corpus import Corpus
-from evalkit.metrics.confusion import neighbour_confusion
+from evalkit.metrics.label_neighbours import neighbour_confusion
 from evalkit.pipeline.embed import Embedded
 from evalkit.types import Evaluation, NeighbourGraph, Projection
 

@@ -49,14 +49,17 @@ def permute_scores(
 
 
 def p_value(value: float | None, null: NDArray[np.float64], *, higher_is_better: bool) -> float | None:
-    """(1 + number of permuted scores as good or better) / (1 + B), within 1e-12.
+    """(1 + number of permuted scores as good or better) / (1 + B).
+
+    Values that differ by rounding are ties: the same partition under other codes differs in the last digits.
 
     Phipson & Smyth 2010, "Permutation p-values should never be zero", Stat. Appl. Genet. Mol. Biol. 9.
     """
     null = null[np.isfinite(null)]
     if value is None or not np.isfinite(value) or null.size == 0:
         return None
-    as_good = null >= value - TOLERANCE if higher_is_better else null <= value + TOLERANCE
+    rounding = TOLERANCE + 1e-9 * abs(value)
+    as_good = null >= value - rounding if higher_is_better else null <= value + rounding
     return float((1 + np.count_nonzero(as_good)) / (1 + null.size))
 
 

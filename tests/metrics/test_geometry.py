@@ -1,20 +1,24 @@
 import numpy as np
 import pytest
+from score_samples import by_name, sample_of
+from score_samples import draw as draw_labelled
 
-from evalkit.metrics.geometry import alignment, anisotropy, evaluate, uniform_uniformity, uniformity
+from evalkit.metrics.geometry import alignments, anisotropy, evaluate, uniform_uniformity, uniformity
 from evalkit.metrics.intrinsic_dimension import gaussian_intrinsic_dimension, intrinsic_dimension, neighbour_distances
 from evalkit.neighbours.exact import nearest
-from evalkit.types import Sample
 
 
 def draw(n, d, seed=0):
-    vectors = np.random.default_rng(seed).standard_normal((n, d))
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    return draw_labelled(n, d, seed=seed)[0]
 
 
-def sample_of(unit, labels):
-    labels, graph = np.asarray(labels, dtype=np.int32), nearest(unit, min(10, len(unit) - 1))
-    return Sample(unit, unit, labels, int(labels.max()) + 1, graph, graph)
+def scored(unit, labels):
+    return by_name(evaluate(sample_of(unit, labels, depth=10), np.random.default_rng(0)))
+
+
+def alignment(unit, labels):
+    labels = np.asarray(labels, dtype=np.int32)
+    return alignments(unit, labels)(labels[None])["alignment"][0]
 
 
 def test_anisotropy_by_hand_and_by_all_pairs():
@@ -26,9 +30,7 @@ def test_anisotropy_by_hand_and_by_all_pairs():
 
 def test_alignment_by_hand_and_by_all_pairs():
     # Label 0: one pair at squared distance 2; label 1: one at 4; label 2 has a single text.
-    assert alignment(np.float32([[1, 0], [0, 1], [1, 0], [-1, 0], [0, 1]]), np.array([0, 0, 1, 1, 2])) == pytest.approx(
-        3
-    )
+    assert alignment(np.float32([[1, 0], [0, 1], [1, 0], [-1, 0], [0, 1]]), [0, 0, 1, 1, 2]) == pytest.approx(3)
     unit, labels = draw(50, 8), np.random.default_rng(1).integers(0, 4, 50)
     first, second = np.nonzero((labels[:, None] == labels) & ~np.eye(50, dtype=bool))
     apart = ((unit[first].astype(float) - unit[second]) ** 2).sum(axis=1)
@@ -50,10 +52,9 @@ def test_chances_are_those_of_the_uniform_sphere(dimension):
     assert np.mean(values) == pytest.approx(uniform_uniformity(dimension), abs=4 * np.std(values) / np.sqrt(8) + 1e-9)
     if dimension > 1:
         labels = np.arange(400) % 4
-        tight = [alignment(draw(400, dimension, seed), labels) for seed in range(8)]
-        assert np.mean(tight) == pytest.approx(2, abs=4 * np.std(tight) / np.sqrt(8))
-        mean = [anisotropy(draw(400, dimension, seed)) for seed in range(8)]
-        assert np.mean(mean) == pytest.approx(0, abs=4 * np.std(mean) / np.sqrt(8))
+        drawn = [draw(400, dimension, seed) for seed in range(8)]
+        for chance, found in ((2, [alignment(x, labels) for x in drawn]), (0, [anisotropy(x) for x in drawn])):
+            assert np.mean(found) == pytest.approx(chance, abs=4 * np.std(found) / np.sqrt(8))
 
 
 def test_intrinsic_dimension_finds_a_plane_in_many_dimensions():
@@ -96,30 +97,25 @@ def test_gaussian_chance_is_that_of_gaussian_vectors(monkeypatch):
     assert value == pytest.approx(np.mean(expected), rel=0.3)
 
 
-def test_diagnostics_never_rank_and_repeat():
+def test_diagnostics_never_rank():
     unit = draw(60, 12)
-    sample = sample_of(unit, np.arange(60) % 3)
-    first, second = (evaluate(sample, np.random.default_rng(0)).scores for _ in range(2))
-    assert first == second
-    assert [score.name for score in first] == [
-        "geometry/anisotropy", "geometry/alignment", "geometry/uniformity", "geometry/intrinsic_dimension",
-    ]  # fmt: skip
-    assert not any(score.ranks_models for score in first)
-    assert {score.best for score in first} == {None}
-    assert [score.p_value is None for score in first] == [True, False, True, True]
+    found = scored(unit, np.arange(60) % 3)
+    assert list(found) == ["anisotropy", "alignment", "uniformity", "intrinsic_dimension"]
+    assert [score.p_value is None for score in found.values()] == [True, False, True, True]
+    assert {(score.ranks_models, score.best) for score in found.values()} == {(False, None)}
 
 
 def test_tight_labels_have_a_small_p():
     unit = np.repeat(np.eye(3, dtype=np.float32), 4, axis=0)
-    score = evaluate(sample_of(unit, np.repeat([0, 1, 2], 4)), np.random.default_rng(0)).scores[1]
+    score = scored(unit, np.repeat([0, 1, 2], 4))["alignment"]
     assert score.value == pytest.approx(0)
     assert score.p_value < 0.01
 
 
 def test_degenerate_vectors():
     for unit in (np.zeros((4, 3), np.float32), np.ones((4, 1), np.float32), np.float32([[1], [1], [-1], [-1]])):
-        scores = {s.name: s for s in evaluate(sample_of(unit, [0, 0, 1, 2]), np.random.default_rng(0)).scores}
-        assert scores["geometry/intrinsic_dimension"].value is None
-        assert np.isfinite(scores["geometry/uniformity"].value)
-    alone = evaluate(sample_of(np.eye(4, dtype=np.float32), [0, 1, 2, 3]), np.random.default_rng(0)).scores[1]
-    assert (alone.name, alone.value, alone.p_value) == ("geometry/alignment", None, None)
+        scores = scored(unit, [0, 0, 1, 2])
+        assert scores["intrinsic_dimension"].value is None
+        assert np.isfinite(scores["uniformity"].value)
+    alone = scored(np.eye(4, dtype=np.float32), [0, 1, 2, 3])["alignment"]
+    assert (alone.value, alone.p_value) == (None, None)

@@ -1,48 +1,39 @@
 import numpy as np
 import pytest
+from score_samples import codes, draw, sample_of, unit
 
-from evalkit.metrics.label_neighbours import evaluate, nearest_centroids
-from evalkit.types import Sample
-
-
-def draw(n, d, k, middles=None, seed=0):
-    rng = np.random.default_rng(seed)
-    labels = (np.arange(n) % k).astype(np.int32)
-    vectors = rng.standard_normal((n, d)) + (0 if middles is None else np.asarray(middles)[labels])
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32), labels
+from evalkit.metrics.label_neighbours import evaluate, nearest_centroids, neighbour_confusion
+from evalkit.neighbours.exact import nearest
 
 
 def test_nearest_by_hand():
     # Centroids at 0°, 10°, 90° and 130°: the first two are mutual, the others too.
     angles = np.deg2rad([0, 10, 90, 130])
-    unit = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
-    labels = np.arange(4, dtype=np.int32)
-    nearest, cosines = nearest_centroids(unit, labels, 4)
-    assert nearest.tolist() == [1, 0, 3, 2]
+    found, cosines = nearest_centroids(unit(np.stack([np.cos(angles), np.sin(angles)], axis=1)), codes(1, 1, 1, 1), 4)
+    assert found.tolist() == [1, 0, 3, 2]
     assert cosines == pytest.approx(np.cos(np.deg2rad([10, 10, 40, 40])), abs=1e-6)
 
 
 def test_nearest_equals_the_plain_formula():
-    unit, labels = draw(90, 20, 9)
-    sums = np.stack([unit[labels == c].astype(float).sum(axis=0) for c in range(9)])
+    vectors, labels = draw(90, 20, 9)
+    sums = np.stack([vectors[labels == c].astype(float).sum(axis=0) for c in range(9)])
     sums /= np.linalg.norm(sums, axis=1, keepdims=True)
     cosines = sums @ sums.T - 2 * np.eye(9)
-    nearest, best = nearest_centroids(unit, labels, 9)
-    assert np.array_equal(nearest, cosines.argmax(axis=1))
+    found, best = nearest_centroids(vectors, labels, 9)
+    assert np.array_equal(found, cosines.argmax(axis=1))
     assert best == pytest.approx(cosines.max(axis=1))
 
 
-def evaluated(unit, labels, n_labels, seed=0):
-    sample = Sample(unit, unit, labels, n_labels, None, None)
-    columns = evaluate(sample, np.random.default_rng(seed)).per_label
+def evaluated(vectors, labels, seed=0):
+    columns = evaluate(sample_of(vectors, labels), np.random.default_rng(seed)).per_label
     return {name.removeprefix("nearest_topic").removeprefix(".") or "nearest": c for name, c in columns.items()}
 
 
 def test_neighbouring_topics_are_told_from_coincidence():
     middles = 3 * np.random.default_rng(3).standard_normal((6, 24))
     middles[1] = middles[0] + 0.3
-    unit, labels = draw(60, 24, 6, middles)
-    found = evaluated(unit, labels, 6)
+    labels = np.arange(60) % 6
+    found = evaluated(unit(middles[labels] + np.random.default_rng(0).standard_normal((60, 24))), labels)
     assert found["nearest"][:2].tolist() == [1, 0]
     assert found["mutual"][:2].tolist() == [1, 1]
     assert found["p_value"][0] == found["p_value"][1]
@@ -53,32 +44,33 @@ def test_neighbouring_topics_are_told_from_coincidence():
     assert np.isnan(found["chance"][lonely]).all()
 
 
-def test_the_same_generator_gives_the_same_columns():
-    unit, labels = draw(30, 10, 5)
-    first, second = (evaluated(unit, labels, 5, seed=1) for _ in range(2))
-    for name, column in first.items():
-        np.testing.assert_array_equal(column, second[name])
-
-
 def test_p_values_are_not_too_small_where_labels_mean_nothing():
     p = []
     for seed in range(60):
-        unit, labels = draw(40, 16, 8, seed=seed)
-        found = evaluated(unit, labels, 8, seed)
+        found = evaluated(*draw(40, 16, 8, seed=seed), seed)
         p.append(found["p_value"][0] if found["nearest"][0] == 1 and found["mutual"][0] else 1.0)  # of a given pair
     assert np.mean(np.array(p) <= 0.15) <= 0.15 + 3 * np.sqrt(0.15 * 0.85 / 60)
 
 
 def test_two_labels_are_each_others_nearest():
-    found = evaluated(*draw(8, 3, 2), 2)
+    found = evaluated(*draw(8, 3, 2))
     assert [found[name].tolist() for name in ("nearest", "mutual", "p_value")] == [[1, 0], [1, 1], [1, 1]]
 
 
 def test_a_label_without_direction_has_no_nearest():
-    unit = np.float32([[1, 0], [-1, 0], [0, 1], [0, 1], [0.6, 0.8], [0.6, 0.8]])
-    found = evaluated(unit, np.repeat([0, 1, 2], 2).astype(np.int32), 3)
+    vectors = np.float32([[1, 0], [-1, 0], [0, 1], [0, 1], [0.6, 0.8], [0.6, 0.8]])
+    found = evaluated(vectors, codes(2, 2, 2))
     assert found["nearest"].tolist() == [-1, 2, 1]
     assert np.isnan(found["similarity"]).tolist() == [True, False, False]
-    nothing = evaluated(np.zeros((4, 2), np.float32), np.int32([0, 0, 1, 1]), 2)
+    nothing = evaluated(np.zeros((4, 2), np.float32), codes(2, 2))
     assert nothing["nearest"].tolist() == [-1, -1]
     assert np.isnan(nothing["mutual"]).all()
+
+
+def test_confusion_is_the_share_of_nearest_texts_that_bear_the_other_label():
+    vectors, labels = draw(30, 5, 3)
+    near = labels[np.argsort(-(vectors @ vectors.T) + 9 * np.eye(30), axis=1)[:, :4]]
+    expected = np.array([[(near[labels == a] == b).mean() for b in range(3)] for a in range(3)])
+    np.testing.assert_allclose(neighbour_confusion(nearest(vectors, 4), labels, 3), expected)
+    sampled = neighbour_confusion(nearest(vectors, 4, queries=np.flatnonzero(labels == 1)), labels, 3)
+    np.testing.assert_allclose(sampled, [[0, 0, 0], expected[1], [0, 0, 0]])

@@ -1,18 +1,13 @@
 import numpy as np
 import pytest
+from score_samples import codes, unit
 
 from evalkit.metrics import label_pairs as pairs
 
 
-def unit(vectors):
-    vectors = np.asarray(vectors, dtype=np.float32)
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors / np.where(lengths > 0, lengths, 1)
-
-
 def drawn(sizes=(9, 14, 5), d=8, lean=0.5, seed=0):
     rng = np.random.default_rng(seed)
-    labels = np.repeat(np.arange(len(sizes)), sizes).astype(np.int32)
+    labels = codes(*sizes)
     return unit(rng.normal(size=(labels.size, d)) + lean * rng.normal(size=(len(sizes), d))[labels]), labels
 
 
@@ -68,7 +63,7 @@ def test_accuracy_by_hand_counts_labels_the_same():
     # Label 0: three texts on one axis, all right. Label 1: one on the other axis, one on label 0's: the first has the
     # second for the rest of its label, which is label 0's direction, a tie at 0; the second is wrong.
     vectors = unit([[1, 0], [1, 0], [1, 0], [0, 1], [1, 0]])
-    labels = np.array([0, 0, 0, 1, 1], dtype=np.int32)
+    labels = codes(3, 2)
     rates = pairs.embedding_rates(vectors, labels, 2)
     assert rates[0, 1] == 1
     assert rates[1, 0] == pytest.approx((0.5 + 0) / 2)
@@ -76,16 +71,14 @@ def test_accuracy_by_hand_counts_labels_the_same():
 
 
 def test_lone_texts_and_zero_vectors_are_wrong():
-    rates = pairs.embedding_rates(unit([[1, 0], [0, 1], [0, 1]]), np.array([0, 1, 1], dtype=np.int32), 2)
+    rates = pairs.embedding_rates(unit([[1, 0], [0, 1], [0, 1]]), codes(1, 2), 2)
     assert (rates[0, 1], rates[1, 0]) == (0, 1)
-    np.testing.assert_array_equal(
-        off_diagonal(pairs.embedding_rates(np.zeros((4, 3), np.float32), np.array([0, 0, 1, 1]), 2)), 0
-    )
-    assert pairs.map_rates(np.array([[0.0, 0], [5, 5], [6, 5]]), np.array([0, 1, 1]), 2)[0, 1] == 0
+    np.testing.assert_array_equal(off_diagonal(pairs.embedding_rates(np.zeros((4, 3), np.float32), codes(2, 2), 2)), 0)
+    assert pairs.map_rates(np.array([[0.0, 0], [5, 5], [6, 5]]), codes(1, 2), 2)[0, 1] == 0
 
 
 def test_equal_vectors_tie():
-    vectors, labels = unit(np.ones((6, 3))), np.array([0, 0, 0, 1, 1, 1], dtype=np.int32)
+    vectors, labels = unit(np.ones((6, 3))), codes(3, 3)
     np.testing.assert_array_equal(off_diagonal(pairs.embedding_rates(vectors, labels, 2)), 0.5)
     np.testing.assert_array_equal(off_diagonal(pairs.map_rates(np.zeros((6, 2)), labels, 2)), 0.5)
 
@@ -97,7 +90,7 @@ def test_chance_is_what_noise_gets(lean):
     observed, chance = [], []
     for _ in range(150):
         vectors = unit(rng.normal(size=(12, 40)) + lean * np.eye(40)[0] * 3)
-        labels = np.repeat([0, 1], 6).astype(np.int32)
+        labels = codes(6, 6)
         observed.append(pairs.pair_accuracy(pairs.embedding_rates(vectors, labels, 2))[0, 1])
         members = [np.arange(6), np.arange(6, 12)]
         chance.append(pairs.chance_accuracies(vectors, members, np.array([0]), np.array([1]), rng, permutations=30)[0])

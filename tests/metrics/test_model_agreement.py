@@ -1,17 +1,15 @@
 import numpy as np
 import pytest
+from score_samples import draw as draw_labelled
+from score_samples import unit
 
 from evalkit.errors import RequestError
 from evalkit.metrics.model_agreement import compare, debiased_cka, neighbour_overlap
 from evalkit.neighbours.exact import nearest
 
 
-def unit(vectors):
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
-
-
 def draw(n, d, seed=0):
-    return unit(np.random.default_rng(seed).standard_normal((n, d)))
+    return draw_labelled(n, d, seed=seed)[0]
 
 
 def literal_hsic(k, m):

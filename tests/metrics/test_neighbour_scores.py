@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from score_samples import by_name, codes, sample_of, unit
 
-from evalkit.errors import EvaluationError, RequestError
+from evalkit.errors import EvaluationError
+from evalkit.metrics import neighbours
 from evalkit.metrics.hubness import hubness
 from evalkit.metrics.neighbours import (
     average_precision_chance,
-    evaluate,
     evaluate_graph,
     precision_best,
     precision_chance,
@@ -20,26 +21,11 @@ from evalkit.neighbours.exact import nearest, plane
 from evalkit.stats import labelled_graph
 from evalkit.stats.jackknife import jackknife
 from evalkit.stats.labelled_graph import LabelledGraph, graph_depth, label_statistic
-from evalkit.types import Sample
 
 
-def unit(x: np.ndarray) -> np.ndarray:
-    return (x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)).astype(np.float32)
-
-
-def codes(*sizes: int) -> np.ndarray:
-    return np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
-
-
-def sample_of(x: np.ndarray, labels: np.ndarray, ks=(1, 5, 10), queries=None) -> Sample:
-    depth = graph_depth(labels, [k for k in ks if k < len(labels)])
-    whole = nearest(x, depth)
-    graph = whole if queries is None else nearest(x, depth, queries=queries)
-    return Sample(x, x, labels, int(labels.max()) + 1, graph, whole)
-
-
-def scores_of(evaluation) -> dict:
-    return {score.name.removeprefix("neighbours/"): score for score in evaluation.scores}
+def evaluate(x, labels, ks=None, queries=None):
+    depth = graph_depth(labels, [k for k in ks or (1, 5, 10) if k < len(labels)])
+    return neighbours.evaluate(sample_of(x, labels, depth=depth, queries=queries), np.random.default_rng(0), k=ks)
 
 
 def by_all_orders(similarities: np.ndarray, labels: np.ndarray, ks) -> np.ndarray:
@@ -71,8 +57,7 @@ def macro(values: np.ndarray, labels: np.ndarray) -> float:
 
 
 def test_two_orthogonal_labels_of_three_equal_texts():
-    x = np.repeat(np.eye(2, dtype=np.float32), 3, axis=0)
-    found = scores_of(evaluate(sample_of(x, codes(3, 3)), np.random.default_rng(0)))
+    found = by_name(evaluate(np.repeat(np.eye(2, dtype=np.float32), 3, axis=0), codes(3, 3)))
     one = found["precision_at_1"]
     assert (one.value, one.chance, one.best, one.adjusted) == (1.0, 0.4, 1.0, 1.0)
     five = found["precision_at_5"]
@@ -102,9 +87,9 @@ def test_ties_are_averaged_over_every_order(depth, seed):
     np.testing.assert_allclose(found.values, np.nan_to_num(expected), atol=1e-12)
     np.testing.assert_allclose(found.means[0], np.nanmean(expected, axis=1), atol=1e-12)
     np.testing.assert_allclose(found.means[1], [macro(row, labels) for row in expected], atol=1e-12)
-    again = label_statistic(laid, ["a", "b", "r", "m"])(labels[None])
-    np.testing.assert_allclose([again[n][0] for n in ("a", "b", "r", "m")], found.means[0], atol=1e-12)
-    np.testing.assert_allclose([again[n + "_macro"][0] for n in ("a", "b", "r", "m")], found.means[1], atol=1e-12)
+    again = label_statistic(laid, list("abrm"))(labels[None])
+    for kind, suffix in enumerate(("", "_macro")):
+        np.testing.assert_allclose([again[name + suffix][0] for name in "abrm"], found.means[kind], atol=1e-12)
 
 
 def test_any_number_of_labels_is_counted():
@@ -121,20 +106,13 @@ def test_any_number_of_labels_is_counted():
 
 def test_closed_form_chance_is_the_mean_over_permutations():
     rng = np.random.default_rng(1)
-    labels = codes(1, 2, 5, 12)
-    found = scores_of(
+    labels, graph = codes(1, 2, 5, 12), nearest(unit(rng.normal(size=(20, 6))), 13)
+    found = by_name(
         evaluate_graph(
-            nearest(unit(rng.normal(size=(20, 6))), 13),
-            labels,
-            rng,
-            ks=[1, 5],
-            prefix="precision_at_",
-            space="embedding",
-            r_prefix="",
-            permutations=1,
+            graph, labels, rng, ks=[1, 5], prefix="n/precision_at_", space="embedding", r_prefix="n/", permutations=1
         )
     )
-    laid = LabelledGraph.of(nearest(unit(rng.normal(size=(20, 6))), 13), np.bincount(labels), [1, 5], r_scores=True)
+    laid = LabelledGraph.of(graph, np.bincount(labels), [1, 5], r_scores=True)
     labellings = rng.permuted(np.tile(labels, (5_000, 1)), axis=1)
     null = label_statistic(laid, ["precision_at_1", "precision_at_5", "r_precision", "map_at_r"])(labellings)
     assert len(null) == len(found) == 8
@@ -144,40 +122,36 @@ def test_closed_form_chance_is_the_mean_over_permutations():
 
 
 def test_all_vectors_equal_score_exactly_chance():
-    x = np.tile(unit(np.ones((1, 4))), (12, 1))
-    found = scores_of(evaluate(sample_of(x, codes(5, 7)), np.random.default_rng(0)))
-    for name in ("precision_at_1", "precision_at_5", "precision_at_10", "r_precision", "map_at_r"):
-        for twin in (name, f"{name}_macro"):
-            assert found[twin].value == pytest.approx(found[twin].chance, abs=1e-12)
-            assert found[twin].p_value == 1.0
-            assert found[twin].ci_low < found[twin].value < found[twin].ci_high
-    assert found["hubness"].value is None
+    found = by_name(evaluate(np.tile(unit(np.ones((1, 4))), (12, 1)), codes(5, 7)))
+    assert found.pop("hubness").value is None
+    assert len(found) == 10
+    for score in found.values():
+        assert score.value == pytest.approx(score.chance, abs=1e-12)
+        assert score.p_value == 1.0
+        assert score.ci_low < score.value < score.ci_high
 
 
 def test_zero_vectors_are_near_to_nothing_in_particular():
     x = np.repeat(np.eye(3, dtype=np.float32), 4, axis=0)
     x[0] = 0
-    found = evaluate(sample_of(x, codes(4, 4, 4)), np.random.default_rng(0))
-    values = found.per_text["neighbours/precision_at_1"]
+    values = evaluate(x, codes(4, 4, 4)).per_text["neighbours/precision_at_1"]
     assert values[0] == pytest.approx(3 / 11)
     assert values[1:].tolist() == [1.0] * 11
 
 
 def test_two_texts():
-    found = scores_of(evaluate(sample_of(unit(np.eye(2)), codes(1, 1)), np.random.default_rng(0)))
+    found = by_name(evaluate(unit(np.eye(2)), codes(1, 1)))
     one = found["precision_at_1"]
     assert (one.value, one.chance, one.best, one.p_value) == (0.0, 0.0, 0.0, 1.0)
     assert (one.ci_low, one.ci_high) == (None, None)
     assert found["r_precision"].value is None
-    found = scores_of(evaluate(sample_of(unit(np.eye(2)), codes(2)), np.random.default_rng(0)))
-    assert found["precision_at_1"].value == 1.0
+    assert by_name(evaluate(unit(np.eye(2)), codes(2)))["precision_at_1"].value == 1.0
 
 
 def test_a_label_of_one_text_counts_in_precision_and_is_left_out_of_r_scores():
     x = np.repeat(np.eye(2, dtype=np.float32), 3, axis=0)
-    labels = np.array([0, 0, 1, 2, 2, 2], dtype=np.int32)
-    found = evaluate(sample_of(x, labels), np.random.default_rng(0))
-    scores = scores_of(found)
+    found = evaluate(x, codes(2, 1, 3))
+    scores = by_name(found)
     assert scores["precision_at_1"].value == pytest.approx((0.5 + 0.5 + 0 + 1 + 1 + 1) / 6)
     assert scores["precision_at_1_macro"].value == pytest.approx((0.5 + 0 + 1) / 3)
     assert scores["precision_at_1_macro"].best == pytest.approx(2 / 3)
@@ -192,8 +166,7 @@ def test_r_is_capped_for_all_and_said_so(monkeypatch):
     monkeypatch.setattr(labelled_graph, "CAPPED_R", 4)
     labels = codes(3, 6, 9)
     x = unit(np.random.default_rng(2).normal(size=(18, 5)))
-    sample = sample_of(x, labels, ks=(1,))
-    found = scores_of(evaluate(sample, np.random.default_rng(0), k=[1]))
+    score = by_name(evaluate(x, labels, ks=[1]))["map_at_r"]
     order = np.argsort(-(x @ x.T) + 9 * np.eye(18), axis=1)[:, :4]
     expected, chances = [], []
     for i in range(18):
@@ -203,54 +176,43 @@ def test_r_is_capped_for_all_and_said_so(monkeypatch):
         expected.append((relevant * np.cumsum(relevant) / np.arange(1, r + 1)).sum() / r)
         p, after = (size - 1) / 17, (size - 2) / 16
         chances.append(p * np.mean([(1 + place * after) / (place + 1) for place in range(r)]))
-    assert found["map_at_r"].value == pytest.approx(np.mean(expected))
-    assert found["map_at_r"].chance == pytest.approx(np.mean(chances))
-    assert found["map_at_r"].parameters["R"] == "min(n_c − 1, 1000)"
+    assert score.value == pytest.approx(np.mean(expected))
+    assert score.chance == pytest.approx(np.mean(chances))
+    assert score.parameters["R"] == "min(n_c − 1, 1000)"
 
 
 def test_a_sample_of_queries_is_weighted_to_the_corpus():
-    rng = np.random.default_rng(3)
     labels = codes(40, 10)
-    x = unit(rng.normal(size=(50, 4)) + 0.7 * np.eye(4)[labels])
-    every = evaluate(sample_of(x, labels), np.random.default_rng(0))
+    x = unit(np.random.default_rng(3).normal(size=(50, 4)) + 0.7 * np.eye(4)[labels])
     queries = np.concatenate([np.arange(0, 40, 4), np.arange(40, 50)])
-    drawn = evaluate(sample_of(x, labels, queries=queries), np.random.default_rng(0))
+    every, drawn = evaluate(x, labels), evaluate(x, labels, queries=queries)
     full, part = every.per_text["neighbours/precision_at_5"], drawn.per_text["neighbours/precision_at_5"]
     np.testing.assert_allclose(part[queries], full[queries])
     assert np.isnan(part).sum() == 30
-    scores = scores_of(drawn)
     means = full[np.arange(0, 40, 4)].mean(), full[40:].mean()
-    assert scores["precision_at_5"].value == pytest.approx(0.8 * means[0] + 0.2 * means[1])
-    assert scores["precision_at_5_macro"].value == pytest.approx(np.mean(means))
-    assert scores["precision_at_5"].parameters["queries"] == 20
-    assert scores["precision_at_5"].chance == pytest.approx(scores_of(every)["precision_at_5"].chance)
-    wide = scores["precision_at_5"].ci_high - scores["precision_at_5"].ci_low
-    narrow = scores_of(every)["precision_at_5"]
-    assert wide > narrow.ci_high - narrow.ci_low
+    score, whole = by_name(drawn)["precision_at_5"], by_name(every)["precision_at_5"]
+    assert score.value == pytest.approx(0.8 * means[0] + 0.2 * means[1])
+    assert by_name(drawn)["precision_at_5_macro"].value == pytest.approx(np.mean(means))
+    assert score.parameters["queries"] == 20
+    assert score.chance == pytest.approx(whole.chance)
+    assert score.ci_high - score.ci_low > whole.ci_high - whole.ci_low
     assert np.isfinite(drawn.per_text["neighbours/precision_at_5.pseudo"]).all()
 
 
 def test_pseudo_values_average_to_the_scores():
-    rng = np.random.default_rng(4)
-    found = evaluate(sample_of(unit(rng.normal(size=(30, 8))), codes(12, 8, 5, 5)), rng)
-    for name, score in scores_of(found).items():
+    found = evaluate(unit(np.random.default_rng(4).normal(size=(30, 8))), codes(12, 8, 5, 5))
+    for name, score in by_name(found).items():
         if name != "hubness":
             assert found.per_text[f"neighbours/{name}.pseudo"].mean() == pytest.approx(score.value, abs=1e-12)
 
 
-def test_the_same_seed_gives_the_same_scores_and_every_k_is_clipped_or_refused():
+def test_k_is_clipped_to_what_the_corpus_allows():
     x = unit(np.random.default_rng(4).normal(size=(9, 8)))
-    sample = sample_of(x, codes(4, 5))
-    assert evaluate(sample, np.random.default_rng(7)).scores == evaluate(sample, np.random.default_rng(7)).scores
-    assert [n for n in scores_of(evaluate(sample, np.random.default_rng(0))) if n.startswith("precision")] == [
+    assert [name for name in by_name(evaluate(x, codes(4, 5))) if name.startswith("precision")] == [
         "precision_at_1", "precision_at_1_macro", "precision_at_5", "precision_at_5_macro",
     ]  # fmt: skip
-    assert scores_of(evaluate(sample, np.random.default_rng(0), k=[8]))["precision_at_8"].best == pytest.approx(
-        (4 * 3 / 8 + 5 * 4 / 8) / 9
-    )
-    for wrong in ([9], [0], []):
-        with pytest.raises(RequestError, match="between 1 and 8"):
-            evaluate(sample, np.random.default_rng(0), k=wrong)
+    eight = by_name(evaluate(x, codes(4, 5), ks=[8]))["precision_at_8"]
+    assert eight.best == pytest.approx((4 * 3 / 8 + 5 * 4 / 8) / 9)
 
 
 def test_a_graph_that_is_too_shallow_is_refused():
@@ -259,30 +221,24 @@ def test_a_graph_that_is_too_shallow_is_refused():
 
 
 def test_the_map_has_the_same_scores_by_euclidean_neighbours():
-    points = np.random.default_rng(6).normal(size=(25, 2))
-    labels = codes(10, 15)
+    points, labels = np.random.default_rng(6).normal(size=(25, 2)), codes(10, 15)
     found = evaluate_graph(
         plane(points, 6), labels, np.random.default_rng(0), ks=[5], prefix="map/neighbourhood_hit_at_", space="map"
-    )
-    assert [score.name for score in found.scores] == [
-        "map/neighbourhood_hit_at_5",
-        "map/neighbourhood_hit_at_5_macro",
-    ]
+    ).scores
+    assert [score.name for score in found] == ["map/neighbourhood_hit_at_5", "map/neighbourhood_hit_at_5_macro"]
     distances = np.linalg.norm(points[:, None] - points[None], axis=-1) + 99 * np.eye(25)
     expected = (labels[np.argsort(distances, axis=1)[:, :5]] == labels[:, None]).mean()
-    assert found.scores[0].value == pytest.approx(expected)
-    assert found.scores[0].space == "map"
-
-
-def read_labels(path) -> np.ndarray:
-    frame = pd.read_csv(path).drop_duplicates(["text", "label"])
-    return np.bincount(pd.factorize(frame["label"])[0])
+    assert found[0].value == pytest.approx(expected)
+    assert found[0].space == "map"
 
 
 def test_chance_on_snips_and_clinc150(shared_data):
-    snips = read_labels(shared_data / "snips" / "data.csv")
-    assert precision_chance(snips)[0] == pytest.approx(0.14286, abs=5e-6)
-    clinc = read_labels(shared_data / "clinc150" / "data.csv")
+    def sizes(name):
+        frame = pd.read_csv(shared_data / name / "data.csv").drop_duplicates(["text", "label"])
+        return np.bincount(pd.factorize(frame["label"])[0])
+
+    assert precision_chance(sizes("snips"))[0] == pytest.approx(0.14286, abs=5e-6)
+    clinc = sizes("clinc150")
     assert len(clinc) == 150
     assert precision_chance(clinc)[0] == pytest.approx(0.0066225, abs=5e-8)
 
@@ -311,22 +267,20 @@ def test_hubness_is_the_skewness_of_the_expected_occurrence_counts(tied):
 
 
 def test_hubness_is_compared_with_gaussian_vectors_and_ranks_nothing():
-    x = unit(np.random.default_rng(9).normal(size=(300, 64)))
-    score = scores_of(evaluate(sample_of(x, codes(150, 150)), np.random.default_rng(0)))["hubness"]
+    def scored(x):
+        return by_name(evaluate(unit(x), codes(len(x) // 2, len(x) // 2)))["hubness"]
+
+    normal = np.random.default_rng(9).normal(size=(300, 64))
+    score = scored(normal)
     assert score.value == pytest.approx(score.chance, abs=0.3)  # the vectors are a Gaussian's themselves
-    clumped = unit(np.random.default_rng(9).normal(size=(300, 64)) + 1.5)
-    assert scores_of(evaluate(sample_of(clumped, codes(150, 150)), np.random.default_rng(0)))["hubness"].value > 2
+    assert scored(normal + 1.5).value > 2
     assert (score.ranks_models, score.p_value, score.best, score.parameters["K"]) == (False, None, None, 10)
-    x = unit(np.random.default_rng(9).normal(size=(8, 3)))
-    assert scores_of(evaluate(sample_of(x, codes(4, 4)), np.random.default_rng(0)))["hubness"].parameters["K"] == 7
+    assert scored(normal[:8, :3]).parameters["K"] == 7
 
 
 def test_long_lists_get_fewer_permutations_and_say_so(monkeypatch):
-    from evalkit.metrics import neighbours
-
     monkeypatch.setattr(neighbours, "BUDGET", 999.0 * 200 * 10)
-    x = unit(np.random.default_rng(9).normal(size=(200, 6)))
-    found = scores_of(evaluate(sample_of(x, codes(100, 100)), np.random.default_rng(0)))
+    found = by_name(evaluate(unit(np.random.default_rng(9).normal(size=(200, 6))), codes(100, 100)))
     assert found["precision_at_10"].parameters["permutations"] == 999
     assert found["map_at_r"].parameters["permutations"] == 99
     assert found["map_at_r_macro"].p_value >= 0.01

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from score_samples import clouds, codes, draw, sample_of
 
 import evalkit
 from evalkit.errors import RequestError
+from evalkit.types import SplitVectors
 
 EVALUATORS = ("neighbours", "separation", "clustering")
 ONE_RANGE = {
@@ -80,3 +83,49 @@ def test_neither_order_nor_names_nor_lengths_change_a_value(sizes, seed, shuffle
     for score in other:
         assert score.value == pytest.approx(one[score.name].value, abs=2e-5), score.name
         assert score.best == one[score.name].best
+
+
+FAMILIES = {
+    family: importlib.import_module(f"evalkit.metrics.{module}").evaluate
+    for family, module in {
+        "neighbours": "neighbours", "separation": "separation", "clustering": "clustering", "probe": "probe",
+        "geometry": "geometry", "map": "map_separation", "hulls": "hulls", "faithfulness": "faithfulness",
+        "topics": "label_neighbours",
+    }.items()
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_same_generator_gives_the_same_result(family):
+    vectors, labels = draw(40, 12, 4, 0.3)
+    sample = sample_of(vectors, labels, clouds(40, 4)[0], depth=39)
+    first, again = (FAMILIES[family](sample, np.random.default_rng(3)) for _ in range(2))
+    assert first.scores == again.scores
+    for kind in ("per_text", "per_label", "pairs"):
+        columns = getattr(again, kind)
+        for name, column in getattr(first, kind).items():
+            np.testing.assert_array_equal(column, columns[name], err_msg=name)
+
+
+TEXTS, MAP = draw(9, 4, 2)[0], clouds(9, 2)[0]
+ONE_TRAIN_LABEL = SplitVectors(TEXTS, TEXTS, codes(9), codes(5, 4))
+
+
+@pytest.mark.parametrize(
+    ("family", "labels", "more", "options", "match"),
+    [
+        *[
+            (family, codes(4, 5), {"points": MAP, "depth": 8}, {"k": k}, "k must lie between 1 and 8")
+            for family in ("neighbours", "map")
+            for k in ([9], [0], [])
+        ],
+        ("faithfulness", codes(4, 5), {"points": MAP, "depth": 8}, {"k": 0}, "must be 1 or more"),
+        *[(family, codes(4, 5), {}, {}, "there is none: choose one") for family in ("map", "hulls", "faithfulness")],
+        ("separation", codes(9), {}, {}, "needs two labels or more"),
+        ("probe", codes(8, 1), {}, {}, "label number 2 in sorted order has 1"),
+        ("probe", codes(5, 4), {"split": ONE_TRAIN_LABEL}, {}, "train rows bear fewer than two labels"),
+    ],
+)
+def test_what_cannot_be_scored_is_refused(family, labels, more, options, match):
+    with pytest.raises(RequestError, match=match):
+        FAMILIES[family](sample_of(TEXTS, labels, **more), np.random.default_rng(0), **options)
