@@ -103,7 +103,7 @@ def perform(prepared: Prepared, folder: Path, plan: Plan) -> Finished:
             keep_run(folder, store, key, record.identity)
         else:
             record = _as_asked(read_record(entry.folder), prepared)
-            copy_run(entry.folder, folder, record=record)
+            copy_run(entry.folder, folder, record)
     return Finished(record, time.perf_counter() - start, reused=entry is not None)
 
 

@@ -16,16 +16,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["NUMBERED", "SHOWN", "draw", "most_confused"]
-
-NUMBERED = 14
-"""Up to this many topics, each cell bears its share."""
-
-SHOWN = 40
-"""Of more topics than this, only the most confused are drawn."""
-
-_UPRIGHT = 6  # of more topics than this, the names above the matrix stand upright
-_LONGEST = 34
+NUMBERED = 14  # up to this many topics, each cell bears its share
+SHOWN = 40  # of more topics than this, only the most confused are drawn
+UPRIGHT = 6  # of more topics than this, the names above the matrix stand upright
+LONGEST_NAME = 34
 
 
 def most_confused(shares: NDArray[np.float64], count: int) -> NDArray[np.int64]:
@@ -35,49 +29,31 @@ def most_confused(shares: NDArray[np.float64], count: int) -> NDArray[np.int64]:
     return np.sort(np.argsort(-weight, kind="stable")[:count])
 
 
-def draw(
-    record: Record,
-    shares: pd.DataFrame,
-    *,
-    theme: palette.Theme = "light",
-    out_png: Path,
-    out_svg: Path,
-) -> None:
-    """Draw the matrix of which topic is taken for which.
-
-    Parameters
-    ----------
-    record
-        The evaluation, for the caption.
-    shares
-        (labels, labels) shares of the 10 nearest texts, the same names in the same order on both axes;
-        row = true topic, rows sum to 1.
-    theme
-        ``light`` or ``dark``.
-    out_png, out_svg
-        Where the two files are written.
-    """
+def draw(record: Record, shares: pd.DataFrame, path: Path, theme: palette.Theme = "light") -> None:
+    """Draw into `path`.png and .svg (labels, labels) shares of the 10 nearest texts, a true topic a row."""
     with style.applied(theme):
-        style.save(_figure(record, shares, theme), out_png, out_svg, tight=True)
+        style.save(_figure(record, shares, theme), path, tight=True)
 
 
 def _figure(record: Record, shares: pd.DataFrame, theme: palette.Theme) -> Figure:
     """The matrix of the most confused topics with its caption."""
-    kept = most_confused(shares.to_numpy(dtype=np.float64), SHOWN)
+    matrix = shares.to_numpy(dtype=np.float64)
+    kept = most_confused(matrix, SHOWN)
     count = len(kept)
-    side = max(2.6, (0.48 if count <= NUMBERED else 0.2) * count)
+    cell, font = (0.48, 9.0) if count <= NUMBERED else (0.2, 7.5)
+    side = max(2.6, cell * count)
     drawn = style.figure(side, side, theme)
     axes = drawn.add_axes((0, 0, 1, 1))
-    _draw_cells(axes, shares.to_numpy(dtype=np.float64)[np.ix_(kept, kept)], theme)
-    names = [style.clean(str(name), _LONGEST) for name in shares.index[kept]]
-    upright = count > _UPRIGHT
+    _draw_cells(axes, matrix[np.ix_(kept, kept)], theme)
+    names = [style.clean(str(name), LONGEST_NAME) for name in shares.index[kept]]
+    upright = count > UPRIGHT
     axes.set_xticks(np.arange(count) + 0.5, names, rotation=90 if upright else 35, ha="center" if upright else "left")
     axes.set_yticks(np.arange(count) + 0.5, names)
-    font = 9.0 if count <= NUMBERED else 7.5
     axes.tick_params(length=0, labelsize=font, top=True, labeltop=True, bottom=False, labelbottom=False, pad=3)
-    inks = [palette.inks(len(shares), theme)[code] for code in kept]
-    for label, ink in zip([*axes.get_xticklabels(), *axes.get_yticklabels()], [*inks, *inks], strict=True):
-        label.set_color(ink)
+    inks = palette.inks(len(shares), theme)
+    for labels in (axes.get_xticklabels(), axes.get_yticklabels()):
+        for label, code in zip(labels, kept, strict=True):
+            label.set_color(inks[code])
     _write_caption(axes, record, len(shares), count)
     return drawn
 
@@ -96,10 +72,9 @@ def _draw_cells(axes: Axes, shares: NDArray[np.float64], theme: palette.Theme) -
     for (row, column), share in np.ndenumerate(shares):
         if share >= 0.005:
             cell = to_hex(ramp(share))
-            colour = max((ground.text, ground.paper), key=lambda ink: palette.contrast(ink, cell))
-            axes.text(
-                column + 0.5, row + 0.5, f"{100 * share:.0f}", fontsize=8.5, color=colour, ha="center", va="center"
-            )
+            ink = max((ground.text, ground.paper), key=lambda ink: palette.contrast(ink, cell))
+            text = axes.text(column + 0.5, row + 0.5, f"{100 * share:.0f}", fontsize=8.5, color=ink)
+            text.set(ha="center", va="center")
 
 
 def _write_caption(axes: Axes, record: Record, total: int, count: int) -> None:

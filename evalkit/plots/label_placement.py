@@ -8,14 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Boxes", "anchors", "overlaps", "place"]
-
 Boxes = NDArray[np.float64]
 """(n, 4) float64: left, bottom, right, top in pixels."""
 
-_CELLS = 40  # a side of the grid on which a topic's densest place is looked for
+CELLS = 40  # a side of the grid on which a topic's densest place is looked for
 
-_DIRECTIONS = np.array(
+DIRECTIONS = np.array(
     # Right of the point reads best; then left, above, below, and the slants.
     [(1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (1, -1), (-1, 1), (-1, -1),
      (1, 0.5), (1, -0.5), (-1, 0.5), (-1, -0.5), (0.5, 1), (-0.5, 1), (0.5, -1), (-0.5, -1)]
@@ -40,28 +38,14 @@ def place(
     centred: bool = False,
     always: bool = True,
 ) -> list[NDArray[np.float64] | None]:
-    """Place one box an anchor, in the order given (the first have the first choice).
+    """Place a box of each of the (n, 2) sizes near its anchor, all in pixels; the first have the first choice.
 
-    Each takes the first free place among those round its anchor, nearest ring first: free of obstacles, of the boxes
-    placed before, and inside the bounds.
-
-    Parameters
-    ----------
-    anchors, sizes
-        (n, 2) pixels: the point that each box belongs to, and the box's width and height.
-    obstacles
-        (m, 4) boxes to keep clear of.
-    bounds
-        Left, bottom, right, top of the room.
-    distances
-        Gaps in pixels between anchor and box, ring by ring.
-    centred
-        Try first to put the box upon its anchor.
-    always
-        Where no place is free, take the one that covers least; else leave the box out (None).
+    Each takes the first free place round its anchor, ring by ring at the given `distances`, or with `centred` upon it:
+    free of obstacles, of the boxes placed before, and inside the bounds (left, bottom, right, top). Where no place is
+    free it takes `always` the one that covers least, else none.
     """
     count = len(obstacles)
-    taken = np.vstack([np.reshape(obstacles, (-1, 4)), np.empty((len(anchors), 4))])
+    taken = np.vstack([obstacles, np.empty((len(anchors), 4))])
     wanted = _candidates(anchors, sizes, distances, centred)
     placed: list[NDArray[np.float64] | None] = []
     for tried, beyond in zip(wanted, _outside(wanted, bounds), strict=True):
@@ -77,17 +61,10 @@ def place(
 
 
 def anchors(points: NDArray[np.float64], labels: NDArray[np.integer[Any]], *, few: bool) -> NDArray[np.float64]:
-    """Return the (k, 2) places that the label names belong to.
+    """Return the (k, 2) places that the names of labels 0 … k − 1 belong to.
 
     With `few` texts that is the mean of a label's points. Else it is where they are densest: a topic that is scattered
     over several islands has its mean and median between them.
-
-    Parameters
-    ----------
-    points
-        (N, 2).
-    labels
-        (N,) codes 0 … k − 1, each at least once.
     """
     members = np.split(np.argsort(labels, kind="stable"), np.cumsum(np.bincount(labels))[:-1])
     return np.array([points[rows].mean(axis=0) if few else _densest(points[rows], points) for rows in members])
@@ -99,11 +76,10 @@ def _densest(members: NDArray[np.float64], everything: NDArray[np.float64]) -> N
 
     low = everything.min(axis=0)
     reach = np.maximum(everything.max(axis=0) - low, 1e-12)
-    cells = np.minimum((members - low) / reach * _CELLS, _CELLS - 1).astype(np.int64)
-    crowd = np.zeros((_CELLS, _CELLS))
+    cells = np.minimum((members - low) / reach * CELLS, CELLS - 1).astype(np.int64)
+    crowd = np.zeros((CELLS, CELLS))
     np.add.at(crowd, (cells[:, 0], cells[:, 1]), 1.0)
-    smooth = gaussian_filter(crowd, 1.2)
-    peak = int(np.argmax(smooth[cells[:, 0], cells[:, 1]]))
+    peak = int(np.argmax(gaussian_filter(crowd, 1.2)[cells[:, 0], cells[:, 1]]))
     near = np.abs(cells - cells[peak]).max(axis=1) <= 1
     return np.asarray(members[near].mean(axis=0))
 
@@ -120,7 +96,7 @@ def _candidates(
     """Boxes to try, (n, c, 4), those of each anchor in the order of preference."""
     half = sizes[:, None, :] / 2
     reaches = half[:, :, None, :] + np.asarray(distances)[:, None, None]
-    centres = anchors[:, None, :] + (_DIRECTIONS * reaches).reshape(len(anchors), -1, 2)
+    centres = anchors[:, None, :] + (DIRECTIONS * reaches).reshape(len(anchors), -1, 2)
     if centred:
         centres = np.concatenate([anchors[:, None, :], centres], axis=1)
     return np.concatenate([centres - half, centres + half], axis=2)

@@ -23,41 +23,25 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.text import Text
 
-__all__ = ["DENSE", "WORDS", "draw", "figure"]
-
-WORDS = 60
-"""Up to this many texts, each is written beside its point."""
-
-DENSE = 10_000
-"""Above this many texts the points are drawn as a density picture."""
-
-_RASTER = 2_000  # above this many points, those of the SVG are one image
-_LONGEST_WORD = 30
-_LONGEST_NAME = 34
-_ALL_NAMED = 12  # up to this many topics, all are named
-_MANY_TOPICS = 40
-
-# Pixels between point and word, ring by ring.
-_WORD_GAPS = (10, 15, 21, 28, 38, 50, 64, 80, 100, 125, 150, 180, 220, 270)
-_LEADER = 21  # pixels: from this distance on, a thin line leads from the word to its point
+WORDS = 60  # up to this many texts, each is written beside its point
+DENSE = 10_000  # above this many texts the points are drawn as a density picture
+RASTER = 2_000  # above this many points, those of the SVG are one image
+LONGEST_WORD = 30
+LONGEST_NAME = 34
+ALL_NAMED = 12  # up to this many topics, all are named
+MANY_TOPICS = 40
+WORD_GAPS = (10, 15, 21, 28, 38, 50, 64, 80, 100, 125, 150, 180, 220, 270)  # pixels from point to word, ring by ring
+LEADER = 21  # pixels: from this distance on, a thin line leads from the word to its point
 
 
-def draw(record: Record, texts: pd.DataFrame, *, theme: palette.Theme = "light", out_png: Path, out_svg: Path) -> None:
-    """Draw the map of a finished evaluation into two files.
-
-    Parameters
-    ----------
-    record, texts, theme
-        As in `figure`.
-    out_png, out_svg
-        Where the two files are written; equal input gives equal bytes.
-    """
+def draw(record: Record, texts: pd.DataFrame, path: Path, theme: palette.Theme = "light") -> None:
+    """Draw the map of a finished evaluation (`figure`) into `path`.png and .svg; equal input gives equal bytes."""
     with style.applied(theme):
-        style.save(_figure(record, texts, theme), out_png, out_svg)
+        style.save(_figure(record, texts, theme), path)
 
 
 def figure(record: Record, texts: pd.DataFrame, *, theme: palette.Theme = "light") -> Figure:
-    """Return the map of a finished evaluation as a matplotlib figure.
+    """Return the map of a finished evaluation as a matplotlib figure with one axes, x and y to one scale.
 
     Parameters
     ----------
@@ -66,13 +50,6 @@ def figure(record: Record, texts: pd.DataFrame, *, theme: palette.Theme = "light
     texts
         One row a text with columns ``text``, ``label``, ``x`` and ``y``. A label's colour is that of its place
         in the sorted label names, so all maps of one corpus agree.
-    theme
-        ``light`` or ``dark``.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        With one axes: the map in units of its own, both axes to one scale.
     """
     with style.applied(theme):
         return _figure(record, texts, theme)
@@ -81,11 +58,12 @@ def figure(record: Record, texts: pd.DataFrame, *, theme: palette.Theme = "light
 def _figure(record: Record, texts: pd.DataFrame, theme: palette.Theme) -> Figure:
     """The map, drawn in the style that is applied."""
     unique, codes = np.unique(texts["label"].astype(str).to_numpy(dtype=object), return_inverse=True)
-    names, labels = [str(name) for name in unique], codes.astype(np.int32)
+    names, labels = unique.tolist(), codes.astype(np.int32)
     points = _scaled(np.column_stack([texts["x"], texts["y"]]).astype(np.float64))
     words = list(texts["text"].astype(str)) if len(texts) <= WORDS else []
     warning = caption.stamp(record)
-    drawn = style.figure(*((11.0, 9.6) if len(names) > _MANY_TOPICS else (8.0, 7.0)), theme)
+    width, height = (11.0, 9.6) if len(names) > MANY_TOPICS else (8.0, 7.0)
+    drawn = style.figure(width, height, theme)
     axes = _axes(drawn, points, warning)
     _draw_hulls(axes, points, labels, theme)
     _draw_points(axes, points, labels, theme)
@@ -104,16 +82,16 @@ def _scaled(points: Points) -> Points:
 
 def _axes(drawn: Figure, points: Points, warning: str | None) -> Axes:
     """Axes without ticks between caption and stamp, both to one scale, with some margin around the points."""
-    size = drawn.get_size_inches()
-    top = 0.16 + (0.0 if warning is None else 0.16 + 0.17 * (1 + warning.count("\n")))
-    bottom, side = 0.78, 0.12
-    room = np.array([size[0] - 2 * side, size[1] - bottom - top])
-    axes = drawn.add_axes((side / size[0], bottom / size[1], room[0] / size[0], room[1] / size[1]))
+    wide, high = drawn.get_size_inches()
+    above = 0.16 + (0.0 if warning is None else 0.16 + 0.17 * (1 + warning.count("\n")))
+    under, beside = 0.78, 0.12
+    room = np.array([wide - 2 * beside, high - under - above])
+    axes = drawn.add_axes((beside / wide, under / high, room[0] / wide, room[1] / high))
     low, high = points.min(axis=0), points.max(axis=0)
     share = float(np.max((high - low) / room)) or 1.0
-    reach = 1.09 * share * room / 2
-    left_bottom, right_top = (low + high) / 2 - reach, (low + high) / 2 + reach
-    axes.set(xlim=(left_bottom[0], right_top[0]), ylim=(left_bottom[1], right_top[1]), xticks=[], yticks=[])
+    middle, reach = (low + high) / 2, 1.09 * share * room / 2
+    (left, bottom), (right, top) = middle - reach, middle + reach
+    axes.set(xlim=(left, right), ylim=(bottom, top), xticks=[], yticks=[])
     return axes
 
 
@@ -129,8 +107,8 @@ def _draw_hulls(axes: Axes, points: Points, labels: Codes, theme: palette.Theme)
     whole = float(shapely.area(shapely.convex_hull(shapely.multipoints(points))))
     depth = max(1.0, float(shapely.area(hulls).sum()) / whole) if whole > 0 else 1.0
     strength, edge = 0.15 / depth**0.6, 0.7 / depth**0.35
-    if len(hulls) > _ALL_NAMED:
-        edge *= 0.4 if len(hulls) <= _MANY_TOPICS else 0.25
+    if len(hulls) > ALL_NAMED:
+        edge *= 0.4 if len(hulls) <= MANY_TOPICS else 0.25
     drawn = [
         (shapely.get_coordinates(hull), colour, hull.geom_type == "Polygon")
         for hull, colour in zip(hulls, palette.colours(len(hulls), theme), strict=True)
@@ -139,13 +117,10 @@ def _draw_hulls(axes: Axes, points: Points, labels: Codes, theme: palette.Theme)
     fills = [to_rgba(colour, strength) for _, colour, area in drawn if area]
     edges = [to_rgba(colour, edge) for _, colour, _ in drawn]
     widths = [0.9 if area else 2.4 for *_, area in drawn]
-    axes.add_collection(
-        PolyCollection([corners for corners, _, area in drawn if area], facecolors=fills, linewidths=0, zorder=1),
-        autolim=False,
-    )
-    axes.add_collection(
-        LineCollection([corners for corners, *_ in drawn], colors=edges, linewidths=widths, zorder=1.1), autolim=False
-    )
+    faces = [corners for corners, _, area in drawn if area]
+    axes.add_collection(PolyCollection(faces, facecolors=fills, linewidths=0, zorder=1), autolim=False)
+    rims = [corners for corners, *_ in drawn]
+    axes.add_collection(LineCollection(rims, colors=edges, linewidths=widths, zorder=1.1), autolim=False)
 
 
 def _draw_points(axes: Axes, points: Points, labels: Codes, theme: palette.Theme) -> None:
@@ -169,7 +144,7 @@ def _draw_points(axes: Axes, points: Points, labels: Codes, theme: palette.Theme
         x, y = points[order][rows].T
         axes.scatter(
             x, y, c=inks[rows], marker=marker, s=float(np.clip(5200 / n, 7.0, 46.0)),
-            alpha=0.95 if few else 0.75, zorder=2, rasterized=n > _RASTER, **edge,
+            alpha=0.95 if few else 0.75, zorder=2, rasterized=n > RASTER, **edge,
         )  # fmt: skip
 
 
@@ -194,18 +169,16 @@ def _write_labels(
 def _write_names(
     axes: Axes, inks: Mapping[str, str], anchors: NDArray[np.float64], taken: placement.Boxes, theme: palette.Theme
 ) -> placement.Boxes:
-    """Write names in their inks near their anchors, all up to `_ALL_NAMED`; return the boxes that are now taken."""
-    always = len(inks) <= _ALL_NAMED
-    size, room = (10.5, 0) if always else (9.0, 4) if len(inks) <= _MANY_TOPICS else (7.5, 12)
+    """Write names in their inks near their anchors, all up to `ALL_NAMED`; return the boxes that are now taken."""
+    always = len(inks) <= ALL_NAMED
+    size, room = (10.5, 0) if always else (9.0, 4) if len(inks) <= MANY_TOPICS else (7.5, 12)
     # A plate under a name, not an outline round each letter: outlines make an SVG of 150 names ten times as large.
     plate = {"boxstyle": "round,pad=0.12", "facecolor": palette.ground(theme).paper, "alpha": 0.72, "linewidth": 0}
-    lines = [
-        _text(axes, style.clean(name, _LONGEST_NAME), size, color=ink, weight="bold", bbox=plate, zorder=4)
-        for name, ink in inks.items()
-    ]
+    look: dict[str, Any] = {"fontsize": size, "weight": "bold", "bbox": plate, "zorder": 4}
+    lines = [axes.text(0, 0, style.clean(name, LONGEST_NAME), color=ink, **look) for name, ink in inks.items()]
     distances = np.linspace(2, 190, 12).tolist() if always else (2 - room / 2, 8 - room / 2, 18)
-    _, taken = _place(axes, lines, anchors, taken, margin=5 + room, centred=always, always=always, distances=distances)
-    return taken
+    boxes = _place(axes, lines, anchors, taken, margin=5 + room, centred=always, always=always, distances=distances)
+    return np.vstack([taken, *(box for box in boxes if box is not None)])
 
 
 def _write_words(
@@ -214,25 +187,20 @@ def _write_words(
     """Write each word beside its point (pixels), with a thin line to it where far; return how many found room."""
     from matplotlib.collections import LineCollection
 
-    longest, size = (_LONGEST_WORD, 8.5) if len(words) <= 36 else (_LONGEST_WORD * 2 // 3, 7.5)
+    longest, size = (LONGEST_WORD, 8.5) if len(words) <= 36 else (LONGEST_WORD * 2 // 3, 7.5)
     # Crowded points choose first: they have the fewest free places.
     crowd = np.sum(np.linalg.norm(points[:, None] - points[None], axis=-1) < 90, axis=1)
     order = np.argsort(-crowd, kind="stable")
-    lines = [_text(axes, style.clean(words[row], longest), size, zorder=3) for row in order]
-    placed, _ = _place(axes, lines, points[order], taken, margin=2, always=False, distances=_WORD_GAPS)
+    lines = [axes.text(0, 0, style.clean(words[row], longest), fontsize=size, zorder=3) for row in order]
+    placed = _place(axes, lines, points[order], taken, margin=2, always=False, distances=WORD_GAPS)
     back, leaders = axes.transData.inverted(), []
     for point, box in zip(points[order], placed, strict=True):
         end = point if box is None else np.clip(point, box[:2], box[2:])
-        if np.linalg.norm(end - point) > _LEADER:
+        if np.linalg.norm(end - point) > LEADER:
             leaders.append(back.transform([point, end]))
     faint = palette.ground(theme).faint
     axes.add_collection(LineCollection(leaders, colors=faint, linewidths=0.6, zorder=1.5), autolim=False)
     return sum(box is not None for box in placed)
-
-
-def _text(axes: Axes, text: str, size: float, **look: Any) -> Text:
-    """A line of text, its middle upon its position."""
-    return axes.text(0.0, 0.0, text, fontsize=size, ha="center", va="center", **look)
 
 
 def _place(
@@ -243,8 +211,10 @@ def _place(
     *,
     margin: float,
     **options: Any,
-) -> tuple[list[NDArray[np.float64] | None], placement.Boxes]:
-    """Move the lines to free places near their anchors (pixels), remove those without one, and mark what is taken."""
+) -> list[NDArray[np.float64] | None]:
+    """Move lines of text to free places near their anchors (pixels) and remove those without one; return the boxes."""
+    for line in lines:
+        line.set(ha="center", va="center")
     sizes = np.array([line.get_window_extent().size for line in lines]) + margin
     left, bottom, right, top = axes.bbox.extents
     boxes = placement.place(anchors, sizes, taken, (left + 4, bottom + 4, right - 4, top - 4), **options)
@@ -254,8 +224,8 @@ def _place(
             line.remove()
         else:
             x, y = back.transform((box[:2] + box[2:]) / 2)
-            line.set_position((x, y))
-    return boxes, np.vstack([taken, *(box for box in boxes if box is not None)])
+            line.set(x=x, y=y)
+    return boxes
 
 
 def _write_caption(drawn: Figure, record: Record, remark: str) -> None:
@@ -263,11 +233,8 @@ def _write_caption(drawn: Figure, record: Record, remark: str) -> None:
     wide, high = drawn.get_size_inches()
     subject, vectors, plane = caption.lines(record)
     plane = ". ".join(part for part in (plane, remark) if part)
-    for row, text in enumerate((subject, vectors, plane)):
-        weight = "bold" if row == 0 else "normal"
-        line = drawn.text(
-            0.14 / wide, (0.58 - 0.21 * row) / high, style.clean(text, 400), fontsize=9.0, weight=weight, va="center"
-        )
+    for up, text, weight in ((0.58, subject, "bold"), (0.37, vectors, "normal"), (0.16, plane, "normal")):
+        line = drawn.text(0.14 / wide, up / high, style.clean(text, 400), fontsize=9.0, weight=weight, va="center")
         style.shorten(line, (wide - 0.28) * style.DPI)
 
 

@@ -1,14 +1,9 @@
 """Colours and markers of labels, chosen for colour-blind readers.
 
-Ten hues, after Okabe and Ito (2008), were moved in OKLab until any two are far apart for normal
-vision and for protan, deutan and tritan readers alike (simulated after Machado et al. 2009), once
-for a light and once for a dark ground: the least distance among the first eight is 0.11 in OKLab,
-among all ten 0.098. Beyond ten labels the hues return lighter and darker, with another marker.
-
-References
-----------
-Okabe & Ito (2008), Color universal design. Machado, Oliveira & Fernandes (2009), A physiologically-based
-model for simulation of color vision deficiency. Ottosson (2020), A perceptual color space for image processing.
+Ten hues, after Okabe and Ito (2008), were moved in OKLab (Ottosson 2020) until any two are far apart for normal vision
+and for protan, deutan and tritan readers alike (simulated after Machado, Oliveira and Fernandes 2009), once for a light
+and once for a dark ground: the least distance among the first eight is 0.11 in OKLab, among all ten 0.098. Beyond ten
+labels the hues return lighter and darker, with another marker.
 """
 
 from __future__ import annotations
@@ -17,12 +12,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-__all__ = ["DARK", "LIGHT", "MARKERS", "Ground", "Theme", "colours", "contrast", "ground", "inks", "markers"]
-
 Theme = Literal["light", "dark"]
 
 # Blue, vermillion, teal, pink, gold, sky, olive, ink, violet, wine: the same order on both grounds.
-_HUES: dict[Theme, tuple[str, ...]] = {
+HUES: dict[Theme, tuple[str, ...]] = {
     "light": (
         "#23508f", "#ac4206", "#0a8271", "#f16dbb", "#c6ac70", "#2eaefc", "#89940a", "#31220f", "#7c44d5", "#6a3641",
     ),
@@ -30,14 +23,9 @@ _HUES: dict[Theme, tuple[str, ...]] = {
         "#4469c4", "#fc5814", "#09a772", "#c382ce", "#edb444", "#c0bef9", "#ffec0c", "#b9f3ef", "#8e74fb", "#8b6352",
     ),
 }  # fmt: skip
-
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-"""Matplotlib marker of the first ten labels, the next ten, and so on."""
-
-_SHADES = (0.0, 0.42, -0.34)
-"""How far the hues are moved towards white (positive) or black, ten labels at a time."""
-
-_TEXT_CONTRAST = 4.5  # WCAG 2.2, level AA
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")  # matplotlib's, of the first ten labels, the next ten, and so on
+SHADES = (0.0, 0.42, -0.34)  # how far the hues are moved towards white (positive) or black, ten labels at a time
+TEXT_CONTRAST = 4.5  # WCAG 2.2, level AA
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +50,14 @@ def ground(theme: Theme) -> Ground:
 
 
 def colours(count: int, theme: Theme) -> list[str]:
-    """Return a hex colour for each of `count` labels, in the order of their codes.
-
-    A label's colour depends on its code alone, so the pictures of a sweep agree.
-    """
-    hues = _HUES[theme]
-    return [_mixed(hues[code % len(hues)], _SHADES[code // len(hues) % len(_SHADES)]) for code in range(count)]
+    """Return a hex colour of each label code below `count`; it depends on the code alone, so a sweep's maps agree."""
+    hues = HUES[theme]
+    return [_mixed(hues[code % len(hues)], SHADES[code // len(hues) % len(SHADES)]) for code in range(count)]
 
 
 def markers(count: int) -> list[str]:
     """Return a matplotlib marker for each of `count` labels; colour and marker together are unique up to 210 labels."""
-    hues = len(_HUES["light"])
+    hues = len(HUES["light"])
     return [MARKERS[code // hues % len(MARKERS)] for code in range(count)]
 
 
@@ -85,7 +70,7 @@ def inks(count: int, theme: Theme) -> list[str]:
 def _ink(colour: str, theme: Theme) -> str:
     direction = -0.06 if theme == "light" else 0.06
     step = 0
-    while contrast(shade := _mixed(colour, step * direction), ground(theme).paper) < _TEXT_CONTRAST:
+    while contrast(shade := _mixed(colour, step * direction), ground(theme).paper) < TEXT_CONTRAST:
         step += 1
     return shade
 
@@ -96,10 +81,6 @@ def contrast(first: str, second: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
-def _channels(colour: str) -> tuple[float, float, float]:
-    return int(colour[1:3], 16) / 255, int(colour[3:5], 16) / 255, int(colour[5:7], 16) / 255
-
-
 def _luminance(colour: str) -> float:
     red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in _channels(colour))
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
@@ -107,5 +88,9 @@ def _luminance(colour: str) -> float:
 
 def _mixed(colour: str, amount: float) -> str:
     """Move a colour towards white (`amount` > 0) or black (< 0)."""
-    target, share = (1.0, min(amount, 1.0)) if amount > 0 else (0.0, min(-amount, 1.0))
+    target, share = float(amount > 0), min(abs(amount), 1.0)
     return "#" + "".join(f"{round(255 * (c + share * (target - c))):02x}" for c in _channels(colour))
+
+
+def _channels(colour: str) -> list[float]:
+    return [channel / 255 for channel in bytes.fromhex(colour[1:])]

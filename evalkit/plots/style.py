@@ -10,28 +10,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalkit.plots.palette import Theme, ground
+from evalkit.types import Record
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.text import Text
-
-__all__ = ["DPI", "PROJECTIONS", "applied", "clean", "figure", "model_name", "number", "save", "shorten", "subject"]
 
 PROJECTIONS = {"tsne": "t-SNE", "umap": "UMAP", "pca": "PCA"}
 
 DPI = 160
 
 # Tried after DejaVu Sans, in this order, where they are installed: scripts that it lacks.
-_FALLBACKS = (
+FALLBACKS = (
     "Noto Sans", "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "Source Han Sans SC", "WenQuanYi Micro Hei",
     "WenQuanYi Zen Hei", "PingFang SC", "Hiragino Sans", "Microsoft YaHei", "Yu Gothic", "Malgun Gothic",
     "Noto Sans Arabic", "Noto Sans Hebrew", "Noto Sans Devanagari", "Noto Sans Thai", "Noto Emoji", "Symbola",
     "Segoe UI Emoji", "Unifont",
 )  # fmt: skip
-_MISSING = "\N{WHITE SQUARE}"
 
-_BREAKS = {"Cc", "Zl", "Zp"}
-_INVISIBLE = {"Cf"}  # joiners, soft hyphens and marks that reverse what follows them
+# What is drawn for a control character or a line break, and for joiners, soft hyphens and marks that reverse a text.
+REPLACED = {"Cc": " ", "Zl": " ", "Zp": " ", "Cf": ""}
 
 
 def figure(width: float, height: float, theme: Theme) -> Figure:
@@ -66,14 +64,11 @@ def applied(theme: Theme) -> Iterator[None]:
         yield
 
 
-def save(drawn: Figure, out_png: Path, out_svg: Path, *, tight: bool = False) -> None:
-    """Write both files; equal figures give equal bytes (no version, no date, no random ids).
-
-    With `tight`, the files are as large as what is drawn, so that no label is cut off.
-    """
+def save(drawn: Figure, path: Path, *, tight: bool = False) -> None:
+    """Write `path`.png and .svg, `tight` as large as what is drawn; equal figures give equal bytes (no date)."""
     box = drawn.get_tightbbox().padded(0.14) if tight else None  # once for both files, which "tight" would not do
-    drawn.savefig(out_png, metadata={"Software": None}, bbox_inches=box)
-    drawn.savefig(out_svg, metadata={"Date": None, "Creator": None}, bbox_inches=box)
+    drawn.savefig(f"{path}.png", metadata={"Software": None}, bbox_inches=box)
+    drawn.savefig(f"{path}.svg", metadata={"Date": None, "Creator": None}, bbox_inches=box)
 
 
 def shorten(text: Text, width: float) -> None:
@@ -84,49 +79,43 @@ def shorten(text: Text, width: float) -> None:
 
 
 def clean(text: str, length: int) -> str:
-    """Return `text` fit for a picture: one line, at most `length` characters, only glyphs that some font has.
+    """Return `text` fit for a picture: one line of at most `length` characters, a square for those that no font has.
 
-    Control characters and line breaks become spaces and invisible format characters are removed. A character that no
-    installed font has becomes a square, so that matplotlib warns of no missing glyph and none is silently dropped.
+    So matplotlib warns of no missing glyph, and none is silently dropped.
     """
     prefix = text[: 8 * length]  # a text may have many thousand characters
-    kinds = ((c, unicodedata.category(c)) for c in prefix)
-    kept = "".join(" " if kind in _BREAKS else "" if kind in _INVISIBLE else c for c, kind in kinds)
-    line = " ".join(kept.split())
+    line = " ".join("".join(REPLACED.get(unicodedata.category(c), c) for c in prefix).split())
     if len(line) > length or len(text) > len(prefix):
         line = line[: length - 1].rstrip() + "…"
     known = _glyphs()
-    return "".join(c if ord(c) in known else _MISSING for c in line)
+    return "".join(c if ord(c) in known else "\N{WHITE SQUARE}" for c in line)
 
 
-def number(value: float | None, digits: int = 2) -> str:
-    """Return a score with fixed digits and a true minus sign; a dash for None."""
-    if value is None:
-        return "–"
-    written = f"{value:.{digits}f}"
-    if float(written) == 0:
-        written = written.lstrip("-")
-    return written.replace("-", "\N{MINUS SIGN}")
+def number(value: float) -> str:
+    """Return a score with two digits and a true minus sign."""
+    written = f"{value:.2f}"
+    return "0.00" if written == "-0.00" else written.replace("-", "\N{MINUS SIGN}")
 
 
-def model_name(encoder: Mapping[str, Any]) -> str:
-    """Return the short name of an encoder: the last part of its hub id."""
-    return str(encoder["name"]).rstrip("/").rsplit("/", 1)[-1]
+def projection_name(record: Record) -> str:
+    """Return the name of the projection that a map was drawn by, as people write it."""
+    name = str(record.projection["name"])
+    return PROJECTIONS.get(name, name)
 
 
 def subject(encoder: Mapping[str, Any]) -> str:
-    """Return a model's short name and, where it has one, its pooling."""
-    pooling = encoder["pooling"]
-    return model_name(encoder) if pooling == "none" else f"{model_name(encoder)} · {pooling} pooling"
+    """Return a model's short name, the last part of its hub id, and where it has one, its pooling."""
+    name, pooling = str(encoder["name"]).rstrip("/").rsplit("/", 1)[-1], encoder["pooling"]
+    return name if pooling == "none" else f"{name} · {pooling} pooling"
 
 
 @lru_cache(maxsize=1)
 def _families() -> tuple[str, ...]:
-    """Font families in use: DejaVu Sans, then the installed ones of `_FALLBACKS`."""
+    """Font families in use: DejaVu Sans, then the installed ones of `FALLBACKS`."""
     from matplotlib import font_manager
 
     installed = {entry.name for entry in font_manager.fontManager.ttflist}
-    return ("DejaVu Sans", *(name for name in _FALLBACKS if name in installed))
+    return ("DejaVu Sans", *(name for name in FALLBACKS if name in installed))
 
 
 @lru_cache(maxsize=1)
@@ -135,11 +124,8 @@ def _glyphs() -> frozenset[int]:
     from matplotlib import font_manager
     from matplotlib.ft2font import FT2Font
 
-    known: set[int] = set()
-    for family in _families():
-        faces = []
-        for weight in ("normal", "bold"):
-            face = font_manager.findfont(font_manager.FontProperties(family=[family], weight=weight))
-            faces.append(set(FT2Font(face).get_charmap()))
-        known |= set.intersection(*faces)
-    return frozenset(known)
+    def drawable(family: str, weight: str) -> set[int]:
+        face = font_manager.findfont(font_manager.FontProperties(family=[family], weight=weight))
+        return set(FT2Font(face).get_charmap())
+
+    return frozenset().union(*(drawable(family, "normal") & drawable(family, "bold") for family in _families()))

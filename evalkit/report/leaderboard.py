@@ -18,24 +18,20 @@ from evalkit.records import HEADLINE_SCORES
 from evalkit.report.load_runs import NO_POOLING, LoadedRun, unique
 from evalkit.stats import paired_test as paired
 
-__all__ = ["agreement", "comparisons", "leaderboard", "topics"]
-
 ALPHA = 0.05
-
 PSEUDO = ".pseudo"
-
 BOUNDED = {"neighbours", "separation", "probe", "map"}
 """Evaluators whose paired scores have a known range: −1 … 1 for silhouettes, 0 … 1 for the others."""
 
-COMPARISON_COLUMNS = [
+COMPARISON_COLUMNS = (
     "score", "pooling", "model_a", "model_b", "value_a", "value_b", "difference", "ci_low", "ci_high",
     "p_value", "p_holm", "texts_needed", "verdict",
-]  # fmt: skip
-
-AGREEMENT_COLUMNS = [
+)  # fmt: skip
+AGREEMENT_COLUMNS = (
     "model_a", "pooling_a", "model_b", "pooling_b", "cka", "cka_chance", "cka_p", "overlap", "overlap_chance",
     "overlap_p",
-]  # fmt: skip
+)  # fmt: skip
+TOPIC_COLUMNS = ("topic", "nearest", "runs", "share", "mutual_share", "p_value")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,41 +71,28 @@ def _entrants(runs: Sequence[LoadedRun]) -> list[_Entrant]:
 
 
 def leaderboard(runs: Sequence[LoadedRun], rank_by: str) -> pd.DataFrame:
-    """Return a row a model × pooling, the best first.
+    """Return a row a model × pooling, the best first (`_row`).
 
-    Two entrants are tied unless the paired test, Holm-corrected over all pairs, tells them apart; an
-    entrant's rank is one more than the number of entrants that are ahead of it. Where `rank_by` has no paired
-    test, ranks go by value alone and no entrants are tied.
-
-    Returns
-    -------
-    DataFrame
-        rank, model, pooling, tied_with, runs; `rank_by` and the headline scores, each with ``.chance``,
-        ``.adjusted``, ``.ci_low``, ``.ci_high`` and, for map scores, ``.spread`` (standard deviation over the runs);
-        texts_per_second, dimension, parameters, bytes_per_text.
+    Two entrants are tied unless the paired test, Holm-corrected over all pairs, tells them apart; an entrant's rank is
+    one more than the number of entrants that are ahead of it. Where `rank_by` has no paired test, ranks go by value
+    alone and no entrants are tied.
     """
     entrants = _entrants(runs)
     higher = next((s.higher_is_better for run in runs if (s := run.score(rank_by)) is not None), True)
     ahead, tested = _ahead(entrants, rank_by, higher=higher)
     rows = []
     for place, entrant in enumerate(entrants):
-        apart = ahead[place] | ahead[:, place]
+        apart = ahead[place] | ahead[:, place] | (np.arange(len(entrants)) == place)
         tied = [other.label for other, differs in zip(entrants, apart, strict=True) if tested and not differs]
-        tied = [label for label in tied if label != entrant.label]
         rows.append(_row(entrant, 1 + int(ahead[:, place].sum()), tied, rank_by))
     rows.sort(key=lambda row: (row["rank"], -row[rank_by] if higher else row[rank_by], row["model"]))
     return pd.DataFrame(rows)
 
 
 def _row(entrant: _Entrant, rank: int, tied: Sequence[str], rank_by: str) -> dict[str, Any]:
-    """An entrant's row of the leaderboard."""
-    row: dict[str, Any] = {
-        "rank": rank,
-        "model": entrant.model,
-        "pooling": entrant.pooling,
-        "tied_with": ", ".join(tied),
-        "runs": len(entrant.runs),
-    }
+    """An entrant's row: means of the ranking and headline scores over its runs, and what the model costs."""
+    row: dict[str, Any] = {"rank": rank, "model": entrant.model, "pooling": entrant.pooling}
+    row |= {"tied_with": ", ".join(tied), "runs": len(entrant.runs)}
     spaces = {score.name: score.space for run in entrant.runs for score in run.record.scores}
     for name in dict.fromkeys((rank_by, *HEADLINE_SCORES)):
         if name not in spaces:
@@ -119,7 +102,7 @@ def _row(entrant: _Entrant, rank: int, tied: Sequence[str], rank_by: str) -> dic
             row[f"{name}.{field}"] = entrant.mean(name, field)
         if spaces[name] == "map":
             found = entrant.values(name)
-            row[f"{name}.spread"] = float(np.std(found, ddof=1)) if len(found) > 1 else float("nan")
+            row[f"{name}.spread"] = float(np.std(found, ddof=1)) if len(found) > 1 else float("nan")  # over the runs
     speeds = [run.record.encoder.get("texts_per_second") for run in entrant.runs]
     row["texts_per_second"] = next((speed for speed in speeds if speed is not None), None)
     for name in ("dimension", "parameters", "bytes_per_text"):
@@ -147,15 +130,10 @@ def _ahead(entrants: Sequence[_Entrant], name: str, *, higher: bool) -> tuple[ND
 def comparisons(runs: Sequence[LoadedRun]) -> pd.DataFrame:
     """Compare every two models at the same requested pooling on every score that is a mean over texts.
 
-    Returns
-    -------
-    DataFrame
-        score, pooling, model_a, model_b, value_a, value_b, difference, ci_low, ci_high, p_value, p_holm,
-        texts_needed, verdict. Holm's correction is over the models' pairs within a score and pooling. Intervals are
-        cut at the largest difference that the score can have.
+    Holm's correction is over the models' pairs within a score and pooling.
     """
     scores = dict.fromkeys(str(column) for run in runs for column in run.texts.columns if str(column).endswith(PSEUDO))
-    rows: list[dict[str, Any]] = []
+    rows = []
     for pooling, entrants in _by_requested_pooling(runs).items():
         for name in (column.removesuffix(PSEUDO) for column in scores):
             able = [(entrant, column) for entrant in entrants if (column := entrant.pseudo(name)) is not None]
@@ -164,12 +142,11 @@ def comparisons(runs: Sequence[LoadedRun]) -> pd.DataFrame:
             corrected = paired.holm([comparison.p for comparison in found])
             for ((a, x), (b, _)), comparison, p_holm in zip(pairs, found, corrected, strict=True):
                 verdict = paired.verdict(a.model, b.model, comparison, n_texts=len(x), p=float(p_holm))
-                cells = (
+                rows.append((
                     name, pooling, a.model, b.model, a.mean(name), b.mean(name), comparison.difference,
                     comparison.ci_low, comparison.ci_high, comparison.p, float(p_holm), comparison.texts_needed,
                     verdict,
-                )  # fmt: skip
-                rows.append(dict(zip(COMPARISON_COLUMNS, cells, strict=True)))
+                ))  # fmt: skip
     return pd.DataFrame(rows, columns=COMPARISON_COLUMNS)
 
 
@@ -192,13 +169,9 @@ def _by_requested_pooling(runs: Sequence[LoadedRun]) -> dict[str, list[_Entrant]
 
 
 def topics(runs: Sequence[LoadedRun]) -> pd.DataFrame:
-    """Count which other topic lies nearest to each, over models, poolings and seeds.
+    """Count in how many of the embeddings which other topic lies nearest to each.
 
-    Returns
-    -------
-    DataFrame
-        topic, nearest, runs (embeddings where it is the nearest), share, mutual_share, p_value (the median over the
-        embeddings where the two are mutually nearest, against label permutation; NaN elsewhere).
+    p_value is the median over the embeddings where the two are mutually nearest, against label permutation.
     """
     seen: dict[str, LoadedRun] = {}
     for run in unique(runs):
@@ -207,33 +180,20 @@ def topics(runs: Sequence[LoadedRun]) -> pd.DataFrame:
     for run in seen.values():
         for row in run.record.topics:
             votes.setdefault((row["label"], row["nearest"]), []).append(row)
-    columns = ["topic", "nearest", "runs", "share", "mutual_share", "p_value"]
     rows = []
     for (topic, nearest), found in votes.items():
         mutual = [row for row in found if row.get("mutual")]
         probabilities = [row["p_value"] for row in mutual if row.get("p_value") is not None]
         p = float(np.median(probabilities)) if probabilities else float("nan")
         rows.append((topic, nearest, len(found), len(found) / len(seen), len(mutual) / len(seen), p))
-    table = pd.DataFrame(rows, columns=columns)
+    table = pd.DataFrame(rows, columns=TOPIC_COLUMNS)
     return table.sort_values(["topic", "share"], ascending=[True, False], kind="stable", ignore_index=True)
 
 
-def agreement(
-    runs: Sequence[LoadedRun], vectors: Mapping[str, NDArray[np.float32]], *, permutations: int = 99, seed: int = 0
-) -> pd.DataFrame:
+def agreement(runs: Sequence[LoadedRun], vectors: Mapping[str, NDArray[np.float32]]) -> pd.DataFrame:
     """Measure how alike two models arrange the same texts: debiased linear CKA and mutual neighbours.
 
-    Parameters
-    ----------
-    vectors
-        Embedding key → (N, d) vectors; cells of embeddings that are missing stay empty.
-    permutations, seed
-        Of the rows, for the chance level and p-value.
-
-    Returns
-    -------
-    DataFrame
-        model_a, pooling_a, model_b, pooling_b, cka, cka_chance, cka_p, overlap, overlap_chance, overlap_p.
+    `vectors` are (N, d) by embedding key; cells of embeddings that are missing stay empty.
     """
     from evalkit.metrics import model_agreement
 
@@ -242,6 +202,6 @@ def agreement(
         row: dict[str, Any] = {"model_a": a.model, "pooling_a": a.pooling, "model_b": b.model, "pooling_b": b.pooling}
         first, second = (vectors.get(entrant.runs[0].embedding) for entrant in (a, b))
         if first is not None and second is not None:
-            row |= model_agreement.compare(first, second, np.random.default_rng(seed), permutations=permutations)
+            row |= model_agreement.compare(first, second, np.random.default_rng(0))
         rows.append(row)
     return pd.DataFrame(rows, columns=AGREEMENT_COLUMNS)

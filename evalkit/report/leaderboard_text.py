@@ -8,9 +8,7 @@ from typing import Any
 import pandas as pd
 
 from evalkit.records import HEADLINE_SCORES
-from evalkit.report.terminal import Column
-
-__all__ = ["cell_text", "markdown", "markdown_table", "terminal_columns", "untested"]
+from evalkit.report.terminal import Column, figure
 
 TERMINAL_SCORES = {
     "neighbours/precision_at_1": "precision@1",
@@ -21,38 +19,38 @@ TERMINAL_SCORES = {
 
 def terminal_columns(board: pd.DataFrame, rank_by: str) -> list[Column]:
     """Return the leaderboard's columns for `terminal.print_table`."""
-    first, *others = _shown(board, rank_by)
-    scores = [_value_and_interval(row, first) for _, row in board.iterrows()]
+    first, *others = shown_scores(board, rank_by)
     columns = [
-        Column("rank", [str(rank) for rank in board["rank"]], importance=0),
-        Column("model", list(board["model"]), importance=0, words=True),
+        Column("rank", [str(rank) for rank in board["rank"]]),
+        Column("model", list(board["model"]), words=True),
         Column("pooling", list(board["pooling"]), importance=2, words=True),
-        Column(first.partition("/")[2], scores, importance=0),
+        Column(first.partition("/")[2], [_value_and_interval(row, first) for _, row in board.iterrows()]),
+        Column("chance", [figure(value) for value in board[f"{first}.chance"]], importance=3),
     ]
-    if f"{first}.chance" in board:
-        columns.append(Column("chance", [_figure(value) for value in board[f"{first}.chance"]], importance=3))
-    columns += [
-        Column(TERMINAL_SCORES[name], [_figure(value) for value in board[name]], importance=4 + place)
-        for place, name in enumerate(others)
-        if name in TERMINAL_SCORES
-    ]
+    for place, name in enumerate(others, start=4):
+        if name in TERMINAL_SCORES:
+            columns.append(Column(TERMINAL_SCORES[name], [figure(value) for value in board[name]], importance=place))
     return [*columns, Column("tied with", list(board["tied_with"]), importance=1, words=True)]
 
 
 def markdown(board: pd.DataFrame, rank_by: str) -> str:
     """Return the leaderboard as markdown: rank, model, ranking score with interval and chance, headline scores."""
-    names = _shown(board, rank_by)
+    names = shown_scores(board, rank_by)
     headings = [name + (" ↓" if name.startswith("hulls/") else "") for name in names]
     rows = []
     for _, row in board.iterrows():
         speed = row["texts_per_second"]
-        cells = [f"{row['rank']}{' =' if row['tied_with'] else ''}", cell_text(row["model"]), cell_text(row["pooling"])]
-        cells += [_markdown_cell(row, name) for name in names]
-        rows.append([*cells, "–" if pd.isna(speed) else f"{speed:,.0f}", str(row["dimension"])])
+        rank = f"{row['rank']}{' =' if row['tied_with'] else ''}"
+        scores = [_markdown_cell(row, name) for name in names]
+        last = ["–" if pd.isna(speed) else f"{speed:,.0f}", str(row["dimension"])]
+        rows.append([rank, cell_text(row["model"]), cell_text(row["pooling"]), *scores, *last])
     table = markdown_table(["rank", "model", "pooling", *headings, "texts/s", "dimension"], rows, words=3)
-    legend = "Cells: value [95 % interval], chance level. `=`: tied with another model, see comparisons.csv."
+    legend = (
+        "Cells: value [95 % interval], chance level. `=`: tied with another model, see comparisons.csv. "
+        "↓: lower is better.\n"
+    )
     by_value = untested(board, rank_by)
-    return f"{table}\n{legend} ↓: lower is better.\n" + (f"\n{by_value}\n" if by_value else "")
+    return "\n".join([table, legend, f"{by_value}\n"] if by_value else [table, legend])
 
 
 def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, words: int | None = None) -> str:
@@ -75,18 +73,14 @@ def cell_text(text: object) -> str:
     return str(text).replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
 
 
-def _shown(board: pd.DataFrame, rank_by: str) -> list[str]:
-    """The ranking score and the headline scores that the board has."""
+def shown_scores(board: pd.DataFrame, rank_by: str) -> list[str]:
+    """Return the ranking score and the headline scores that the board has."""
     return [name for name in dict.fromkeys((rank_by, *HEADLINE_SCORES)) if name in board]
-
-
-def _figure(value: float) -> str:
-    return "–" if pd.isna(value) else f"{value:.3f}"
 
 
 def _value_and_interval(row: pd.Series[Any], name: str) -> str:
     low, high = row.get(f"{name}.ci_low"), row.get(f"{name}.ci_high")
-    return _figure(row[name]) + ("" if pd.isna(low) or pd.isna(high) else f" [{low:.3f}, {high:.3f}]")
+    return figure(row[name]) + ("" if pd.isna(low) or pd.isna(high) else f" [{low:.3f}, {high:.3f}]")
 
 
 def _markdown_cell(row: pd.Series[Any], name: str) -> str:

@@ -14,10 +14,7 @@ from evalkit.types import Record, Score
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["NO_POOLING", "LoadedRun", "collect", "one_corpus", "unique"]
-
-NO_POOLING = "none"
-"""Pooling of a model that has no tokens to pool."""
+NO_POOLING = "none"  # of a model that has no tokens to pool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,13 +56,7 @@ class LoadedRun:
 
 
 def collect(folders: Sequence[Path]) -> list[LoadedRun]:
-    """Load every finished run at or below `folders`.
-
-    Raises
-    ------
-    RequestError
-        Where a folder is missing, holds no finished run, or holds a record that cannot be read.
-    """
+    """Load every finished run at or below `folders`; refuse one without runs, and runs that cannot be read."""
     import pandas as pd
 
     found = find_records(list(folders))
@@ -78,11 +69,11 @@ def collect(folders: Sequence[Path]) -> list[LoadedRun]:
         try:
             texts = pd.read_parquet(folder / "texts.parquet")
         except (OSError, ValueError) as error:
-            first = str(error).splitlines()[0] if str(error) else type(error).__name__
+            why = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise RequestError(
-                f"{folder / 'texts.parquet'} cannot be read ({first}): run this evaluation again."
+                f"{folder / 'texts.parquet'} cannot be read ({why}): run this evaluation again."
             ) from None
-        runs.append(LoadedRun(record=record, texts=texts, folder=folder))
+        runs.append(LoadedRun(record, texts, folder))
     return runs
 
 
@@ -92,20 +83,13 @@ def unique(runs: Sequence[LoadedRun]) -> list[LoadedRun]:
 
 
 def one_corpus(runs: Sequence[LoadedRun]) -> None:
-    """Refuse to compare runs of different corpora, whose scores differ for reasons other than the model.
-
-    Raises
-    ------
-    RequestError
-        Naming two corpora and how they differ.
-    """
+    """Refuse to compare runs of different corpora, whose scores differ for reasons other than the model."""
     first = runs[0]
     for run in runs[1:]:
         a, b = first.record.corpus, run.record.corpus
         if a["fingerprint"] != b["fingerprint"]:
             described = "; ".join(
-                f"{corpus['name']}: {corpus['texts']} texts, {corpus['labels']} labels, {corpus['fingerprint'][:8]}"
-                for corpus in (a, b)
+                f"{c['name']}: {c['texts']} texts, {c['labels']} labels, {c['fingerprint'][:8]}" for c in (a, b)
             )
             raise RequestError(
                 f"{first.folder} and {run.folder} evaluated different texts or labels ({described}), "

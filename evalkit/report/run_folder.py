@@ -5,10 +5,10 @@ from __future__ import annotations
 import shutil
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import EvalkitError, EvaluationError
-from evalkit.records import read_record, write_json, write_record, write_whole
+from evalkit.records import write_json, write_record, write_whole
 from evalkit.runtime.atomic_write import temporary_folder
 from evalkit.types import Record
 
@@ -19,43 +19,25 @@ if TYPE_CHECKING:
     from evalkit.plots.palette import Theme
     from evalkit.store import Store
 
-__all__ = [
-    "RECORDS",
-    "UNTRACKED",
-    "copy_run",
-    "harmless",
-    "keep_run",
-    "neighbour_table",
-    "write_csv",
-    "write_failure",
-    "write_run",
-    "write_text",
-]
-
 RECORDS = "records"
 """Kind of the store's entries that hold finished runs."""
 
 UNTRACKED = ".untracked"
 """In a job's folder: why the run is not in the tracker; the sweep's end reports it once for all processes."""
 
-DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
-"""First characters that spreadsheets take for a formula."""
-
-FIGURES = "%.9g"
-"""Figures in CSV files have nine significant digits; the parquet and JSON files hold all."""
-
-
-def harmless(text: str) -> str:
-    """Return a cell that a spreadsheet shows and never runs: an apostrophe before what looks like a formula."""
-    return "'" + text if text.startswith(DANGEROUS) else text
+DANGEROUS = ("=", "+", "-", "@", "\t", "\r")  # first characters that spreadsheets take for a formula
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:
-    """Write a table for people and spreadsheets: UTF-8, rounded figures, no cell that is a formula."""
+    """Write a table for people and spreadsheets: UTF-8, figures of nine digits, no cell that is a formula."""
+
+    def harmless(cell: Any) -> Any:
+        return "'" + cell if isinstance(cell, str) and cell.startswith(DANGEROUS) else cell
+
     safe = table.rename(columns=lambda name: harmless(str(name)))
     for name in safe.select_dtypes(exclude="number"):
-        safe[name] = [harmless(cell) if isinstance(cell, str) else cell for cell in safe[name]]
-    write_whole(path, lambda file: safe.to_csv(file, index=False, lineterminator="\n", float_format=FIGURES))
+        safe[name] = [harmless(cell) for cell in safe[name]]
+    write_whole(path, lambda file: safe.to_csv(file, index=False, lineterminator="\n", float_format="%.9g"))
 
 
 def write_text(text: str, path: Path) -> None:
@@ -67,7 +49,8 @@ def write_run(result: Result, folder: Path, *, theme: Theme) -> None:
     """Write all files of a finished run; where one cannot be made, none of them remains."""
     try:
         with temporary_folder(folder) as pending:
-            _fill(result, pending, theme=theme)
+            _write_tables(result, pending)
+            _draw(result, pending, theme)
             for file in sorted(pending.iterdir()):
                 file.replace(folder / file.name)
             write_record(result.record, folder)
@@ -77,8 +60,7 @@ def write_run(result: Result, folder: Path, *, theme: Theme) -> None:
         ) from error
 
 
-def _fill(result: Result, folder: Path, *, theme: Theme) -> None:
-    """Everything but record.json."""
+def _write_tables(result: Result, folder: Path) -> None:
     result.texts.to_parquet(folder / "texts.parquet", index=False)
     write_csv(result.labels, folder / "labels.csv")
     if any(score.name.startswith("hulls/") for score in result.record.scores):
@@ -86,7 +68,6 @@ def _fill(result: Result, folder: Path, *, theme: Theme) -> None:
     write_csv(result.confusion.rename_axis("label").reset_index(), folder / "confusion.csv")
     if result.record.queries:
         write_csv(neighbour_table(result.record), folder / "neighbours.csv")
-    _draw(result, folder, theme=theme)
 
 
 def neighbour_table(record: Record) -> pd.DataFrame:
@@ -101,30 +82,23 @@ def neighbour_table(record: Record) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["query", "rank", "text", "label", "similarity"])
 
 
-def _draw(result: Result, folder: Path, *, theme: Theme) -> None:
-    """Draw the map, the confusion matrix and the queries' neighbours."""
+def _draw(result: Result, folder: Path, theme: Theme) -> None:
     from evalkit.plots import confusion, neighbours
     from evalkit.plots import map as map_plot
 
-    def files(name: str) -> dict[str, Path]:
-        return {"out_png": folder / f"{name}.png", "out_svg": folder / f"{name}.svg"}
-
-    record = result.record
-    map_plot.draw(record, result.texts, theme=theme, **files("map"))
-    confusion.draw(record, result.confusion, theme=theme, **files("confusion"))
-    if record.queries:
-        neighbours.draw(record, list(result.confusion.columns), theme=theme, **files("neighbours"))
+    map_plot.draw(result.record, result.texts, folder / "map", theme)
+    confusion.draw(result.record, result.confusion, folder / "confusion", theme)
+    if result.record.queries:
+        neighbours.draw(result.record, list(result.confusion.columns), folder / "neighbours", theme)
 
 
-def copy_run(source: Path, folder: Path, *, record: Record | None = None) -> Record:
-    """Copy the files of a stored run into `folder`, record.json last; return the record."""
+def copy_run(source: Path, folder: Path, record: Record) -> None:
+    """Copy the files of a stored run into `folder`, and write its record last."""
     folder.mkdir(parents=True, exist_ok=True)
     for file in sorted(source.iterdir()):
         if file.is_file() and file.name not in {"record.json", "entry.json"}:
             write_whole(folder / file.name, partial(shutil.copyfile, file))
-    record = record or read_record(source)
     write_record(record, folder)
-    return record
 
 
 def keep_run(folder: Path, store: Store, key: str, identity: str) -> None:
@@ -134,11 +108,8 @@ def keep_run(folder: Path, store: Store, key: str, identity: str) -> None:
         for file in sorted(folder.iterdir()):
             if file.is_file() and not file.name.startswith("."):
                 shutil.copyfile(file, target / file.name)
-        # Renamed in place last in a run's folder; here the whole entry appears at once.
         if not (target / "record.json").is_file():
-            raise EvalkitError(
-                f"{folder} lost its record.json while it was kept: do not change a run's folder while it works."
-            )
+            raise EvalkitError(f"{folder} lost its record.json: do not change a run's folder while it works.")
 
     store.write(RECORDS, key, fill, {"identity": identity})
 

@@ -2,36 +2,37 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import RequestError
-from evalkit.records import HEADLINE_SCORES, write_json
+from evalkit.records import write_json
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from evalkit.report.load_runs import LoadedRun
 
-__all__ = ["write_results"]
-
 DECIMALS = 4
+MAP_SCORES = (
+    "map/silhouette",
+    "map/centroid_accuracy",
+    "map/neighbourhood_hit_at_5",
+    "hulls/overlap",
+    "faithfulness/trustworthiness_at_10",
+    "faithfulness/label_continuity",
+)
 
 
 def write_results(folder: Path) -> list[Path]:
-    """Write the results of the study in `folder` from its runs; return the files.
-
-    Raises
-    ------
-    RequestError
-        Where the study has not been evaluated.
-    """
+    """Write the results of the study in `folder` from its runs; return the files."""
     import numpy as np
 
-    from evalkit.report import claims, gallery, leaderboard_text, seed_spread
+    from evalkit.report import claims, gallery, leaderboard_text
     from evalkit.report.build_report import compare
     from evalkit.report.load_runs import collect, one_corpus, unique
     from evalkit.report.run_folder import write_csv
@@ -45,12 +46,10 @@ def write_results(folder: Path) -> list[Path]:
     rank_by = str(runs[0].record.settings["rank_by"])
     vectors = {file.stem: np.load(file, allow_pickle=False) for file in sorted((kept / "vectors").glob("*.npy"))}
     tables = compare(every, rank_by, vectors)
-    tables["leaderboard"] = tables["leaderboard"].drop(columns="texts_per_second")
     timeless = tables["leaderboard"].assign(texts_per_second=float("nan"))
-    gallery.write(
-        runs, timeless, *list(tables.values())[1:], out=folder / "gallery.html", theme="auto", rank_by=rank_by
-    )
-    tables |= {"neighbours": _neighbours(runs), "replicates": seed_spread.seed_spread(runs)}
+    gallery.write(runs, {**tables, "leaderboard": timeless}, out=folder / "gallery.html", rank_by=rank_by)
+    tables["leaderboard"] = timeless.drop(columns="texts_per_second")
+    tables |= {"neighbours": _neighbours(runs), "replicates": seed_spread(runs)}
     if (folder / "claims.csv").is_file():
         tables["claims"] = claims.check(claims.read(folder / "claims.csv"), runs)
     shutil.rmtree(results, ignore_errors=True)
@@ -66,10 +65,11 @@ def write_results(folder: Path) -> list[Path]:
 
 def _metrics(board: pd.DataFrame, rank_by: str) -> dict[str, Any]:
     """Model → pooling → the leaderboard's values: what ``dvc metrics`` shows and compares."""
-    names = [name for name in dict.fromkeys((rank_by, *HEADLINE_SCORES)) if name in board]
+    from evalkit.report.leaderboard_text import shown_scores
+
     found: dict[str, Any] = {}
     for row in board.to_dict("records"):
-        figures = {name: round(float(row[name]), DECIMALS) for name in names}
+        figures = {name: round(float(row[name]), DECIMALS) for name in shown_scores(board, rank_by)}
         found.setdefault(str(row["model"]), {})[str(row["pooling"])] = {"rank": int(row["rank"]), **figures}
     return found
 
@@ -80,28 +80,52 @@ def _neighbours(runs: Sequence[LoadedRun]) -> pd.DataFrame:
 
     from evalkit.report.run_folder import neighbour_table
 
-    first: dict[str, LoadedRun] = {}
-    for run in runs:
-        first.setdefault(run.embedding, run)
+    first = {run.embedding: run for run in reversed(runs)}
+    columns = ["model", "pooling", "query", "rank", "text", "label", "similarity"]
     tables = [
         neighbour_table(run.record).assign(model=run.model, pooling=run.pooling)
-        for run in first.values()
-        if run.record.queries
+        for run in runs
+        if run is first[run.embedding] and run.record.queries
     ]
-    columns = ["model", "pooling", "query", "rank", "text", "label", "similarity"]
     return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
+
+
+def seed_spread(runs: Sequence[LoadedRun]) -> pd.DataFrame:
+    """Return how much the map scores vary over the seeds of a model's projection: the same vectors, projected again.
+
+    The last row of each group is the Procrustes distance over pairs of seeds: 0 is the same picture up to turning,
+    mirroring and size, 1 nothing in common. Empty where no projection was drawn twice.
+    """
+    import numpy as np
+    import pandas as pd
+    from scipy.spatial import procrustes
+
+    groups: dict[tuple[str, str, str], list[LoadedRun]] = {}
+    for run in runs:
+        groups.setdefault((run.model, run.pooling, str(run.record.projection["name"])), []).append(run)
+    rows = []
+    for key, group in groups.items():
+        if len(group) < 2:
+            continue
+        scores = [{score.name: score.value for score in run.record.scores} for run in group]
+        values = {name: [v for each in scores if (v := each.get(name)) is not None] for name in MAP_SCORES}
+        maps = [run.texts[["x", "y"]].to_numpy(dtype=float) for run in group]
+        distances = [float(procrustes(a, b)[2]) for a, b in itertools.combinations(maps, 2)]
+        for name, known in {**values, "procrustes distance between two seeds": distances}.items():
+            if known:
+                spread = float(np.std(known, ddof=1)) if len(known) > 1 else float("nan")
+                rows.append((*key, name, len(known), float(np.mean(known)), spread, min(known), max(known)))
+    columns = ["model", "pooling", "projection", "score", "runs", "mean", "spread", "lowest", "highest"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _copy_maps(runs: Sequence[LoadedRun], maps: Path) -> None:
     """Copy the first seed's map of every model, pooling and projection; the gallery has them all."""
-    done: set[str] = set()
     for run in sorted(runs, key=lambda run: int(run.record.projection["seed"])):
-        name = "-".join((run.model, run.pooling, str(run.record.projection["name"])))
-        name = re.sub(r"[^\w.-]+", "_", name)
-        if name not in done and (run.folder / "map.png").is_file():
+        name = re.sub(r"[^\w.-]+", "_", "-".join((run.model, run.pooling, str(run.record.projection["name"]))))
+        if (run.folder / "map.png").is_file() and not (maps / f"{name}.png").exists():
             maps.mkdir(exist_ok=True)
             shutil.copyfile(run.folder / "map.png", maps / f"{name}.png")
-        done.add(name)
 
 
 def _markdown(table: pd.DataFrame) -> str:
@@ -116,12 +140,12 @@ def _markdown(table: pd.DataFrame) -> str:
     return markdown_table([str(name) for name in table.columns], rows)
 
 
-def _fill(readme: Path, written: dict[str, str]) -> None:
+def _fill(readme: Path, tables: Mapping[str, str]) -> None:
     """Put the tables between their marks in the study's README."""
     if not readme.is_file():
         return
     text = readme.read_text(encoding="utf-8")
-    for title, table in written.items():
+    for title, table in tables.items():
         mark, end = f"<!-- {title} -->", f"<!-- end of {title} -->"
         before, found, rest = text.partition(mark)
         _, closed, after = rest.partition(end)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -16,36 +17,22 @@ if TYPE_CHECKING:
 
     from evalkit.types import Record, Score
 
-__all__ = ["Column", "Progress", "note", "print_table", "record_table", "run_line", "say", "warn"]
-
 MORE_SCORES = ("neighbours/precision_at_10", "neighbours/r_precision")
-"""Scores of the table at the end of a run; all scores are in record.json."""
+"""Scores of the table at the end of a run, after the headline scores; all are in record.json."""
 
-WIDE = 160
-
+WIDE = 160  # columns of a pipe or a log, which has no width: rich's default of 80 would only narrow the tables
 GAP = 2
-
 STAGES = {"encode": "encoding", "project": "drawing the map"}
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table on the terminal.
-
-    Attributes
-    ----------
-    heading, cells
-        Text, one cell a row.
-    importance
-        0: always shown; of the others, those of a lower number are shown first where the terminal is narrow.
-    words
-        The cells are words, which may be wrapped; figures never are.
-    """
+    """A column of a table on the terminal."""
 
     heading: str
     cells: Sequence[str]
-    importance: int = 0
-    words: bool = False
+    importance: int = 0  # 0: always shown; of the others, lower numbers first where the terminal is narrow
+    words: bool = False  # words may be wrapped, figures never are
 
 
 def _console(*, error: bool) -> Console:
@@ -55,7 +42,6 @@ def _console(*, error: bool) -> Console:
     stream = sys.stderr if error else sys.stdout
     if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
         stream.reconfigure(errors="replace")
-    # A pipe or a log has no width: rich's default of 80 columns would only narrow the tables.
     width = None if stream.isatty() or "COLUMNS" in os.environ else WIDE
     return Console(file=stream, highlight=False, markup=False, width=width)
 
@@ -141,10 +127,10 @@ def record_table(record: Record, folder: Path) -> None:
         f"{run_name(record)}  on {corpus['name']} ({corpus['texts']} texts, {corpus['labels']} labels)",
         [
             Column("score", [score.name + ("" if score.higher_is_better else " ↓") for score in shown], words=True),
-            Column("value", [_figure(score.value) for score in shown]),
+            Column("value", [figure(score.value) for score in shown]),
             Column("95 % interval", [_interval(score) for score in shown], importance=1),
-            Column("chance", [_figure(score.chance) for score in shown], importance=2),
-            Column("adjusted", [_figure(score.adjusted) for score in shown], importance=4),
+            Column("chance", [figure(score.chance) for score in shown], importance=2),
+            Column("adjusted", [figure(score.adjusted) for score in shown], importance=4),
             Column("p", [_probability(score) for score in shown], importance=3),
         ],
     )
@@ -158,19 +144,18 @@ def run_line(record: Record, rank_by: str, seconds: float, *, reused: bool) -> s
     from evalkit.records import run_name
 
     score = next((entry for entry in record.scores if entry.name == rank_by), None)
-    value = "" if score is None else f"{rank_by} {_figure(score.value)} (chance {_figure(score.chance)})"
+    value = "" if score is None else f"{rank_by} {figure(score.value)} (chance {figure(score.chance)})"
     how = "found finished" if reused else f"{seconds:.1f} s"
     return f"  {run_name(record):<34}  {value}  {how}"
 
 
-def _figure(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
+def figure(value: float | None) -> str:
+    """Return a score with three decimals, a dash where there is none (None or NaN)."""
+    return "–" if value is None or math.isnan(value) else f"{value:.3f}"
 
 
 def _probability(score: Score) -> str:
-    if score.p_value is None:
-        return "–"
-    return f"{score.p_value:.3f}" if score.p_value >= 0.001 else "< 0.001"
+    return "< 0.001" if score.p_value is not None and score.p_value < 0.001 else figure(score.p_value)
 
 
 def _interval(score: Score) -> str:

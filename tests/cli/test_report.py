@@ -53,6 +53,7 @@ def test_the_command(two_sweeps, capfd):
     for arguments, words in (
         ([str(two_sweeps / "nowhere")], "is no folder"),
         ([str(two_sweeps / "r")], "holds no record"),
+        ([str(two_sweeps / "one"), "--rank-by", "no/score"], "not every run has the score no/score"),
     ):
         with pytest.raises(SystemExit) as stopped:
             main(arguments)

@@ -6,6 +6,8 @@ import specimens
 from evalkit.plots import caption
 from evalkit.types import Score
 
+CONTINUITY, TRUST = "faithfulness/label_continuity", "faithfulness/trustworthiness_at_10"
+
 
 @pytest.fixture
 def record():
@@ -24,44 +26,34 @@ def test_the_caption_says_what_was_drawn_and_every_score_beside_its_chance(recor
     assert plane == "On this map: silhouette 0.56 (chance −0.10), hull overlap 0.10 (chance 0.71; 0 is best)"
 
 
-def test_an_undefined_score_is_said_to_be_undefined(record):
+def test_an_undefined_score_is_said_to_be_undefined_and_a_missing_one_not_at_all(record):
     _, _, plane = caption.lines(with_scores(record, Score("hulls/overlap", "map", None)))
     assert "hull overlap undefined" in plane
-
-
-def test_a_record_without_map_scores_has_no_line_about_the_map(record):
     kept = tuple(score for score in record.scores if score.space == "embedding")
     assert caption.lines(dataclasses.replace(record, scores=kept))[2] == ""
 
 
-@pytest.mark.parametrize(
-    ("names", "chosen"),
-    [((1, 5, 10), "5"), ((1, 3), "3"), ((10, 20), "10"), ((), None)],
-)
-def test_the_precision_shown_is_the_one_nearest_to_five(names, chosen):
-    scores = {f"neighbours/precision_at_{k}": Score(f"neighbours/precision_at_{k}", "embedding", 0.5) for k in names}
-    scores["neighbours/precision_at_5_macro"] = Score("neighbours/precision_at_5_macro", "embedding", 0.5)
-    expected = None if chosen is None else f"neighbours/precision_at_{chosen}"
-    assert caption.precision_name(scores) == expected
+@pytest.mark.parametrize(("known", "chosen"), [((1, 5, 10), 5), ((1, 3), 3), ((10, 20), 10), ((), None)])
+def test_the_precision_shown_is_the_one_nearest_to_five(known, chosen):
+    names = [f"neighbours/precision_at_{k}" for k in (*known, "5_macro")]
+    assert caption.precision_at({name: Score(name, "embedding", 0.5) for name in names}) == chosen
 
 
-def test_a_faithful_map_bears_no_stamp(record):
+def test_a_map_that_is_faithful_or_was_not_measured_bears_no_stamp(record):
     assert caption.stamp(record) is None
-
-
-def test_separation_that_only_the_map_has_is_stamped(record):
-    just = with_scores(record, Score("faithfulness/label_continuity", "map", caption.LEAST_CONTINUITY))
-    below = with_scores(record, Score("faithfulness/label_continuity", "map", caption.LEAST_CONTINUITY - 0.01))
-    assert caption.stamp(just) is None
-    assert caption.stamp(below) == "The map shows more separation than the vectors have (label continuity 0.89)"
-
-
-@pytest.mark.parametrize(("value", "chance", "stamped"), [(0.76, 0.5, False), (0.74, 0.5, True), (0.76, 0.6, True)])
-def test_low_trustworthiness_is_judged_from_its_chance_level(record, value, chance, stamped):
-    judged = with_scores(record, Score("faithfulness/trustworthiness_at_10", "map", value, 1.0, chance))
-    assert (caption.stamp(judged) is not None) == stamped
-
-
-def test_a_record_without_faithfulness_has_no_stamp(record):
     kept = tuple(score for score in record.scores if not score.name.startswith("faithfulness/"))
     assert caption.stamp(dataclasses.replace(record, scores=kept)) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "chance", "expected"),
+    [
+        (CONTINUITY, 0.9, None, None),
+        (CONTINUITY, 0.89, None, "The map shows more separation than the vectors have (label continuity 0.89)"),
+        (TRUST, 0.76, 0.5, None),
+        (TRUST, 0.74, 0.5, "Neighbours on the map are often none in the vectors (trustworthiness 0.74, chance 0.50)"),
+        (TRUST, 0.76, 0.6, "Neighbours on the map are often none in the vectors (trustworthiness 0.76, chance 0.60)"),
+    ],
+)
+def test_only_maps_that_separate_too_much_or_mix_neighbours_are_stamped(record, name, value, chance, expected):
+    assert caption.stamp(with_scores(record, Score(name, "map", value, 1.0, chance))) == expected

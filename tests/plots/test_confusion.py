@@ -25,9 +25,8 @@ def test_confusions_of_any_number_of_topics_are_drawn_with_whole_names(tmp_path,
     record = specimens.record(specimens.words())
     written = []
     for name in ("a", "b"):
-        files = [tmp_path / f"{name}.{kind}" for kind in ("png", "svg")]
-        confusion.draw(record, shares, out_png=files[0], out_svg=files[1])
-        written.append([file.read_bytes() for file in files])
+        confusion.draw(record, shares, tmp_path / name)
+        written.append([(tmp_path / f"{name}.{kind}").read_bytes() for kind in ("png", "svg")])
     assert written[0] == written[1]
     assert len(written[0][1]) < 1_000_000
     with Image.open(tmp_path / "a.png") as picture:

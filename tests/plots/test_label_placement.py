@@ -10,22 +10,15 @@ def test_overlap_is_the_shared_area():
     np.testing.assert_array_equal(placement.overlaps(box, others), [4.0, 0.0, 12.0])
 
 
-def test_the_first_choice_is_right_of_the_point():
-    [box] = placement.place(
-        np.array([[50.0, 50.0]]), np.array([[20.0, 10.0]]), np.empty((0, 4)), (0, 0, 100, 100), distances=(5,)
-    )
-    np.testing.assert_array_equal(box, [55, 45, 75, 55])
+def placed(obstacles, **options):
+    """The place of a box of 20 × 10 pixels at the middle of 100 × 100."""
+    middle, size = np.array([[50.0, 50.0]]), np.array([[20.0, 10.0]])
+    return placement.place(middle, size, np.reshape(obstacles, (-1, 4)), (0, 0, 100, 100), distances=(5,), **options)[0]
 
 
-def test_a_taken_place_moves_the_box_to_the_left():
-    [box] = placement.place(
-        np.array([[50.0, 50.0]]),
-        np.array([[20.0, 10.0]]),
-        np.array([[70.0, 40, 80, 60]]),
-        (0, 0, 100, 100),
-        distances=(5,),
-    )
-    np.testing.assert_array_equal(box, [25, 45, 45, 55])
+def test_the_first_choice_is_right_of_the_point_the_next_left_of_it():
+    np.testing.assert_array_equal(placed([]), [55, 45, 75, 55])
+    np.testing.assert_array_equal(placed([70, 40, 80, 60]), [25, 45, 45, 55])
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -48,11 +41,8 @@ def test_sixty_words_in_a_crowd_never_overlap_nor_leave_the_picture(seed):
 
 
 def test_without_room_a_box_is_left_out_or_covers_least():
-    full = np.array([[0.0, 0, 100, 100]])
-    anchors, sizes = np.array([[50.0, 50.0]]), np.array([[20.0, 10.0]])
-    assert placement.place(anchors, sizes, full, (0, 0, 100, 100), distances=(5,), always=False) == [None]
-    [box] = placement.place(anchors, sizes, full, (0, 0, 100, 100), distances=(5,), always=True)
-    assert box is not None
+    assert placed([0, 0, 100, 100], always=False) is None
+    assert placed([0, 0, 100, 100], always=True) is not None
 
 
 def test_a_name_stands_where_its_topic_is_densest_or_among_few_texts_in_the_middle():

@@ -12,10 +12,9 @@ from evalkit.plots import map as map_picture
 from evalkit.plots import palette
 
 
-def drawn(record, texts, folder, theme="light"):
-    folder.mkdir(exist_ok=True)
-    map_picture.draw(record, texts, theme=theme, out_png=folder / "map.png", out_svg=folder / "map.svg")
-    return (folder / "map.png").read_bytes(), (folder / "map.svg").read_text(encoding="utf-8")
+def drawn(texts, path, theme="light"):
+    map_picture.draw(specimens.record(texts), texts, path, theme)
+    return path.with_suffix(".png").read_bytes(), path.with_suffix(".svg").read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -61,16 +60,11 @@ def dots(axes):
     return np.vstack([axes.transData.transform(group.get_offsets()) for group in zorder(axes, 2)])
 
 
-SIZES = [(6, 2), (30, 5), (60, 6), (300, 5), (3000, 30), (11_000, 7)]
-
-
-@pytest.mark.parametrize(("n", "k"), SIZES)
+@pytest.mark.parametrize(("n", "k"), [(6, 2), (30, 5), (60, 6), (300, 5), (3000, 30), (11_000, 7)])
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_maps_of_any_size_are_drawn_and_their_files_stay_small(tmp_path, n, k, theme):
-    texts = specimens.clouds(n, k)
-    png, svg = drawn(specimens.record(texts), texts, tmp_path, theme)
-    assert len(svg) < 1_000_000
-    assert len(png) < 1_000_000
+    png, svg = drawn(specimens.clouds(n, k), tmp_path / "map", theme)
+    assert max(len(svg), len(png)) < 1_000_000
     with Image.open(io.BytesIO(png)) as picture:
         assert picture.size == (1280, 1120)
         assert to_hex(np.array(picture.getpixel((0, 0))[:3]) / 255) == palette.ground(theme).paper
@@ -79,22 +73,13 @@ def test_maps_of_any_size_are_drawn_and_their_files_stay_small(tmp_path, n, k, t
 @pytest.mark.slow
 @pytest.mark.parametrize(("n", "k"), [(22_500, 150), (100_000, 10)])
 def test_the_largest_maps_stay_small_files(tmp_path, n, k):
-    texts = specimens.clouds(n, k)
-    png, svg = drawn(specimens.record(texts), texts, tmp_path)
-    assert len(svg) < 2_000_000
-    assert len(png) < 2_000_000
+    assert max(map(len, drawn(specimens.clouds(n, k), tmp_path / "map"))) < 2_000_000
 
 
 @pytest.mark.parametrize(("n", "k"), [(30, 5), (300, 5), (2500, 5), (11_000, 7)])
-def test_the_same_map_drawn_again_gives_the_same_bytes(tmp_path, n, k):
-    texts = specimens.clouds(n, k)
-    record = specimens.record(texts)
-    assert drawn(record, texts, tmp_path / "a") == drawn(record, texts, tmp_path / "b")
-
-
-def test_no_version_and_no_date_stand_in_the_files(tmp_path):
-    texts = specimens.words()
-    png, svg = drawn(specimens.record(texts), texts, tmp_path)
+def test_the_same_map_drawn_again_gives_the_same_bytes_without_version_and_date(tmp_path, n, k):
+    png, svg = drawn(specimens.clouds(n, k), tmp_path / "a")
+    assert (png, svg) == drawn(specimens.clouds(n, k), tmp_path / "b")
     assert b"Matplotlib" not in png
     assert "dc:date" not in svg
     assert "Matplotlib v" not in svg
@@ -105,7 +90,7 @@ def test_matplotlib_is_left_as_it_was(tmp_path):
     from matplotlib import pyplot
 
     before = dict(mpl.rcParams)
-    drawn(specimens.record(specimens.words()), specimens.words(), tmp_path)
+    drawn(specimens.words(), tmp_path / "map")
     map_picture.figure(specimens.record(specimens.words()), specimens.words())
     assert dict(mpl.rcParams) == before
     assert pyplot.get_fignums() == []
@@ -114,11 +99,8 @@ def test_matplotlib_is_left_as_it_was(tmp_path):
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("n", [30, 60])
 def test_words_and_names_do_not_overlap_nor_leave_the_map(axes, n, seed):
-    texts = (
-        specimens.words(seed)
-        if n == 30
-        else specimens.clouds(60, 6, seed).assign(text=lambda d: [f"word {i}" for i in range(60)])
-    )
+    many = specimens.clouds(60, 6, seed).assign(text=[f"word {i}" for i in range(60)])
+    texts = specimens.words(seed) if n == 30 else many
     shown = axes(texts)
     found = boxes(shown)
     assert set(written(shown)) == set(texts["text"]) | set(texts["label"])
@@ -198,8 +180,7 @@ def test_a_faithful_map_has_no_stamp_and_a_caption_inside_the_picture(axes):
     assert len(under) == 3
     for line in under:
         left, bottom, right, top = box(line)
-        assert left > 0
-        assert bottom > 0
+        assert min(left, bottom) > 0
         assert right < 1280
         assert top < box(shown)[1]
 
@@ -223,14 +204,9 @@ def test_a_label_keeps_its_colour_across_maps(axes):
 
 
 def test_lone_collinear_and_equal_points_are_drawn_as_such(axes):
-    texts = pd.DataFrame(
-        [
-            *[("a", "lone", 0, 0), ("d", "area", 0, 3), ("e", "area", 1, 4), ("f", "area", 2, 3)],
-            *[(f"b{i}", "line", i / 3, i / 3) for i in range(3)],
-            *([("c", "same", 5, 1)] * 3),
-        ],
-        columns=["text", "label", "x", "y"],
-    )
+    rows = [("a", "lone", 0, 0), ("d", "area", 0, 3), ("e", "area", 1, 4), ("f", "area", 2, 3)]
+    rows += [*[(f"b{i}", "line", i / 3, i / 3) for i in range(3)], *([("c", "same", 5, 1)] * 3)]
+    texts = pd.DataFrame(rows, columns=["text", "label", "x", "y"])
     hues = dict(zip(sorted(set(texts["label"])), palette.colours(4, "light"), strict=True))
     faces, edges = hulls(axes(texts))
     assert [to_hex(colour) for colour in faces.get_facecolors()] == [hues["area"]]
@@ -244,6 +220,9 @@ def test_many_points_are_one_image_in_the_svg_and_very_many_their_density(axes):
         shown = axes(specimens.clouds(n, 3))
         assert {group.get_rasterized() for group in zorder(shown, 2)} == rasterized
         assert len(shown.images) == images
+    [picture] = shown.images
+    assert picture.get_extent() == [*shown.get_xlim(), *shown.get_ylim()]
+    np.testing.assert_allclose(picture.get_array().shape[1::-1], shown.bbox.size, atol=0.51)
 
 
 @pytest.mark.parametrize("k", [12, 13])
@@ -256,19 +235,6 @@ def test_every_hull_is_shaded_in_its_colour_under_all_else(axes, k, theme):
     assert faces.get_zorder() == min(artist.get_zorder() for artist in [*shown.collections, *shown.texts])
 
 
-def test_the_density_fills_the_frame(axes):
-    shown = axes(specimens.clouds(10_001, 3))
-    [picture] = shown.images
-    assert picture.get_extent() == [*shown.get_xlim(), *shown.get_ylim()]
-    np.testing.assert_allclose(picture.get_array().shape[1::-1], shown.bbox.size, atol=0.51)
-
-
-def test_all_texts_at_one_place_are_drawn(tmp_path):
-    texts = specimens.words().assign(x=1.0, y=2.0)
-    png, _ = drawn(specimens.record(texts), texts, tmp_path)
-    assert png.startswith(b"\x89PNG")
-
-
 @pytest.mark.parametrize("scale", [1e-54, 1e9])
 def test_the_units_of_a_map_do_not_matter(axes, scale):
     texts = specimens.words()
@@ -277,21 +243,13 @@ def test_the_units_of_a_map_do_not_matter(axes, scale):
 
 
 def test_strange_texts_are_drawn_as_they_are_and_nothing_is_printed(axes, tmp_path, capfd, caplog):
-    strange = [
-        "$x_1$",
-        "<img src=x onerror=alert(1)>",
-        "two\nlines",
-        "y" * 10_000,
-        "日本語のテキスト",
-        "😀 smile",
-        "مرحبا",
-        "%s {0} \\frac",
-    ]
+    strange = ["$x_1$", "<img src=x onerror=alert(1)>", "two\nlines", "y" * 10_000]
+    strange += ["日本語のテキスト", "😀 smile", "مرحبا", "%s {0} \\frac"]
     texts = specimens.words()
     texts.loc[: len(strange) - 1, "text"] = strange
     texts["label"] = texts["label"].replace({"finance": "<b>$\\alpha$</b>", "sports": "s" * 300})
     shown = axes(texts)
-    drawn(specimens.record(texts), texts, tmp_path)
+    drawn(texts, tmp_path / "map")
     assert {"$x_1$", "<img src=x onerror=alert(1)>", "two lines"} <= set(written(shown))
     assert not any(text.get_parse_math() for text in shown.texts)
     assert max(len(text) for text in written(shown)) <= 34

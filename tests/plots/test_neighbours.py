@@ -1,5 +1,3 @@
-import dataclasses
-
 import pytest
 import specimens
 from matplotlib.colors import to_hex
@@ -11,15 +9,15 @@ from evalkit.plots import neighbours, palette, style
 def drawn():
     """The figure of so many queries, a topic of a long name and a long text."""
 
-    def made(*queries, theme="light"):
+    def made(*queries):
         texts = specimens.words()
         texts.loc[0, "text"] = "$broken_{ <img src=x>\n" + "W" * 500
         texts["label"] = texts["label"].replace({"sports": "sports " * 10})
         record = specimens.record(texts, queries=specimens.nearest_lists(texts, queries=queries))
         names = sorted(set(texts["label"]))
-        colours = dict(zip(names, palette.colours(len(names), theme), strict=True))
-        with style.applied(theme):
-            figure = neighbours._figure(record, colours, theme)
+        colours = dict(zip(names, palette.colours(len(names), "light"), strict=True))
+        with style.applied("light"):
+            figure = neighbours._figure(record, colours, "light")
             figure.canvas.draw()
         return record, names, figure
 
@@ -30,11 +28,9 @@ def drawn():
 def test_the_nearest_texts_are_drawn_equal_each_time(drawn, tmp_path, theme):
     record, names, _ = drawn("bitcoin", "melon")
     written = []
-    for folder in ("a", "b"):
-        (tmp_path / folder).mkdir()
-        files = [tmp_path / folder / "n.png", tmp_path / folder / "n.svg"]
-        neighbours.draw(record, names, theme=theme, out_png=files[0], out_svg=files[1])
-        written.append([file.read_bytes() for file in files])
+    for name in ("a", "b"):
+        neighbours.draw(record, names, tmp_path / name, theme)
+        written.append([(tmp_path / f"{name}.{kind}").read_bytes() for kind in ("png", "svg")])
     assert written[0] == written[1]
 
 
@@ -64,11 +60,3 @@ def test_bars_are_as_long_as_the_similarities_in_the_topics_colours(drawn):
     assert [line[1][0] for line in bars.get_segments()] == [entry["similarity"] for entry in near]
     hues = dict(zip(names, palette.colours(len(names), "light"), strict=True))
     assert [to_hex(colour) for colour in bars.get_colors()] == [hues[entry["label"]] for entry in near]
-
-
-def test_without_queries_there_is_nothing_to_draw(drawn, tmp_path):
-    record, names, _ = drawn("bitcoin")
-    with pytest.raises(ValueError, match="no queries"):
-        neighbours.draw(
-            dataclasses.replace(record, queries=()), names, out_png=tmp_path / "n.png", out_svg=tmp_path / "n.svg"
-        )

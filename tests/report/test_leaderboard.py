@@ -49,15 +49,11 @@ def test_the_interval_of_a_difference_ends_where_the_score_does(name, bound):
 @pytest.mark.parametrize("higher", [True, False])
 def test_models_that_the_test_cannot_tell_apart_share_a_rank(higher):
     name = "neighbours/precision_at_1"
-    runs = [
-        run("good", values(0.9), higher_is_better=higher),
-        run("as good", values(0.9, seed=1), higher_is_better=higher),
-        run("bad", values(0.2, seed=2), higher_is_better=higher),
-    ]
+    means = {"good": 0.9, "as good": 0.9, "bad": 0.2}
+    runs = [run(m, values(mean, seed=i), higher_is_better=higher) for i, (m, mean) in enumerate(means.items())]
     board = leaderboard(runs, name).set_index("model")
-    assert board["rank"].to_dict() == (
-        {"good": 1, "as good": 1, "bad": 3} if higher else {"bad": 1, "good": 2, "as good": 2}
-    )
+    ranks = {"good": 1, "as good": 1, "bad": 3} if higher else {"bad": 1, "good": 2, "as good": 2}
+    assert board["rank"].to_dict() == ranks
     assert board["tied_with"].to_dict() == {"good": "as good·mean", "as good": "good·mean", "bad": ""}
 
 
@@ -92,20 +88,9 @@ def test_a_model_without_tokens_is_compared_at_every_pooling():
 
 
 def test_markdown_cells_hold_value_interval_and_chance_and_no_markup():
-    row = {
-        "rank": 1,
-        "model": "<b>|x",
-        "pooling": "mean",
-        "tied_with": "y",
-        "texts_per_second": 1234.5,
-        "dimension": 384,
-    }
-    scores = {
-        "hulls/overlap": 0.1234,
-        "hulls/overlap.ci_low": 0.1,
-        "hulls/overlap.ci_high": 0.2,
-        "hulls/overlap.chance": 0.7,
-    }
-    lines = markdown(pd.DataFrame([row | scores]), "hulls/overlap").splitlines()
+    row = {"rank": 1, "model": "<b>|x", "pooling": "mean", "tied_with": "y", "texts_per_second": 1234.5}
+    row |= {"dimension": 384, "hulls/overlap": 0.1234, "hulls/overlap.chance": 0.7}
+    row |= {"hulls/overlap.ci_low": 0.1, "hulls/overlap.ci_high": 0.2}
+    lines = markdown(pd.DataFrame([row]), "hulls/overlap").splitlines()
     assert lines[0] == "| rank | model | pooling | hulls/overlap ↓ | texts/s | dimension |"
     assert lines[2] == "| 1 = | &lt;b>\\|x | mean | 0.123 [0.100, 0.200], chance 0.700 | 1,234 | 384 |"

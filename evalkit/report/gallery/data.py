@@ -9,52 +9,35 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.errors import EvaluationError
-from evalkit.plots import caption, palette, style
+from evalkit.plots import caption, palette
 from evalkit.plots import label_placement as placement
 from evalkit.plots.map import WORDS
+from evalkit.plots.style import projection_name
 from evalkit.records import plain
 from evalkit.report.gallery import grid as layout
 from evalkit.report.load_runs import LoadedRun
-from evalkit.types import Score
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["BUDGET", "json_rows", "packed", "payload"]
-
-BUDGET = 13_000_000
-"""Bytes of embedded texts, coordinates and neighbours above which the gallery shows a stated sample of the texts."""
-
-_LONGEST_TEXT = 300  # characters kept of a text
-_NEIGHBOURS = 5  # nearest texts kept of a text
-_GRID = 65_535  # coordinates are stored as 0 … 65,535
+BUDGET = 13_000_000  # bytes of texts, coordinates and neighbours above which a stated sample of the texts is shown
+LONGEST_TEXT = 300  # characters kept of a text
+NEIGHBOURS = 5  # nearest texts kept of a text
+GRID = 65_535  # coordinates are stored as 0 … 65,535
+FIELDS = (
+    "space", "value", "best", "chance", "adjusted", "p_value", "ci_low", "ci_high", "higher_is_better", "ranks_models",
+)  # fmt: skip
 
 
 def payload(
-    runs: Sequence[LoadedRun],
-    leaderboard: pd.DataFrame,
-    comparisons: pd.DataFrame,
-    agreement: pd.DataFrame,
-    topics: pd.DataFrame,
-    *,
-    theme: str,
-    rank_by: str | None,
-    budget: int = BUDGET,
+    runs: Sequence[LoadedRun], tables: Mapping[str, pd.DataFrame], *, theme: str, rank_by: str, budget: int = BUDGET
 ) -> dict[str, Any]:
-    """Return the content of the page as JSON values.
-
-    Raises
-    ------
-    EvaluationError
-        There is no run, or the runs are not of the same texts in the same order.
-    """
-    _check(runs)
+    """Return the content of the page as JSON values."""
     first = runs[0].texts
     names, codes = np.unique(first["label"].astype(str).to_numpy(dtype=object), return_inverse=True)
-    texts = [_cut(str(text)) for text in first["text"]]
+    texts = [text if len(text) <= LONGEST_TEXT else f"{text[: LONGEST_TEXT - 1]}…" for text in map(str, first["text"])]
     rows = _sample(codes, texts, runs, budget)
-    plan = layout.arrange(runs, leaderboard)
+    plan = layout.arrange(runs, tables["leaderboard"])
     reference = runs[plan.order[0]].texts[["x", "y"]].to_numpy(dtype=np.float64)
     themes: tuple[palette.Theme, ...] = ("light", "dark")
     return {
@@ -63,8 +46,8 @@ def payload(
         "theme": theme,
         "rankBy": rank_by,
         "shown": len(rows),
-        "cut": _LONGEST_TEXT,
-        "labels": [str(name) for name in names],
+        "cut": LONGEST_TEXT,
+        "labels": names.tolist(),
         "sizes": np.bincount(codes, minlength=len(names)).tolist(),
         "colours": {kind: palette.colours(len(names), kind) for kind in themes},
         "inks": {kind: palette.inks(len(names), kind) for kind in themes},
@@ -74,10 +57,7 @@ def payload(
         "columns": plan.columns,
         "alignedTo": layout.title(runs[plan.order[0]]),
         "runs": [_run(runs[i], codes, rows, reference, plan.columns[plan.column[i]]) for i in plan.order],
-        "leaderboard": json_rows(leaderboard),
-        "comparisons": json_rows(comparisons),
-        "agreement": json_rows(agreement),
-        "topics": json_rows(topics),
+        **{name: json_rows(table) for name, table in tables.items()},
     }
 
 
@@ -95,33 +75,16 @@ def json_rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return rows
 
 
-def _check(runs: Sequence[LoadedRun]) -> None:
-    if not runs:
-        raise EvaluationError("the gallery needs at least one finished run, but got none; evaluate one first")
-    first = runs[0]
-    for run in runs[1:]:
-        if not all(np.array_equal(run.texts[key].to_numpy(), first.texts[key].to_numpy()) for key in ("text", "label")):
-            raise EvaluationError(
-                f"the gallery compares maps of the same texts, but {run.folder} ({len(run.texts)} texts) and "
-                f"{first.folder} ({len(first.texts)}) hold different ones; report them separately"
-            )
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST_TEXT else text[: _LONGEST_TEXT - 1] + "…"
-
-
 def _sample(
     codes: NDArray[np.int64], texts: Sequence[str], runs: Sequence[LoadedRun], budget: int
 ) -> NDArray[np.int64]:
-    """Return, ascending, the texts to show: all, or every m-th of each label where all would exceed the budget."""
+    """The texts to show, ascending: all, or every m-th of each label where all would exceed the budget."""
     n = len(texts)
-    wide = 2 if n <= _GRID else 4
-    each = 4 / 3 * (4 + _NEIGHBOURS * wide) * len(runs) + 4
-    cost = sum(len(text.encode()) for text in texts) + each * n
-    if cost <= budget:
+    wide = 2 if n <= GRID else 4
+    each = 4 / 3 * (4 + NEIGHBOURS * wide) * len(runs) + 4
+    step = (sum(len(text.encode()) for text in texts) + each * n) / budget
+    if step <= 1:
         return np.arange(n)
-    step = cost / budget
     kept = []
     for code in range(int(codes.max()) + 1):
         members = np.flatnonzero(codes == code)
@@ -136,13 +99,13 @@ def _run(
     """A run's map, scores and neighbour lists."""
     record = run.record
     points = run.texts[["x", "y"]].to_numpy(dtype=np.float64)
-    plane = layout.quantised(layout.aligned(points, reference), _GRID)
+    plane = layout.quantised(layout.aligned(points, reference), GRID)
     hearts = placement.anchors(plane.astype(np.float64), codes, few=len(points) <= WORDS)
     return {
         "folder": "/".join(run.folder.parts[-2:]),  # a page that is passed on must not show this machine's folders
         "model": run.model,
         "pooling": run.pooling,
-        "projection": style.PROJECTIONS.get(str(record.projection["name"]), str(record.projection["name"])),
+        "projection": projection_name(record),
         "seed": plain(record.projection["seed"]),
         "column": column,
         "revision": str(record.encoder.get("revision", "")),
@@ -152,22 +115,17 @@ def _run(
         "hulls": [layout.hull(plane[codes == code]) for code in range(len(hearts))],
         "hearts": np.rint(hearts).astype(int).tolist(),
         "near": _near(run.texts, rows),
-        "scores": {score.name: _score(score) for score in record.scores},
+        "scores": {score.name: {field: plain(getattr(score, field)) for field in FIELDS} for score in record.scores},
         "queries": plain(list(record.queries)),
     }
 
 
-def _score(score: Score) -> dict[str, Any]:
-    fields = ("space", "value", "best", "chance", "adjusted", "p_value", "ci_low", "ci_high", "higher_is_better")
-    return {name: plain(getattr(score, name)) for name in (*fields, "ranks_models")}
-
-
 def _near(texts: pd.DataFrame, rows: NDArray[np.int64]) -> Mapping[str, Any] | None:
-    """Return the nearest texts of the shown texts, as positions among the shown; those not shown are left out."""
-    if "neighbours" not in texts.columns:
+    """The nearest texts of the shown texts, as positions among the shown; those not shown are left out."""
+    if "neighbours" not in texts:
         return None
-    nearest = np.stack([np.asarray(row, dtype=np.int64)[:_NEIGHBOURS] for row in texts["neighbours"].iloc[rows]])
+    nearest = np.stack([np.asarray(row, dtype=np.int64)[:NEIGHBOURS] for row in texts["neighbours"].iloc[rows]])
     place = np.full(len(texts), len(rows), dtype=np.int64)  # len(rows) stands for "not shown"
     place[rows] = np.arange(len(rows))
-    kind = np.uint16 if len(rows) <= _GRID else np.uint32
+    kind = np.uint16 if len(rows) <= GRID else np.uint32
     return {"k": nearest.shape[1], "of": packed(place[nearest].ravel(), kind), "wide": np.dtype(kind).itemsize}

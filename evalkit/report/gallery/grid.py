@@ -2,43 +2,28 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.plots.style import PROJECTIONS
+from evalkit.plots.style import PROJECTIONS, projection_name
 from evalkit.report.load_runs import NO_POOLING, LoadedRun
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Plan", "aligned", "arrange", "hull", "quantised", "title"]
-
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Rows and columns of the small multiples.
+    """Rows and columns of the small multiples."""
 
-    Attributes
-    ----------
-    order
-        Positions of the runs, by row, then column; the first is what all maps are aligned to.
-    models
-        Names of the rows, the leaderboard's first first.
-    columns
-        Titles of the columns.
-    column
-        Column of each run, in the runs' own order.
-    """
-
-    order: list[int]
-    models: list[str]
-    columns: list[str]
-    column: list[int]
+    order: list[int]  # positions of the runs, by row, then column; the first is what all maps are aligned to
+    models: list[str]  # names of the rows, the leaderboard's first first
+    columns: list[str]  # titles of the columns
+    column: list[int]  # column of each run, in the runs' own order
 
 
 def arrange(runs: Sequence[LoadedRun], leaderboard: pd.DataFrame) -> Plan:
@@ -47,60 +32,45 @@ def arrange(runs: Sequence[LoadedRun], leaderboard: pd.DataFrame) -> Plan:
     What is the same in the whole sweep is left out of the columns: pooling where each model has only one,
     projection parameters where a projection has only one set of them.
     """
-    ranked = list(dict.fromkeys(leaderboard["model"].astype(str))) if "model" in leaderboard.columns else []
-    present = sorted({run.model for run in runs})
-    models = [name for name in ranked if name in present] + [name for name in present if name not in ranked]
-    poolings = defaultdict(set)
-    for run in runs:
-        poolings[run.model].add(run.pooling)
-    by_pooling = any(len(found) > 1 for found in poolings.values())
-    best_first = _poolings(runs, leaderboard)
-    # A model without tokens to pool stands beside the best pooling of the others, not in columns of its own.
-    own = [best_first[0] if run.pooling == NO_POOLING else run.pooling for run in runs]
-    keys = [((pooling if by_pooling else ""), *_drawn_by(run, runs)) for run, pooling in zip(runs, own, strict=True)]
-    unique = sorted(set(keys), key=lambda key: (best_first.index(key[0]) if key[0] else 0, _place(key[1]), *key[1:]))
-    columns = [" · ".join(str(part) for part in (key[0], key[1], f"seed {key[2]}") if part) for key in unique]
+    models = list(dict.fromkeys([*leaderboard.get("model", ()), *sorted(run.model for run in runs)]))
+    ranked = dict.fromkeys([*leaderboard.get("pooling", ()), *sorted(run.pooling for run in runs)])
+    poolings = [name for name in ranked if name != NO_POOLING] or [NO_POOLING]
+    by_pooling = len({(run.model, run.pooling) for run in runs}) > len({run.model for run in runs})
+
+    def key(run: LoadedRun) -> tuple[int, int, str, int]:
+        """Place of a column: by pooling, projection (t-SNE, UMAP, PCA, then others), parameters and seed."""
+        # A model without tokens to pool stands beside the best pooling of the others, not in columns of its own.
+        pooling = poolings.index(run.pooling) if by_pooling and run.pooling != NO_POOLING else 0
+        name, known = str(run.record.projection["name"]), list(PROJECTIONS)
+        place = known.index(name) if name in known else len(known)
+        return pooling, place, _drawn_by(run, runs), int(run.record.projection["seed"])
+
+    keys = [key(run) for run in runs]
+    unique = sorted(set(keys))
+    columns = [
+        " · ".join([*([poolings[pooling]] if by_pooling else []), drawn_by, f"seed {seed}"])
+        for pooling, _, drawn_by, seed in unique
+    ]
     column = [unique.index(key) for key in keys]
     order = sorted(range(len(runs)), key=lambda i: (models.index(runs[i].model), column[i], str(runs[i].folder)))
     return Plan(order, models, columns, column)
 
 
-def _poolings(runs: Sequence[LoadedRun], leaderboard: pd.DataFrame) -> list[str]:
-    """Return the poolings there are, the leaderboard's first first; that of models without tokens only if alone."""
-    ranked = list(leaderboard["pooling"].astype(str)) if "pooling" in leaderboard.columns else []
-    named = [name for name in dict.fromkeys([*ranked, *sorted({run.pooling for run in runs})]) if name != NO_POOLING]
-    return named or [NO_POOLING]
+def _drawn_by(run: LoadedRun, runs: Sequence[LoadedRun]) -> str:
+    """The projection, with those of its parameters that differ among the runs drawn by it."""
 
+    def requested(run: LoadedRun) -> dict[str, object]:  # the effective ones hold results (a final loss) besides
+        return dict(run.record.settings.get("projection", {}))
 
-def _place(drawn_by: str) -> int:
-    """Return where a projection's columns stand: t-SNE, UMAP, PCA, then all others."""
-    known = [*PROJECTIONS.values()]
-    return next((place for place, name in enumerate(known) if drawn_by.startswith(name)), len(known))
+    alike = [requested(other) for other in runs if other.record.projection["name"] == run.record.projection["name"]]
+    own = requested(run)
+    varying = [key for key in sorted(own) if len({repr(parameters.get(key)) for parameters in alike}) > 1]
+    return " ".join([projection_name(run.record), *(f"{key} {own[key]}" for key in varying)])
 
 
 def title(run: LoadedRun) -> str:
     """Return a run's name: model · pooling · projection · seed."""
-    projection = run.record.projection
-    name = PROJECTIONS.get(str(projection["name"]), str(projection["name"]))
-    return f"{run.model} · {run.pooling} · {name} · seed {projection['seed']}"
-
-
-def _drawn_by(run: LoadedRun, runs: Sequence[LoadedRun]) -> tuple[str, int]:
-    """Return the projection with those parameters that differ among the runs drawn by it, and the seed."""
-    projection = run.record.projection
-    name = str(projection["name"])
-    alike = [_requested(other) for other in runs if other.record.projection["name"] == name]
-    own = _requested(run)
-    varying = [key for key in sorted(own) if len({repr(parameters.get(key)) for parameters in alike}) > 1]
-    shown = " ".join([PROJECTIONS.get(name, name), *(f"{key} {own[key]}" for key in varying)])
-    return shown, int(projection["seed"])
-
-
-def _requested(run: LoadedRun) -> dict[str, object]:
-    """The projection's parameters as requested: its effective ones hold results (a final loss) besides."""
-    requested = run.record.settings.get("projection")
-    kept = requested.items() if isinstance(requested, Mapping) else ()
-    return {str(key): value for key, value in kept if key not in {"name", "_target_"}}
+    return f"{run.model} · {run.pooling} · {projection_name(run.record)} · seed {run.record.projection['seed']}"
 
 
 def aligned(points: NDArray[np.float64], reference: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -116,9 +86,8 @@ def aligned(points: NDArray[np.float64], reference: NDArray[np.float64]) -> NDAr
 def quantised(points: NDArray[np.float64], most: int) -> NDArray[np.int64]:
     """Return (N, 2) integers 0 … `most`, both axes to one scale, y pointing down as on a screen."""
     low, high = points.min(axis=0), points.max(axis=0)
-    reach = float((high - low).max())
-    scaled = (points - (low + high) / 2) / (reach if reach > 0 else 1.0) + 0.5
-    scaled[:, 1] = 1 - scaled[:, 1]
+    reach = float((high - low).max()) or 1.0
+    scaled = (points - (low + high) / 2) / reach * (1, -1) + 0.5
     return np.asarray(np.clip(np.rint(scaled * most), 0, most).astype(np.int64))
 
 
@@ -127,7 +96,5 @@ def hull(points: NDArray[np.int64]) -> list[int]:
     import shapely
 
     shape = shapely.MultiPoint(points.astype(np.float64)).convex_hull
-    corners = shapely.get_coordinates(shape)
-    if shape.geom_type == "Polygon":
-        corners = corners[:-1]
+    corners = shapely.get_coordinates(shape)[: -1 if shape.geom_type == "Polygon" else None]
     return [int(value) for value in corners.ravel()]

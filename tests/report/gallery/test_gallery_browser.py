@@ -1,14 +1,8 @@
 import base64
 import json
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
-import specimens
-
-from evalkit.report import gallery
-from evalkit.report.load_runs import LoadedRun
 
 pytestmark = pytest.mark.browser
 
@@ -62,19 +56,11 @@ class Opened:
 
 
 @pytest.fixture
-def opened(browser, sweep, tmp_path):
+def opened(browser, written):
     pages = []
 
-    def make(width=1400, scheme="light", tables=None, theme="auto", keep=None, **changes):
-        runs, made = sweep(**changes)
-        gallery.write(
-            runs[:keep],
-            *(tables or made),
-            out=tmp_path / "gallery.html",
-            theme=theme,
-            rank_by="neighbours/map_at_r_macro",
-        )
-        pages.append(Opened(browser, tmp_path / "gallery.html", width, scheme))
+    def make(width=1400, scheme="light", **changes):
+        pages.append(Opened(browser, written(**changes), width, scheme))
         return pages[-1]
 
     yield make
@@ -129,10 +115,8 @@ def test_filters_hide_models_maps_and_rows(opened):
     shown = opened()
     shown.page.locator("#filter-model summary").click()
     shown.page.get_by_role("checkbox", name="tfidf").uncheck()
-    assert set(shown.page.eval_on_selector_all("figure.map", "all => all.map(one => one.dataset.model)")) == {
-        "minilm",
-        "random",
-    }
+    models = shown.page.eval_on_selector_all("figure.map", "all => all.map(one => one.dataset.model)")
+    assert set(models) == {"minilm", "random"}
     assert shown.page.locator("#leaderboard tbody th").all_inner_texts() == ["minilm", "random"]
     assert shown.page.locator("#filter-model summary").inner_text().startswith("Models (2 of 3)")
     shown.page.keyboard.press("Escape")
@@ -272,7 +256,7 @@ def test_the_theme_follows_the_system_and_the_button(opened):
 
 @pytest.mark.parametrize("keep", [1, None])
 def test_what_is_not_there_is_said(opened, keep):
-    shown = opened(tables=(pd.DataFrame(),) * 4, with_queries=False, keep=keep)
+    shown = opened(bare=True, with_queries=False, keep=keep)
     said = shown.page.locator("main").inner_text()
     assert "There is no leaderboard for these runs." in said
     assert "Nothing to compare" in said
@@ -290,10 +274,8 @@ def test_the_page_fits_its_window(opened, artifacts, width, scheme):
     shown.page.screenshot(path=artifacts / f"gallery_{width}_{scheme}.png", full_page=True)
 
 
-def test_it_works_in_a_sandboxed_frame_from_a_blob(browser, sweep, tmp_path):
+def test_it_works_in_a_sandboxed_frame_from_a_blob(browser, written):
     """As MLflow's artifact viewer shows it: no origin of its own, no sibling files, scripts alone allowed."""
-    runs, tables = sweep()
-    gallery.write(runs, *tables, out=tmp_path / "gallery.html")
     page = browser.new_page(viewport={"width": 1200, "height": 900})
     faults = []
     page.on("console", lambda message: faults.append(message.text))
@@ -307,7 +289,7 @@ def test_it_works_in_a_sandboxed_frame_from_a_blob(browser, sweep, tmp_path):
             frame.src = URL.createObjectURL(new Blob([html], { type: "text/html" }));
             document.body.append(frame);
         }""",
-        (tmp_path / "gallery.html").read_text(encoding="utf-8"),
+        written().read_text(encoding="utf-8"),
     )
     frame = page.frame_locator("iframe")
     frame.locator("html[data-drawn]").wait_for(state="attached")
@@ -320,15 +302,8 @@ def test_it_works_in_a_sandboxed_frame_from_a_blob(browser, sweep, tmp_path):
 
 
 @pytest.mark.slow
-def test_twelve_maps_of_15000_texts_answer_at_once(browser, tmp_path):
-    base = specimens.clouds(15_000, 7)
-    rng = np.random.default_rng(0)
-    runs = []
-    for i in range(12):
-        texts = base.assign(x=base["x"] + rng.normal(size=len(base)))
-        runs.append(LoadedRun(specimens.record(texts, seed=i % 3, model=f"model{i // 3}"), texts, Path(f"run{i}")))
-    gallery.write(runs, *[pd.DataFrame()] * 4, out=tmp_path / "gallery.html")
-    shown = Opened(browser, tmp_path / "gallery.html")
+def test_twelve_maps_of_15000_texts_answer_at_once(browser, large):
+    shown = Opened(browser, large)
     shown.hover(0, 7)
     # From the pointer's move to the last of twelve overlays drawn, in milliseconds; the first move has built the index.
     spent = shown.page.evaluate("""() => {
