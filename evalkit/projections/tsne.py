@@ -73,7 +73,9 @@ def project(
     chosen, warnings = _perplexity(len(unit), perplexity)
     if len(unit) < SMALL_CORPUS:
         return project_few(unit, seed=seed, requested="t-SNE")
-    indices, distances = _neighbours(graph, int(3 * chosen + 1e-9))
+    listed = slice(0, int(3 * chosen + 1e-9))
+    indices, similarities = np.ascontiguousarray(graph.indices[:, listed]), graph.similarities[:, listed]
+    distances = np.sqrt(np.maximum(2.0 - 2.0 * similarities.astype(np.float64), 0.0))
     if 3 * chosen > indices.shape[1] + 1:
         chosen = indices.shape[1] / 3
         warnings += (
@@ -117,14 +119,6 @@ def _perplexity(n: int, requested: float | None) -> tuple[float, tuple[str, ...]
     if requested <= most:
         return float(requested), ()
     return most, (f"t-SNE's perplexity of {requested:g} was lowered to {most:.3g}, a third of {n - 1} neighbours.",)
-
-
-def _neighbours(graph: NeighbourGraph, most: int) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-    """Text numbers and Euclidean distances of the nearest `most` of every text."""
-    if graph.queries is not None:
-        raise ValueError("a projection needs the neighbours of every text, and this graph lists those of a sample")
-    similarities = graph.similarities[:, :most].astype(np.float64)
-    return np.ascontiguousarray(graph.indices[:, :most]), np.sqrt(np.maximum(2.0 - 2.0 * similarities, 0.0))
 
 
 def _embedding(begin: Any, indices: NDArray[np.int32], distances: NDArray[np.float64], perplexity: float) -> Any:

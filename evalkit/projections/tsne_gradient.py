@@ -30,7 +30,7 @@ Weights = NDArray[np.float64]
 Grid = NDArray[np.float32]
 Spectrum = NDArray[np.complex64]
 
-WIDEST_CELL = 1 / 3  # the Cauchy kernel is 1 wide: forces err by 0.005, a third of the quadtree (docs/projections.md)
+WIDEST_CELL = 1 / 3  # the Cauchy kernel is 1 wide: forces err by 0.004, a sixth of the quadtree (docs/projections.md)
 FEWEST_CELLS = 16  # on a map smaller than that many widest cells the cells shrink with it, by halves
 MARGIN = 4  # cells beside the map: the splines reach over its edge, and ring for some cells where the grid wraps
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,22 +80,25 @@ def project(
         size = listed + 1
     if initialisation == "auto":
         initialisation = "spectral" if len(unit) <= SPECTRAL_TEXTS else "pca"
-    model = _library().UMAP(
-        n_neighbors=size,
-        min_dist=min_dist,
-        spread=spread,
-        metric=metric,
-        init="spectral" if initialisation == "spectral" else start(unit, seed),
-        n_epochs=epochs,
-        negative_sample_rate=negative_samples,
-        precomputed_knn=_neighbours(graph, size, metric),
-        disconnection_distance=np.inf,
-        random_state=seed % 2**32,
-        n_jobs=1,
-    )
     with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ImportWarning)  # TensorFlow is missing, which only parametric maps need
         # A graph comes without the index that placing new texts would need.
         warnings.filterwarnings("ignore", message=r"precomputed_knn\[2\]", category=UserWarning)
+        from umap import UMAP
+
+        model = UMAP(
+            n_neighbors=size,
+            min_dist=min_dist,
+            spread=spread,
+            metric=metric,
+            init="spectral" if initialisation == "spectral" else start(unit, seed),
+            n_epochs=epochs,
+            negative_sample_rate=negative_samples,
+            precomputed_knn=_neighbours(graph, size, metric),
+            disconnection_distance=np.inf,
+            random_state=seed % 2**32,
+            n_jobs=1,
+        )
         points = np.asarray(model.fit_transform(unit), dtype=np.float64)
     if not np.isfinite(points).all():
         raise EvaluationError("UMAP diverged, its points are not finite: choose another seed, n_neighbors or min_dist.")
@@ -112,18 +115,8 @@ def project(
     return Projection("umap", points, seed, parameters, lowered)
 
 
-def _library() -> Any:
-    """umap-learn, which warns at import where TensorFlow is missing."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ImportWarning)
-        import umap
-    return umap
-
-
 def _neighbours(graph: NeighbourGraph, size: int, metric: Metric) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """(N, size) text numbers and distances, each text first in its own list."""
-    if graph.queries is not None:
-        raise ValueError("a projection needs the neighbours of every text, and this graph lists those of a sample")
     distances = 1.0 - graph.similarities[:, : size - 1]
     distances[distances < COSINE_TOLERANCE] = 0.0  # of equal vectors, in float32
     if metric == "euclidean":

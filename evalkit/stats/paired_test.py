@@ -127,4 +127,4 @@ def verdict(
 def _round(count: int) -> int:
     """Round to two digits: the estimate is no more precise."""
     step = int(10 ** max(0, len(str(count)) - 2))
-    return count // step * step if count % step * 2 < step else -(-count // step) * step
+    return (count + step // 2) // step * step
