@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import traceback
-from collections.abc import Sequence
 from pathlib import Path
 
 from evalkit.cli.sweep_state import current
@@ -13,13 +12,44 @@ from evalkit.errors import EvalkitError
 from evalkit.report import terminal
 from evalkit.runtime.redaction import mask
 
-__all__ = ["explain", "is_about_the_command_line", "sentence"]
-
 COMPOSERS = frozenset({"defaults_list.py", "config_loader_impl.py", "config_repository.py"})
 """Hydra's modules that only compose the configuration."""
 
 SHOWN = 200
 """Characters of a value that a sentence repeats."""
+
+RULES = (
+    (
+        r"Key '[^']+' (?:is not in struct|not in '\w+')",
+        "there is no option {option!r}: check its spelling (`--cfg job` prints all options).",
+    ),
+    (
+        r"\A.*(?:Ambiguous value for argument|Sweep parameters) '([^=]+)=(.*?)'",
+        "{0}={1} names several values: add -m to sweep over them, or give one.",
+    ),
+    (
+        r"Value '(.*?)' (?:of type '\w+' could not be converted to|is not a valid) (\w+)",
+        "{option} cannot be {0!r}: give {kind}.",
+    ),
+    (r"is not Optional", "{option} cannot be null: give a value, or leave it out."),
+    (r"Cannot convert '(\w+)' to string", "{option} cannot be a {0}: give a text."),
+    (
+        r"\A.*override ([\w.]+)=(.*)\n(?s:.*)is not a ListConfig, list or tuple",
+        "{0} cannot be {1!r}: give a list, '{0}=[{1}]'.",
+    ),
+    (
+        r"Environment variable '(\w+)' not found",
+        "the environment variable {0} is not set, and an option refers to it: export it.",
+    ),
+)
+"""What Hydra and OmegaConf say → our sentence."""
+
+KINDS = {
+    "Integer": "a whole number",
+    "Float": "a number",
+    "String": "a text",
+    **dict.fromkeys(("bool", "Bool", "Boolean"), "true or false"),
+}
 
 
 def explain(error: Exception) -> int:
@@ -68,24 +98,22 @@ def sentence(error: BaseException) -> str:
     if isinstance(override, str):
         return _unreadable(override)
     lines = _lines(error)
-    for rule in (_choice, _option, _many, _value, _list, _variable):
-        explained = rule(lines)
-        if explained is not None:
-            return explained
+    message = "\n".join(lines)
+    known = _choice(message) or _by_rule(message)
+    if known:
+        return known
     first = lines[0].strip().rstrip(".") if lines else type(error).__name__
-    details = [
-        line.strip() for line in lines[1:] if line.strip() and not line.strip().startswith(("full_key", "object_type"))
-    ]
+    details = [line.strip() for line in lines[1:] if not line.strip().startswith(("full_key", "object_type"))]
     rest = f" ({'; '.join(details[:2])})" if details else ""
     return f"{first}{rest}: correct the command line (`--cfg job` prints all options)."
 
 
 def _lines(error: BaseException) -> list[str]:
     """Lines of the error and of its first cause, each once."""
-    causes = [error]
-    while causes[-1].__cause__ is not None:
-        causes.append(causes[-1].__cause__)
-    lines = [line.rstrip() for cause in (causes[0], causes[-1]) for line in str(cause).splitlines() if line.strip()]
+    first = error
+    while first.__cause__ is not None:
+        first = first.__cause__
+    lines = [line.rstrip() for cause in (error, first) for line in str(cause).splitlines() if line.strip()]
     return list(dict.fromkeys(lines))
 
 
@@ -103,85 +131,33 @@ def _unreadable(override: str) -> str:
     )
 
 
-def _choice(lines: Sequence[str]) -> str | None:
+def _choice(message: str) -> str | None:
     """A group has no such choice."""
-    absent = re.search(r"Could not (?:find|load) '([^']+)/([^'/]*)'", " ".join(lines))
+    absent = re.search(r"Could not (?:find|load) '([^']+)/([^'/]*)'", message)
     if absent is None:
         return None
     group, choice = absent.groups()
     if group == f"hydra/{SCHEMAS}":
         return needs(choice)
-    listed = [
-        line.strip() for line in lines if line.startswith("\t") and not line.strip().startswith(("provider", "["))
-    ]
     # Hydra lists no choices of a group that takes several.
-    places = re.findall(r"path=file://(.+)", "\n".join(lines))
-    choices = listed or sorted({file.stem for place in places for file in Path(place, group).glob("*.yaml")})
+    places = re.findall(r"path=file://(.+)", message)
+    choices = re.findall(r"^\t\s*(?!provider|\[)(\S.*)", message, re.MULTILINE) or sorted(
+        {file.stem for place in places for file in Path(place, group).glob("*.yaml")}
+    )
     cure = f"choose one of {', '.join(choices)}" if choices else f"conf/{group} has none of that name"
     return f"{group} has no choice {_short(choice)!r}: {cure}."
 
 
-def _option(lines: Sequence[str]) -> str | None:
-    """There is no such option."""
-    missing = re.search(r"Key '([^']+)' (?:is not in struct|not in '(\w+)')", " ".join(lines))
-    if missing is None:
-        return None
-    full = re.search(r"full_key: (\S+)", " ".join(lines))
-    key = full.group(1) if full else missing.group(1)
-    return f"there is no option {key!r}: check its spelling (`--cfg job` prints all options)."
-
-
-def _many(lines: Sequence[str]) -> str | None:
-    """Several values without -m."""
-    several = re.search(r"(?:Ambiguous value for argument|Sweep parameters) '([^=]+)=(.*?)'", lines[0] if lines else "")
-    if several is None:
-        return None
-    key, values = several.groups()
-    return f"{key}={values} names several values: add -m to sweep over them, or give one."
-
-
-def _value(lines: Sequence[str]) -> str | None:
-    """A value of the wrong type."""
-    message = " ".join(lines)
-    full = re.search(r"full_key: (\S+)", message) or re.search(r"override ([\w.]+)=", message)
-    where = full.group(1) if full else "an option"
-    wrong = re.search(r"Value '(.*?)' (?:of type '\w+' could not be converted to|is not a valid) (\w+)", message)
-    if wrong:
-        return f"{where} cannot be {wrong.group(1)!r}: give {_kind(wrong.group(2))}."
-    if "is not Optional" in message:
-        return f"{where} cannot be null: give a value, or leave it out."
-    text = re.search(r"Cannot convert '(\w+)' to string", message)
-    return f"{where} cannot be a {text.group(1)}: give a text." if text else None
-
-
-def _list(lines: Sequence[str]) -> str | None:
-    """One value for an option that takes a list."""
-    single = re.search(r"is not a ListConfig, list or tuple", " ".join(lines))
-    override = re.search(r"override ([\w.]+)=(.*)", lines[0] if lines else "")
-    if single is None or override is None:
-        return None
-    key, value = override.groups()
-    return f"{key} cannot be {value!r}: give a list, '{key}=[{value}]'."
-
-
-def _variable(lines: Sequence[str]) -> str | None:
-    """A reference to an environment variable that is not set."""
-    absent = re.search(r"Environment variable '(\w+)' not found", " ".join(lines))
-    return (
-        f"the environment variable {absent[1]} is not set, and an option refers to it: export it." if absent else None
-    )
+def _by_rule(message: str) -> str | None:
+    named = re.search(r"full_key: (\S+)", message) or re.search(r"override ([\w.]+)=", message)
+    for pattern, text in RULES:
+        found = re.search(pattern, message)
+        if found is not None:
+            last = found[found.lastindex or 0]
+            kind = KINDS.get(last, f"a value of type {last}")
+            return text.format(*found.groups(), option=named[1] if named else "an option", kind=kind)
+    return None
 
 
 def _short(text: str) -> str:
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
-
-
-def _kind(name: str) -> str:
-    return {
-        "Integer": "a whole number",
-        "bool": "true or false",
-        "Float": "a number",
-        "Boolean": "true or false",
-        "Bool": "true or false",
-        "String": "a text",
-    }.get(name, f"a value of type {name}")

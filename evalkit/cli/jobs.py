@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig
 
-from evalkit.cli.sweep_plan import Plan
+from evalkit.cli.sweep_plan import Plan, chooses_projection
 from evalkit.config.build import build
 from evalkit.datasets.corpus import Corpus
 from evalkit.pipeline.build_record import corpus_entry, settings_entry
@@ -25,17 +25,6 @@ from evalkit.report.run_folder import RECORDS, copy_run, keep_run, write_run
 from evalkit.store import Store, digest
 from evalkit.tracking import RunContext
 from evalkit.types import Record
-
-__all__ = ["Finished", "corpus_of", "encoding_group", "perform", "prepare_job", "run_context"]
-
-
-@dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class Finished:
-    """A job's outcome: the record, how long it took, and whether the store had it."""
-
-    record: Record
-    seconds: float
-    reused: bool
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -52,7 +41,7 @@ def _read(source: _Source) -> Corpus:
     return source.load()
 
 
-def corpus_of(request: Request) -> Corpus:
+def _corpus_of(request: Request) -> Corpus:
     """Read the request's corpus; read it again only where the question or the file has changed."""
     # Not the seed: a loader that takes it has it among its own arguments; all others give every seed the same corpus.
     asked = {key: request.described.get(key) for key in ("dataset", "queries")}
@@ -65,58 +54,44 @@ def corpus_of(request: Request) -> Corpus:
     return _read(_Source(digest({"asked": asked, "loader": repr(request.load), "stamp": stamp}), request.load))
 
 
-def prepare_job(config: DictConfig, *, projection_chosen: bool) -> Prepared:
+def prepare_job(config: DictConfig, hydra: Any) -> Prepared:
     """Find out everything about a job that can be known before a weight is loaded.
 
-    Raises
-    ------
-    RequestError
-        The request is wrong.
-    EvaluationError
-        The request may be right, but the model is out of reach.
+    An EvaluationError says that the request may be right, but the model is out of reach.
     """
-    request = build(config, projection_chosen=projection_chosen)
+    request = build(config, projection_chosen=chooses_projection(hydra))
     request.tracker.create()  # refuses an address that cannot be one; connects to nothing
     Store(Path(request.store))  # refuses a file; makes nothing
-    prepared = prepare(request, corpus_of(request))
+    prepared = prepare(request, _corpus_of(request))
     return dataclasses.replace(prepared, warnings=(*prepared.warnings, *request.warnings))
 
 
 def encoding_group(request: Request) -> str:
     """Key of model and corpus as asked for: jobs that agree on it share one forward pass."""
-    described = request.described
-    return digest({name: described[name] for name in ("model", "dataset", "dtype", "seed")})
+    return digest({name: request.described[name] for name in ("model", "dataset", "dtype", "seed")})
 
 
-def perform(prepared: Prepared, folder: Path, plan: Plan) -> Finished:
-    """Evaluate into `folder`, or copy the finished run of the same identity there."""
-    request, start = prepared.request, time.perf_counter()
-    store, key = Store(Path(request.store)), _record_key(prepared, plan)
-    with store.lock(RECORDS, key):
-        entry = store.find(RECORDS, key) if request.reuse or plan.sweep is not None else None
-        if entry is None:
-            title = f"{request.model}·{prepared.encoder.pooling}·{prepared.projection.name}·{request.seed}"
-            wanted = plan.poolings.get(encoding_group(request), [])
-            result = evaluate(prepared, store, poolings=wanted, watcher=terminal.Progress(title))
-            record = result.record
-            write_run(result, folder, theme=request.theme)
-            keep_run(folder, store, key, record.identity)
-        else:
-            record = _as_asked(read_record(entry.folder), prepared)
-            copy_run(entry.folder, folder, record)
-    return Finished(record, time.perf_counter() - start, reused=entry is not None)
-
-
-def _record_key(prepared: Prepared, plan: Plan) -> str:
+def perform(prepared: Prepared, folder: Path, plan: Plan) -> tuple[Record, bool]:
+    """Evaluate into `folder`, or copy the finished run of the same identity there; the record, and whether copied."""
+    request, store = prepared.request, Store(Path(prepared.request.store))
     # A picture has a theme, a score has none: pictures in another theme are another entry of the same identity.
     # Without reuse an earlier sweep's record does not count, but within this sweep a combination is done once.
-    own = None if prepared.request.reuse else {"sweep": plan.sweep, "started": plan.started}
-    return digest({"identity": prepared.identity, "theme": prepared.request.theme, "own": own})
-
-
-def _as_asked(record: Record, prepared: Prepared) -> Record:
-    """A kept record in the words of this request: equal identities may be asked for under other names."""
-    return dataclasses.replace(record, settings=settings_entry(prepared), corpus=corpus_entry(prepared.corpus))
+    own = None if request.reuse else {"sweep": plan.sweep, "started": plan.started}
+    key = digest({"identity": prepared.identity, "theme": request.theme, "own": own})
+    with store.lock(RECORDS, key):
+        entry = store.find(RECORDS, key) if request.reuse or plan.sweep is not None else None
+        if entry is not None:
+            # In the words of this request: equal identities may be asked for under other names.
+            settings, corpus = settings_entry(prepared), corpus_entry(prepared.corpus)
+            record = dataclasses.replace(read_record(entry.folder), settings=settings, corpus=corpus)
+            copy_run(entry.folder, folder, record)
+            return record, True
+        title = f"{request.model}·{prepared.encoder.pooling}·{prepared.projection.name}·{request.seed}"
+        wanted = plan.poolings.get(encoding_group(request), [])
+        result = evaluate(prepared, store, poolings=wanted, watcher=terminal.Progress(title))
+        write_run(result, folder, theme=request.theme)
+        keep_run(folder, store, key, result.record.identity)
+    return result.record, False
 
 
 def run_context(plan: Plan, *, log_texts: bool, folder: Path) -> RunContext:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import time
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
 
     from evalkit.cli.sweep_plan import Plan
     from evalkit.pipeline.request import Prepared
-    from evalkit.tracking import LoggedRun, TrackerTrouble
-
-__all__ = ["conf_folder", "job", "main"]
 
 FULL_ERROR = "HYDRA_FULL_ERROR"
 
@@ -42,7 +40,7 @@ def job(config: DictConfig) -> float:
     from hydra.types import RunMode
 
     from evalkit.cli.jobs import prepare_job
-    from evalkit.cli.sweep_plan import Plan, is_chosen, read_plan
+    from evalkit.cli.sweep_plan import Plan, read_plan
     from evalkit.config.secret_overrides import hide
     from evalkit.report.run_folder import UNTRACKED
     from evalkit.runtime.atomic_write import remove_pending
@@ -55,8 +53,7 @@ def job(config: DictConfig) -> float:
     remove_pending(folder)
     hide(*(folder / str(hydra.output_subdir)).glob("*.yaml"), *([sweep / "multirun.yaml"] if sweep else []))
     try:
-        prepared = prepare_job(config, projection_chosen=is_chosen(hydra, "projection"))
-        return _perform(prepared, folder, sweep, read_plan(sweep) if sweep else Plan())
+        return _perform(prepare_job(config, hydra), folder, sweep, read_plan(sweep) if sweep else Plan())
     except Exception as error:  # noqa: BLE001  # whatever it is, the sweep's other jobs go on
         state = current()
         if sweep is None and state is not None:
@@ -69,35 +66,27 @@ def job(config: DictConfig) -> float:
 def _perform(prepared: Prepared, folder: Path, sweep: Path | None, plan: Plan) -> float:
     from evalkit.cli.jobs import perform, run_context
     from evalkit.pipeline.build_record import rank_value
-
-    request = prepared.request
-    tracker = request.tracker.create()
-    finished = perform(prepared, folder, plan)
-    if sweep is None:
-        terminal.record_table(finished.record, folder)
-    else:
-        terminal.say(terminal.run_line(finished.record, request.rank_by, finished.seconds, reused=finished.reused))
-    context = run_context(plan, log_texts=request.tracker.log_texts, folder=sweep or folder)
-    logged = tracker.log_run(finished.record, folder, context)
-    _say_trouble(logged, folder)
-    link = getattr(logged, "link", None)
-    if sweep is None and link is not None:
-        terminal.say(f"MLflow: {tracker.command()}\n        then open {link}")
-    return rank_value(finished.record, request.rank_by)
-
-
-def _say_trouble(logged: LoggedRun | TrackerTrouble | None, folder: Path) -> None:
-    """Say why a run was not logged, once a command; of a job in another process the sweep's end says it."""
     from evalkit.report.run_folder import UNTRACKED, write_text
     from evalkit.tracking import TrackerTrouble
 
-    if not isinstance(logged, TrackerTrouble):
-        return
-    state = current()
-    if state is None:
-        write_text(logged.sentence, folder / UNTRACKED)
+    request, start = prepared.request, time.perf_counter()
+    tracker = request.tracker.create()
+    record, reused = perform(prepared, folder, plan)
+    if sweep is None:
+        terminal.record_table(record, folder)
     else:
-        state.warn_once(logged.sentence)
+        terminal.say(terminal.run_line(record, request.rank_by, time.perf_counter() - start, reused=reused))
+    context = run_context(plan, log_texts=request.tracker.log_texts, folder=sweep or folder)
+    logged = tracker.log_run(record, folder, context)
+    if isinstance(logged, TrackerTrouble):
+        state = current()
+        if state is None:  # a process of the sweep's: the sweep's end says it, once
+            write_text(logged.sentence, folder / UNTRACKED)
+        else:
+            state.warn_once(logged.sentence)
+    elif sweep is None and logged is not None:
+        terminal.say(f"MLflow: {tracker.command()}\n        then open {logged.link}")
+    return rank_value(record, request.rank_by)
 
 
 def _note_failure(config: DictConfig, folder: Path, error: Exception, *, say: bool) -> None:
@@ -132,6 +121,7 @@ def _run(arguments: Sequence[str], state: SweepState) -> int:
     """Let Hydra carry out the command; the exit status."""
     import hydra
 
+    from evalkit.cli import help_page
     from evalkit.cli.error_messages import explain
     from evalkit.cli.sweep_callback import close_broken
     from evalkit.config.secret_overrides import guard
@@ -142,7 +132,10 @@ def _run(arguments: Sequence[str], state: SweepState) -> int:
     os.environ[FULL_ERROR] = "1"
     carried = Carried(job, state.environment)
     try:
-        hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(carried)()
+        if help_page.is_asked(arguments):
+            print(help_page.help_page(conf_folder(), sys.argv[1:]))  # noqa: T201  # as Hydra prints it
+        else:
+            hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(carried)()
     except Exception as error:  # noqa: BLE001  # explained, or raised again by main
         state.error = error
     if state.error is None:

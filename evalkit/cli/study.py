@@ -22,10 +22,7 @@ from evalkit.records import read_record, write_json
 from evalkit.runtime.signals import stoppable
 from evalkit.store import Store, digest
 
-__all__ = ["evaluate", "freeze", "main"]
-
 STUDIES = Path("experiments")
-
 KEPT = ("texts.parquet", "map.png", "pairs.csv", "neighbours.csv")
 
 VOLATILE = ("tracker", "store", "device", "batch_tokens", "reuse", "theme")
@@ -35,19 +32,11 @@ NAMED_ELSEWHERE = ("model", "pooling", "dataset", "queries", "dtype", "rank_by")
 """Settings that the encoder's key and the corpus' fingerprint determine."""
 
 
-def evaluate(name: str, overrides: Sequence[str] = (), studies: Path = STUDIES) -> int:
-    """Run the study's sweep and keep what is reproducible; returns the sweep's exit status (1: some models failed).
-
-    Parameters
-    ----------
-    name
-        Name of the folder in `studies` and of the experiment in conf/experiment.
-    overrides
-        Further overrides for ``evalkit.run``.
-    """
+def evaluate(name: str, overrides: Sequence[str]) -> int:
+    """Run the study's sweep and keep what is reproducible; the sweep's exit status (1: some models failed)."""
     from evalkit.cli import run
 
-    folder = _folder(name, studies)
+    folder = _folder(name)
     sweep = folder / "sweep"
     shutil.rmtree(sweep, ignore_errors=True)
     arguments = [f"experiment={name}", f"hydra.sweep.dir={sweep.as_posix()}", "reuse=false"]
@@ -78,9 +67,9 @@ def freeze(sweep: Path, runs: Path) -> None:
         data = json.loads(file.read_text(encoding="utf-8"))
         target = runs / file.parent.relative_to(sweep)
         target.mkdir(parents=True)
-        for kept in KEPT:
-            if (file.parent / kept).is_file():
-                shutil.copyfile(file.parent / kept, target / kept)
+        for kept in (file.with_name(name) for name in KEPT):
+            if kept.is_file():
+                shutil.copyfile(kept, target / kept.name)
         key = str(data["encoder"].get("key"))
         vectors = stored_vectors(Store(Path(data["settings"]["store"])), key)
         if vectors is not None:
@@ -114,10 +103,10 @@ def _steady(value: Any) -> Any:
     return [_steady(entry) for entry in value] if isinstance(value, list) else value
 
 
-def _folder(name: str, studies: Path) -> Path:
-    folder = studies / name
+def _folder(name: str) -> Path:
+    folder = STUDIES / name
     if not re.fullmatch(r"\w+", name) or not folder.is_dir():
-        known = ", ".join(sorted(path.name for path in studies.glob("*") if path.is_dir())) or "none"
+        known = ", ".join(sorted(path.name for path in STUDIES.glob("*") if path.is_dir())) or "none"
         raise RequestError(f"{folder} is no study: there are {known}, seen from the repository's root.")
     return folder
 
@@ -137,7 +126,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         from evalkit.report.study_results import write_results
 
         with stoppable("the same command writes the results anew."):
-            write_results(_folder(arguments.name, STUDIES))
+            write_results(_folder(arguments.name))
     except EvalkitError as error:
         print(f"evalkit: {error}", file=sys.stderr)  # noqa: T201  # a command's answer
         sys.exit(error.exit_status)

@@ -16,13 +16,11 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
 from evalkit.cli.error_messages import explain
-from evalkit.cli.sweep_plan import is_chosen, make_room, without_hydra
+from evalkit.cli.sweep_plan import make_room, without_hydra
 from evalkit.cli.sweep_state import current
 from evalkit.config import launchers
 from evalkit.errors import EvaluationError
 from evalkit.report import terminal
-
-__all__ = ["SweepCallback", "close_broken"]
 
 
 class SweepCallback(Callback):
@@ -36,9 +34,10 @@ class SweepCallback(Callback):
             folder = Path(str(config.hydra.run.dir)).absolute()
             state = current()
             if state is not None:
-                state.new_folder = _first_missing(folder)
+                missing = [each for each in (folder, *folder.parents) if not each.exists()]
+                state.new_folder = missing[-1] if missing else folder
             with contextlib.suppress(EvaluationError):  # a model out of reach: the job writes its error.json
-                prepare_job(without_hydra(config), projection_chosen=is_chosen(config.hydra, "projection"))
+                prepare_job(without_hydra(config), config.hydra)
             make_room(folder, "hydra.run.dir")
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
@@ -60,8 +59,7 @@ class SweepCallback(Callback):
         state = current()
         if state is not None:
             state.running = None
-        status = _close(config)
-        if status:
+        if status := _close(config):
             sys.exit(status)
 
 
@@ -86,13 +84,3 @@ def _exiting() -> Iterator[None]:
         yield
     except Exception as error:  # noqa: BLE001  # whatever it is, the check that raised it did not happen
         sys.exit(explain(error))
-
-
-def _first_missing(folder: Path) -> Path:
-    """The topmost ancestor of `folder` (or itself) that does not exist."""
-    missing = folder
-    for parent in folder.parents:
-        if parent.exists():
-            break
-        missing = parent
-    return missing

@@ -18,37 +18,18 @@ from evalkit.report import terminal
 if TYPE_CHECKING:
     from evalkit.pipeline.request import Prepared
 
-__all__ = ["Plan", "given", "is_chosen", "is_planned", "make_room", "plan_sweep", "read_plan", "without_hydra"]
-
 PLAN = "sweep.json"
-"""In a sweep's folder: its plan."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a job knows of its sweep.
+    """What a job knows of its sweep: the content of sweep.json."""
 
-    Attributes
-    ----------
-    sweep
-        The sweep's id, or None for a single run.
-    identities
-        Of the jobs, in order.
-    poolings
-        Key of model and corpus (`encoding_group`) → all poolings that the sweep needs of them.
-    total
-        Number of jobs.
-    started
-        When the sweep began, in seconds since the epoch.
-    rank_by
-        The score that ranks the models.
-    """
-
-    sweep: str | None = None
-    identities: list[str] = field(default_factory=list)
-    poolings: Mapping[str, list[str]] = field(default_factory=dict)
-    total: int = 0
-    started: float = 0.0
+    sweep: str | None = None  # its id; None for a single run
+    identities: list[str] = field(default_factory=list)  # of the jobs, in order
+    poolings: Mapping[str, list[str]] = field(default_factory=dict)  # `encoding_group` → all that the sweep needs
+    total: int = 0  # number of jobs
+    started: float = 0.0  # in seconds since the epoch
     rank_by: str | None = None
 
 
@@ -72,24 +53,18 @@ def without_hydra(config: DictConfig) -> DictConfig:
     return kept
 
 
-def given(hydra: Any) -> list[str]:
+def _given(hydra: Any) -> list[str]:
     """The task's overrides as they were given: a reference to a secret stays a reference."""
     return [str(entry) for entry in OmegaConf.to_container(hydra.overrides.task, resolve=False) or ()]
 
 
-def is_chosen(hydra: Any, group: str) -> bool:
-    """Whether the command chooses the group, rather than leaving the default."""
-    return any(entry.partition("=")[0].lstrip("+~") == group for entry in given(hydra))
+def chooses_projection(hydra: Any) -> bool:
+    """Whether the command chooses the projection, rather than leaving the default."""
+    return any(entry.partition("=")[0].lstrip("+~") == "projection" for entry in _given(hydra))
 
 
 def plan_sweep(config: DictConfig, jobs: Iterable[DictConfig]) -> None:
-    """Check every job, make the sweep's folder, and write the plan into it.
-
-    Raises
-    ------
-    RequestError
-        A job cannot be; no folder was made.
-    """
+    """Check every job, then make the sweep's folder and write the plan into it."""
     from evalkit.cli.jobs import encoding_group
     from evalkit.records import write_json
     from evalkit.store import digest
@@ -98,7 +73,7 @@ def plan_sweep(config: DictConfig, jobs: Iterable[DictConfig]) -> None:
     folder = Path(str(config.hydra.sweep.dir)).absolute()
     identities: list[str] = []
     poolings: dict[str, list[str]] = {}
-    owners: dict[str, int] = {}
+    owners: dict[str, int] = {}  # subfolder → its job
     for number, job in enumerate(jobs):
         _check_folder(job, number, owners)
         prepared = _prepared(job, number)
@@ -111,12 +86,12 @@ def plan_sweep(config: DictConfig, jobs: Iterable[DictConfig]) -> None:
         if prepared.request.pooling not in wanted:
             wanted.append(prepared.request.pooling)
     make_room(folder, "hydra.sweep.dir")
-    plan = Plan(sweep_identity(identities), identities, poolings, len(identities), time.time(), str(config.rank_by))
+    total, distinct = len(identities), len(set(identities))
+    plan = Plan(sweep_identity(identities), identities, poolings, total, time.time(), str(config.rank_by))
     write_json(asdict(plan), folder / PLAN)
-    distinct = len(set(identities))
-    if plan.total > distinct:
+    if total > distinct:
         terminal.note(
-            f"{plan.total} combinations come to {distinct} evaluations: "
+            f"{total} combinations come to {distinct} evaluations: "
             "the others differ in nothing that changes a result, and are copied."
         )
 
@@ -126,9 +101,9 @@ def _prepared(job: DictConfig, number: int) -> Prepared | None:
     from evalkit.cli.jobs import prepare_job
 
     try:
-        return prepare_job(without_hydra(job), projection_chosen=is_chosen(job.hydra, "projection"))
+        return prepare_job(without_hydra(job), job.hydra)
     except RequestError as error:
-        raise RequestError(f"job {number} ({' '.join(given(job.hydra))}): {error}") from None
+        raise RequestError(f"job {number} ({' '.join(_given(job.hydra))}): {error}") from None
     except EvaluationError:
         return None
 
@@ -149,21 +124,13 @@ def _check_folder(job: DictConfig, number: int, owners: dict[str, int]) -> None:
 
 
 def make_room(folder: Path, option: str) -> None:
-    """Make the folder that a run or sweep writes to.
-
-    Raises
-    ------
-    RequestError
-        Nothing can be written there.
-    """
-    reason = None
+    """Make the folder that a run or sweep writes to, and see that it can be written to."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        reason = "" if os.access(folder, os.W_OK | os.X_OK) else "it may only be read"
     except OSError as error:
         reason = error.strerror or str(error)
-    if reason is None and not os.access(folder, os.W_OK | os.X_OK):
-        reason = "it may only be read"
-    if reason is not None:
+    if reason:
         raise RequestError(
             f"{folder} cannot be written ({reason}): name another folder with {option}=FOLDER, "
             "or start in a folder where you may write."

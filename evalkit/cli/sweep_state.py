@@ -12,32 +12,16 @@ from omegaconf import DictConfig
 
 from evalkit.report import terminal
 
-__all__ = ["SweepState", "begin", "current"]
-
 
 @dataclass(slots=True)
 class SweepState:
-    """What Hydra's callbacks, its sweeper, the jobs and `main` know of one command.
+    """What Hydra's callbacks, its sweeper, the jobs and `main` know of one command."""
 
-    Attributes
-    ----------
-    full_error
-        Whether unexpected errors show their traceback (HYDRA_FULL_ERROR=1).
-    environment
-        Variables that travel with the jobs, because their launcher does not hand the environment on.
-    running
-        Configuration of the sweep whose jobs a launcher is running. Hydra does not end a sweep whose launcher fails.
-    new_folder
-        Topmost folder that Hydra makes for a single run.
-    error
-        What a single run failed with.
-    """
-
-    full_error: bool = False
-    environment: dict[str, str] = field(default_factory=dict)
-    running: DictConfig | None = None
-    new_folder: Path | None = None
-    error: Exception | None = None
+    full_error: bool = False  # whether unexpected errors show their traceback (HYDRA_FULL_ERROR=1)
+    environment: dict[str, str] = field(default_factory=dict)  # for jobs whose launcher does not hand it on
+    running: DictConfig | None = None  # the sweep that a launcher is running: Hydra ends none whose launcher fails
+    new_folder: Path | None = None  # topmost folder that Hydra makes for a single run
+    error: Exception | None = None  # what a single run failed with
     _warned: set[str] = field(default_factory=set)
 
     def warn_once(self, sentence: str) -> None:
@@ -51,11 +35,11 @@ _STATE: ContextVar[SweepState | None] = ContextVar("evalkit_sweep_state", defaul
 
 
 @contextlib.contextmanager
-def begin(state: SweepState) -> Iterator[SweepState]:
+def begin(state: SweepState) -> Iterator[None]:
     """Make `state` the current one while a command is carried out."""
     token = _STATE.set(state)
     try:
-        yield state
+        yield
     finally:
         _STATE.reset(token)
 

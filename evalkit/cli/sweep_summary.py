@@ -20,8 +20,6 @@ from evalkit.report.run_folder import UNTRACKED
 from evalkit.runtime.atomic_write import remove_pending
 from evalkit.tracking import Tracker, TrackerTrouble
 
-__all__ = ["close_sweep"]
-
 VERDICTS = 6
 """Sentences of the paired test that the terminal shows."""
 
@@ -38,9 +36,7 @@ def close_sweep(folder: Path, config: DictConfig) -> int:
         state.warn_once(file.read_text(encoding="utf-8"))
         file.unlink(missing_ok=True)
     if reports and plan.sweep is not None:
-        tracker = _track(folder, config, plan, reports, state)
-        if tracker is not None:
-            terminal.say(f"MLflow: {tracker.command()}\n        then open {tracker.address()}")
+        _track(folder, config, plan, reports, state)
     failures = _failures(folder)
     if failures:
         terminal.warn(f"{len(failures)} of the sweep's evaluations failed; the others are done:")
@@ -54,11 +50,9 @@ def close_sweep(folder: Path, config: DictConfig) -> int:
 
 def _failures(folder: Path) -> list[tuple[str, str]]:
     """Message and run of every error.json."""
-    found = []
-    for file in sorted(folder.rglob("error.json")):
-        data = json.loads(file.read_text(encoding="utf-8"))
-        found.append((str(data.get("message")), f"{file.parent.relative_to(folder)} ({data.get('name', '?')})"))
-    return found
+    files = sorted(folder.rglob("error.json"))
+    data = {file.parent.relative_to(folder): json.loads(file.read_text(encoding="utf-8")) for file in files}
+    return [(str(error.get("message")), f"{run} ({error.get('name', '?')})") for run, error in data.items()]
 
 
 def _grouped(pairs: Iterable[tuple[str, str]]) -> Mapping[str, list[str]]:
@@ -76,16 +70,12 @@ def _first_of(names: Sequence[str]) -> str:
 def _reports(folder: Path, config: DictConfig) -> list[Report]:
     """One report, or one a corpus in a sweep over corpora: their scores cannot be compared."""
     by_corpus: dict[str, list[LoadedRun]] = {}
-    for view in collect([folder]):
-        by_corpus.setdefault(str(view.record.corpus["fingerprint"]), []).append(view)
+    for run in collect([folder]):
+        by_corpus.setdefault(str(run.record.corpus["fingerprint"]), []).append(run)
+    places = [folder] if len(by_corpus) == 1 else [folder / f"corpus-{name[:8]}" for name in by_corpus]
     return [
-        report_on(
-            views,
-            folder if len(by_corpus) == 1 else folder / f"corpus-{fingerprint[:8]}",
-            rank_by=config.rank_by,
-            theme=config.theme,
-        )
-        for fingerprint, views in by_corpus.items()
+        report_on(runs, place, rank_by=config.rank_by, theme=config.theme)
+        for runs, place in zip(by_corpus.values(), places, strict=True)
     ]
 
 
@@ -96,8 +86,7 @@ def _show(report: Report) -> None:
         f"{corpus['name']}: {corpus['texts']} texts, {corpus['labels']} labels, ranked by {report.rank_by}",
         terminal_columns(report.board, report.rank_by),
     )
-    alone = untested(report.board, report.rank_by)
-    for line in _verdicts(report) or ([alone] if alone else []):
+    for line in _verdicts(report) or filter(None, [untested(report.board, report.rank_by)]):
         terminal.say(f"  {line}")
     pairs = [(warning, run.name) for run in report.runs for warning in run.record.warnings]
     for warning, names in _grouped(pairs).items():
@@ -117,10 +106,8 @@ def _verdicts(report: Report) -> Sequence[str]:
     return list(dict.fromkeys(sentences))[:VERDICTS]
 
 
-def _track(
-    folder: Path, config: DictConfig, plan: Plan, reports: Sequence[Report], state: SweepState
-) -> Tracker | None:
-    """Log the sweep's own run; None where nothing is tracked or the tracker is out of reach."""
+def _track(folder: Path, config: DictConfig, plan: Plan, reports: Sequence[Report], state: SweepState) -> None:
+    """Log the sweep's own run, and say where it is or why it is not."""
     choice = build_tracker(config)
     tracker: Tracker = choice.create()
     report = reports[0]
@@ -136,5 +123,5 @@ def _track(
     logged = tracker.log_sweep(str(plan.sweep), folder, summary, context)
     if isinstance(logged, TrackerTrouble):
         state.warn_once(logged.sentence)
-        return None
-    return tracker if logged is not None else None
+    elif logged is not None:
+        terminal.say(f"MLflow: {tracker.command()}\n        then open {tracker.address()}")

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from evalkit.tracking import Tracker
     from evalkit.types import Record
 
-__all__ = ["Outcome", "main", "sync"]
-
 LEVELS = 4
 """Folders above a run among which its sweep's folder is searched."""
 
@@ -39,19 +37,19 @@ class Outcome:
     sweeps: int = 0
     failures: list[str] = field(default_factory=list)
 
+    def __str__(self) -> str:
+        parts = [f"{self.added} logged", f"{self.there} already there"]
+        if self.sweeps:
+            parts.append(f"{self.sweeps} sweep{'s' if self.sweeps > 1 else ''} brought up to date")
+        if self.failures:
+            parts.append(f"{len(self.failures)} failed")
+        return f"sync: {', '.join(parts)}."
+
 
 def sync(folders: Sequence[Path], tracker: Tracker, *, log_texts: bool = True) -> Outcome:
     """Log the records at or below `folders` that the tracker lacks, and the run `sweep` of finished sweeps.
 
-    Parameters
-    ----------
-    log_texts
-        False keeps all texts out of the tracker; True keeps those out whose run had ``tracker.log_texts=false``.
-
-    Raises
-    ------
-    RequestError
-        A folder is missing, or holds no record.
+    Even where `log_texts` is True, the texts of a run that had ``tracker.log_texts=false`` are kept out of the tracker.
     """
     found = find_records(list(folders))
     if not found:
@@ -60,12 +58,13 @@ def sync(folders: Sequence[Path], tracker: Tracker, *, log_texts: bool = True) -
         )
     outcome = Outcome()
     advised = folders[0] if len(folders) == 1 else None
-    open_texts: dict[Path, bool] = {}
+    shown: dict[Path, bool] = {}  # run → whether its texts may be logged
     for folder in found:
         try:
             record = read_record(folder)
-            context = _context(record, folder, advised, log_texts=log_texts)
-            open_texts[folder] = context.log_texts
+            shown[folder] = log_texts and _texts_allowed(record, folder)
+            sweep = _sweep_folder(folder)
+            context = _context(sweep, log_texts=shown[folder], sync_folder=advised)
             logged = tracker.log_run(record, folder, context)
         except (EvalkitError, OSError) as error:
             outcome.failures.append(str(error))
@@ -77,9 +76,14 @@ def sync(folders: Sequence[Path], tracker: Tracker, *, log_texts: bool = True) -
             outcome.added += 1
         else:
             outcome.there += 1
-    for folder in _sweeps(folders, found):
-        texts = log_texts and all(shown for run, shown in open_texts.items() if folder in run.absolute().parents)
-        trouble = _log_sweep(tracker, folder, log_texts=texts)
+    for sweep in _finished_sweeps(folders, found):
+        texts = log_texts and all(allowed for run, allowed in shown.items() if sweep in run.absolute().parents)
+        context = _context(sweep, log_texts=texts, sync_folder=sweep)
+        try:
+            logged = tracker.log_sweep(str(context.sweep), sweep, _summary_of(sweep), context)
+            trouble = logged.sentence if isinstance(logged, TrackerTrouble) else None
+        except EvalkitError as error:
+            trouble = str(error)
         if trouble is not None:
             outcome.failures.append(trouble)
             return outcome
@@ -87,20 +91,18 @@ def sync(folders: Sequence[Path], tracker: Tracker, *, log_texts: bool = True) -
     return outcome
 
 
-def _context(record: Record, folder: Path, advised: Path | None, *, log_texts: bool) -> RunContext:
-    """The context that the run itself would have given to the tracker, as far as its folder holds it."""
-    sweep = _sweep_folder(folder)
-    return RunContext(
-        sweep=None if sweep is None else _sweep_id(sweep),
-        sweep_name=None if sweep is None else sweep.name,
-        log_texts=log_texts and _texts_allowed(record, folder),
-        sync_folder=advised,
-    )
-
-
 def _sweep_folder(run: Path) -> Path | None:
     """The folder of the sweep that a run belongs to (Hydra's subfolders may be nested); None for a single run."""
     return next((parent for parent in list(run.absolute().parents)[:LEVELS] if is_planned(parent)), None)
+
+
+def _context(sweep: Path | None, *, log_texts: bool, sync_folder: Path | None) -> RunContext:
+    """The context that the run itself would have given to the tracker, as far as its folder holds it."""
+    if sweep is None:
+        return RunContext(log_texts=log_texts, sync_folder=sync_folder)
+    # Where the plan is damaged, the records have what the sweep's id is made of.
+    name = read_plan(sweep).sweep or sweep_identity(read_record(run).identity for run in find_records([sweep]))
+    return RunContext(sweep=name, sweep_name=sweep.name, log_texts=log_texts, sync_folder=sync_folder)
 
 
 def _texts_allowed(record: Record, folder: Path) -> bool:
@@ -127,35 +129,16 @@ def _texts_allowed(record: Record, folder: Path) -> bool:
         ) from None
 
 
-def _sweep_id(folder: Path) -> str:
-    """The sweep's id; that of its records where the plan is damaged."""
-    return read_plan(folder).sweep or sweep_identity(read_record(run).identity for run in find_records([folder]))
-
-
-def _sweeps(folders: Sequence[Path], found: Sequence[Path]) -> list[Path]:
-    """Folders of finished sweeps at or below `folders`: those that have their leaderboard."""
+def _finished_sweeps(folders: Sequence[Path], found: Sequence[Path]) -> list[Path]:
+    """Folders of sweeps at or below `folders` that have their leaderboard."""
     roots = [folder.absolute() for folder in folders]
     sweeps = dict.fromkeys(sweep for run in found if (sweep := _sweep_folder(run)) is not None)
-    return [
-        sweep
-        for sweep in sweeps
-        if any(sweep == root or root in sweep.parents for root in roots) and _leaderboards(sweep)
-    ]
+    return [sweep for sweep in sweeps if any(sweep.is_relative_to(root) for root in roots) and _leaderboards(sweep)]
 
 
 def _leaderboards(sweep: Path) -> list[Path]:
     """leaderboard.csv of the sweep, or of each corpus of a sweep over corpora."""
     return sorted([*sweep.glob("leaderboard.csv"), *sweep.glob("corpus-*/leaderboard.csv")])
-
-
-def _log_sweep(tracker: Tracker, sweep: Path, *, log_texts: bool) -> str | None:
-    """Log the sweep's own run; returns what went wrong, or None."""
-    context = RunContext(sweep=_sweep_id(sweep), sweep_name=sweep.name, log_texts=log_texts, sync_folder=sweep)
-    try:
-        logged = tracker.log_sweep(str(context.sweep), sweep, _summary_of(sweep), context)
-    except EvalkitError as error:
-        return str(error)
-    return logged.sentence if isinstance(logged, TrackerTrouble) else None
 
 
 def _summary_of(sweep: Path) -> dict[str, Any]:
@@ -198,17 +181,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(error.exit_status)
     for failure in outcome.failures:
         terminal.warn(mask(failure))
-    terminal.say(_summary(outcome))
+    terminal.say(str(outcome))
     if outcome.added or outcome.there:
         command = tracker.command()
         terminal.say(f"MLflow: {command + '; then open ' if command else ''}{tracker.address()}")
     sys.exit(1 if outcome.failures else 0)
-
-
-def _summary(outcome: Outcome) -> str:
-    parts = [f"{outcome.added} logged", f"{outcome.there} already there"]
-    if outcome.sweeps:
-        parts.append(f"{outcome.sweeps} sweep{'s' if outcome.sweeps > 1 else ''} brought up to date")
-    if outcome.failures:
-        parts.append(f"{len(outcome.failures)} failed")
-    return "sync: " + ", ".join(parts) + "."

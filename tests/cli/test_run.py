@@ -130,6 +130,12 @@ def test_rank_by_is_what_hydras_sweepers_get(evalkit, monkeypatch):
     assert returned == [scores(done.runs[0])["separation/silhouette"].value]
 
 
+def test_the_page_of_help_is_hydras_own(evalkit):
+    quick, hydras = (evalkit("--help", *flags, "model=bge", "experiment=article") for flags in ([], ["--resolve"]))
+    assert quick.status == hydras.status == 0
+    assert quick.out.replace("${k}", "null") == hydras.out
+
+
 def test_help_loads_nothing_that_evaluates():
     script = (
         "import atexit, sys\nfrom evalkit.run import main\nsys.argv[1:] = ['--help']\n"

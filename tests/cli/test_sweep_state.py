@@ -3,7 +3,7 @@ from evalkit.cli.sweep_state import SweepState, begin, current
 
 def test_the_state_is_there_while_a_command_is_carried_out_and_no_longer():
     assert current() is None
-    with begin(SweepState(full_error=True)) as state:
+    with begin(state := SweepState(full_error=True)):
         assert current() is state
     assert current() is None
 
