@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -74,21 +75,12 @@ def corpus_entry(corpus: Corpus) -> dict[str, Any]:
 def _encoder_entry(identity: EncoderIdentity, embedded: Embedded) -> dict[str, Any]:
     encoding, dimension = embedded.encoding, int(embedded.embedding.raw.shape[1])
     return {
-        "kind": identity.kind,
-        "name": identity.name,
-        "revision": identity.revision,
+        **dataclasses.asdict(identity),
         "dimension": dimension,
-        "pooling": identity.pooling,
-        "native_pooling": identity.native_pooling,
-        "dtype": identity.dtype,
-        "max_length": identity.max_length,
-        "normalised": identity.normalised,
-        "prompt": identity.prompt,
         "truncated_share": embedded.truncated_share,
-        "parameters": encoding.parameters if encoding.parameters is not None else identity.parameters,
+        "parameters": identity.parameters if encoding.parameters is None else encoding.parameters,
         "texts_per_second": embedded.encoded / encoding.seconds if encoding.seconds > 0 else None,
         "bytes_per_text": 4 * dimension,
-        "details": dict(identity.details),
         "key": embedded.embedding.key,
         "material": digest(encoder_material(identity)),
     }

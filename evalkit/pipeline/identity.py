@@ -120,7 +120,6 @@ def foreign_digests(described: Any) -> dict[str, str]:
     return found
 
 
-@functools.lru_cache(maxsize=1)
 def _git() -> dict[str, Any]:
     """Commit of the repository around the run, and whether files differ from it; None where there is none."""
 
@@ -134,16 +133,6 @@ def _git() -> dict[str, Any]:
         return {"git_commit": None, "git_dirty": None}
 
 
-@functools.lru_cache(maxsize=1)
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in LIBRARIES:
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            found[name] = metadata.version(name)
-    return found
-
-
-@functools.lru_cache(maxsize=1)
 def _processor() -> str:
     with contextlib.suppress(OSError):  # not Linux: platform knows at least the architecture
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
@@ -152,14 +141,19 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def environment() -> dict[str, Any]:
+@functools.lru_cache(maxsize=1)
+def environment() -> Mapping[str, Any]:
     """Machine, libraries and commit of this process: what may differ between two records of one identity."""
+    libraries = {}
+    for name in LIBRARIES:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            libraries[name] = metadata.version(name)
     return {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.release()}",
         "machine": platform.machine(),
         "processor": _processor(),
         "cpus": os.cpu_count(),
-        "libraries": dict(_versions()),
+        "libraries": libraries,
         **_git(),
     }

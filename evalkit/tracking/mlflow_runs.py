@@ -23,8 +23,6 @@ from evalkit.tracking.process_liveness import HOST, known_dead, process_tags
 METRICS_PER_CALL, OTHERS_PER_CALL = 900, 90
 """MLflow takes 1,000 metrics, params and tags in one call, and of these 100 params and 100 tags."""
 
-DATASET_ATTEMPTS = 5
-
 _IDENTITY = re.compile(r"[\w.\-]{1,250}", re.ASCII)
 
 
@@ -168,14 +166,13 @@ def _log_dataset(session: Session, run_id: str, fields: Mapping[str, str]) -> No
     from mlflow.exceptions import MlflowException
 
     entry = DatasetInput(Dataset(**fields), [InputTag("mlflow.data.context", "evaluation")])
-    for attempts_left in reversed(range(DATASET_ATTEMPTS)):
+    for attempts_left in (4, 3, 2, 1, 0):
         try:
             session.client.log_inputs(run_id, datasets=[entry])
+            return
         except MlflowException as error:
             if not attempts_left or not re.search(r"unique|duplicate", str(error), re.IGNORECASE):
                 raise
-        else:
-            return
 
 
 def _log_files(session: Session, run_id: str, draft: Draft) -> None:

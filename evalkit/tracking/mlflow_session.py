@@ -61,7 +61,7 @@ def _experiment(client: Any, name: str, location: str | None) -> str:
 
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
-        tags = {mlflow_note.NOTE: mlflow_note.EXPERIMENT_NOTE, **mlflow_view.experiment_tags()}
+        tags = {mlflow_note.NOTE: mlflow_note.EXPERIMENT_NOTE, "mlflow.experimentKind": "custom_model_development"}
         try:
             client.create_experiment(name, location, tags)
         except MlflowException as error:

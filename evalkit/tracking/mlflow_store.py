@@ -66,12 +66,10 @@ def resolve_uri(uri: str | None) -> str:
         raise RequestError(
             f"tracker.uri={mask(given)} names no file, so nothing would be kept: give sqlite:///mlflow.db."
         )
-    absolute = Path(path).expanduser().absolute()
-    if "?" in str(absolute):
-        raise RequestError(
-            f"{absolute} has a question mark in it, which an address cannot hold: choose another folder."
-        )
-    return f"sqlite:///{absolute}"
+    file = Path(path).expanduser().absolute()
+    if "?" in str(file):
+        raise RequestError(f"{file} has a question mark in it, which an address cannot hold: choose another folder.")
+    return f"sqlite:///{file}"
 
 
 def resolve_experiment(experiment: str | None) -> str:
@@ -94,18 +92,16 @@ def exclusive(path: Path) -> Iterator[None]:
     """Hold the lock beside a sqlite store: one process at a time creates it, or logs a run to it."""
     from filelock import FileLock, Timeout
 
-    lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=LOCK_SECONDS)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except Timeout:
-        raise TrackerUnavailable(f"another process has held {lock.lock_file} for {LOCK_SECONDS:.0f} seconds") from None
-    except OSError as error:
-        raise TrackerUnavailable(f"{path.parent} cannot be written ({error.strerror or error})") from error
-    try:
+    file = path.with_name(f".{path.name}.lock")
+    with contextlib.ExitStack() as held:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            held.enter_context(FileLock(file, timeout=LOCK_SECONDS))
+        except Timeout:
+            raise TrackerUnavailable(f"another process has held {file} for {LOCK_SECONDS:.0f} seconds") from None
+        except OSError as error:
+            raise TrackerUnavailable(f"{path.parent} cannot be written ({error.strerror or error})") from error
         yield
-    finally:
-        lock.release()
 
 
 def ensure_sqlite(path: Path) -> None:

@@ -52,6 +52,20 @@ class MlflowTracker:
 
     def log_run(self, record: Record, folder: Path, context: RunContext) -> LoggedRun | TrackerTrouble:
         """Log a finished run once; see `evalkit.tracking.Tracker`."""
+        texts = context.log_texts
+        reduced = record_to_json(artifacts.without_texts(record))
+        draft = Draft(
+            name=mlflow_fields.logged_name(record),
+            tags=mlflow_fields.run_tags(record, context),
+            params=mlflow_fields.run_params(record, log_texts=texts),
+            metrics=mlflow_fields.run_metrics(record),
+            files=artifacts.run_files(folder, record, log_texts=texts),
+            folder=folder,
+            written={} if texts else {artifacts.RECORD: json.dumps(reduced, ensure_ascii=False, indent=1)},
+            dataset=mlflow_fields.dataset_description(record),
+            note=lambda run_id: {mlflow_note.NOTE: mlflow_note.run_note(record, folder, run_id, context)},
+            seconds=mlflow_fields.run_seconds(record),
+        )
 
         def work(session: Session) -> LoggedRun:
             runs = mlflow_runs.runs_of(session, record.identity)
@@ -61,13 +75,20 @@ class MlflowTracker:
                 return LoggedRun(present, self.link(present), new=False)
             return self._put(session, draft, lambda: mlflow_runs.runs_of(session, record.identity))
 
-        draft = _run_draft(record, folder, context)
         return self._attempt(work, context.sync_folder or folder)
 
     def log_sweep(
         self, sweep: str, folder: Path, summary: Mapping[str, Any], context: RunContext
     ) -> LoggedRun | TrackerTrouble:
         """Log the run `sweep`, or bring the one that is there up to date."""
+        draft = Draft(
+            name="sweep",
+            tags={**mlflow_fields.sweep_tags(context), mlflow_fields.SWEEP: sweep, mlflow_fields.KIND: "sweep"},
+            metrics=mlflow_fields.finite_metrics({f"sweep/{key}": value for key, value in summary.items()}),
+            files=artifacts.sweep_files(folder, log_texts=context.log_texts),
+            folder=folder,
+            note=lambda _: {mlflow_note.NOTE: mlflow_note.sweep_note(folder, summary)},
+        )
 
         def work(session: Session) -> LoggedRun:
             runs = mlflow_runs.sweeps_of(session, sweep)
@@ -78,7 +99,6 @@ class MlflowTracker:
             session.client.set_terminated(run_id, "FINISHED", ended)
             return LoggedRun(run_id, self.link(run_id), new=False)
 
-        draft = _sweep_draft(sweep, folder, summary, context)
         return self._attempt(work, context.sync_folder or folder)
 
     def address(self) -> str:
@@ -125,31 +145,3 @@ class MlflowTracker:
                 f"MLflow has not got these results: {mask(str(error))}; "
                 f"they are whole in {folder}, and `{command}` logs them when it is back."
             )
-
-
-def _run_draft(record: Record, folder: Path, context: RunContext) -> Draft:
-    texts = context.log_texts
-    reduced = record_to_json(artifacts.without_texts(record))
-    return Draft(
-        name=mlflow_fields.logged_name(record),
-        tags=mlflow_fields.run_tags(record, context),
-        params=mlflow_fields.run_params(record, log_texts=texts),
-        metrics=mlflow_fields.run_metrics(record),
-        files=artifacts.run_files(folder, record, log_texts=texts),
-        folder=folder,
-        written={} if texts else {artifacts.RECORD: json.dumps(reduced, ensure_ascii=False, indent=1)},
-        dataset=mlflow_fields.dataset_description(record),
-        note=lambda run_id: {mlflow_note.NOTE: mlflow_note.run_note(record, folder, run_id, context)},
-        seconds=mlflow_fields.run_seconds(record),
-    )
-
-
-def _sweep_draft(sweep: str, folder: Path, summary: Mapping[str, Any], context: RunContext) -> Draft:
-    return Draft(
-        name="sweep",
-        tags={**mlflow_fields.sweep_tags(context), mlflow_fields.SWEEP: sweep, mlflow_fields.KIND: "sweep"},
-        metrics=mlflow_fields.finite_metrics({f"sweep/{key}": value for key, value in summary.items()}),
-        files=artifacts.sweep_files(folder, log_texts=context.log_texts),
-        folder=folder,
-        note=lambda _: {mlflow_note.NOTE: mlflow_note.sweep_note(folder, summary)},
-    )

@@ -40,8 +40,3 @@ def view_state() -> str:
         "groupsExpanded": {}, **dict.fromkeys(OFF, False), **dict.fromkeys(ON, True),
     }  # fmt: skip
     return json.dumps(state)
-
-
-def experiment_tags() -> dict[str, str]:
-    """Tags of a new experiment: MLflow's classic mode, and the columns."""
-    return {"mlflow.experimentKind": "custom_model_development", VIEW_TAG: view_state()}
