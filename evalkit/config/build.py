@@ -214,4 +214,4 @@ def _tracker(config: DictConfig, values: Mapping[str, Any]) -> TrackerChoice:
     tracker = values["tracker"]
     options = {key: tracker[key] for key in ("uri", "experiment")}
     create = bind(config.tracker.create, options, "tracker.create")
-    return TrackerChoice(name=tracker["name"], create=create, log_texts=tracker["log_texts"])
+    return TrackerChoice(create=create, log_texts=tracker["log_texts"])

@@ -104,11 +104,11 @@ def _truncated_warnings(identity: EncoderIdentity, embedded: Embedded) -> list[s
 
 def check_rank_by(record: Record, rank_by: str) -> None:
     """Refuse a `rank_by` that is no score of the record, or one that ranks no models."""
-    able = ", ".join(score.name for score in record.scores if score.ranks_models)
-    found = next((score for score in record.scores if score.name == rank_by), None)
-    if found is None:
+    ranks_models = {score.name: score.ranks_models for score in record.scores}
+    able = ", ".join(name for name, ranks in ranks_models.items() if ranks)
+    if rank_by not in ranks_models:
         raise RequestError(f"rank_by={rank_by} is no score of this run: choose one of {able}.")
-    if not found.ranks_models:
+    if not ranks_models[rank_by]:
         raise RequestError(f"rank_by={rank_by} is a diagnostic, which ranks no models: choose one of {able}.")
 
 

@@ -86,18 +86,10 @@ def prepare(request: Request, corpus: Corpus) -> Prepared:
         evaluations={choice.name: _evaluation_key(choice, shared, map_key, k) for choice in evaluators},
     )
     return Prepared(
-        request=request,
-        corpus=corpus,
-        encoder=encoder,
-        projection=projection,
-        evaluators=evaluators,
-        k=k,
-        scoring_depth=deep,
-        projection_depth=shallow,
-        identity=_run_identity(request, encoder, corpus, k, projection),
-        keys=keys,
-        warnings=warnings + query_warnings,
-    )
+        request=request, corpus=corpus, encoder=encoder, projection=projection, evaluators=evaluators, k=k, keys=keys,
+        identity=_run_identity(request, encoder, corpus, k, projection), warnings=warnings + query_warnings,
+        scoring_depth=deep, projection_depth=shallow,
+    )  # fmt: skip
 
 
 def _with_answerable_queries(

@@ -44,7 +44,6 @@ class ProjectionChoice:
 class TrackerChoice:
     """Where finished runs are logged: ``create`` makes the tracker."""
 
-    name: str
     create: Callable[..., Any]
     log_texts: bool
 

@@ -31,12 +31,8 @@ def run_files(folder: Path, record: Record, *, log_texts: bool = True) -> list[P
     """Files of a run's folder to log unchanged; without texts not record.json (log `without_texts` instead)."""
     from evalkit.plots.map import WORDS
 
-    files = _plain_files(folder)
-    if log_texts:
-        return [file for file in files if file.name != "error.json"]
-    count = record.corpus.get("texts")
-    maps = {"map.png", "map.svg"} if isinstance(count, int) and count > WORDS else set()
-    return [file for file in files if file.name in TEXTLESS_FILES | maps]
+    maps = {"map.png", "map.svg"} if (record.corpus.get("texts") or 0) > WORDS else set()  # else with words on them
+    return [file for file in _plain_files(folder) if log_texts or file.name in TEXTLESS_FILES | maps]
 
 
 def sweep_files(folder: Path, *, log_texts: bool = True) -> list[Path]:
@@ -48,7 +44,7 @@ def sweep_files(folder: Path, *, log_texts: bool = True) -> list[Path]:
 
 def _plain_files(folder: Path) -> list[Path]:
     files = (file for file in sorted(folder.iterdir()) if file.is_file() and not file.is_symlink())
-    return [file for file in files if not file.name.startswith(".") and file.suffix not in NOT_LOGGED]
+    return [file for file in files if not file.name.startswith((".", "error.json")) and file.suffix not in NOT_LOGGED]
 
 
 def without_texts(record: Record) -> Record:

@@ -36,12 +36,6 @@ def logged_name(record: Record) -> str:
     return " ".join(mask(run_name(record)).split())
 
 
-def run_seconds(record: Record) -> float:
-    """Duration of the evaluation: the sum of its stages, or their `total`."""
-    timings = {stage: float(seconds) for stage, seconds in record.timings.items()}
-    return timings.get("total", math.fsum(timings.values()))
-
-
 def run_params(record: Record, *, log_texts: bool = True) -> dict[str, str]:
     """Every setting that is set and distinguishes runs, and the resolved encoder: flat, masked, cut at 6,000."""
     settings = {key: value for key, value in record.settings.items() if key not in NOT_DISTINGUISHING}

@@ -72,8 +72,8 @@ def _experiment(client: Any, name: str, location: str | None) -> str:
         raise TrackerUnavailable(
             f"experiment {name} was deleted there: restore it, or choose another (tracker.experiment=NAME)"
         )
-    if experiment.tags.get(mlflow_view.VIEW_TAG) != mlflow_view.view_state():
-        client.set_experiment_tag(experiment.experiment_id, mlflow_view.VIEW_TAG, mlflow_view.view_state())
+    if experiment.tags.get(mlflow_view.VIEW_TAG) != mlflow_view.STATE:
+        client.set_experiment_tag(experiment.experiment_id, mlflow_view.VIEW_TAG, mlflow_view.STATE)
     return str(experiment.experiment_id)
 
 

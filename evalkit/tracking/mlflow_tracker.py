@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -64,7 +65,7 @@ class MlflowTracker:
             written={} if texts else {artifacts.RECORD: json.dumps(reduced, ensure_ascii=False, indent=1)},
             dataset=mlflow_fields.dataset_description(record),
             note=lambda run_id: {mlflow_note.NOTE: mlflow_note.run_note(record, folder, run_id, context)},
-            seconds=mlflow_fields.run_seconds(record),
+            seconds=math.fsum(record.timings.values()),
         )
 
         def work(session: Session) -> LoggedRun:

@@ -28,15 +28,13 @@ OFF = ("orderByAsc", "viewMaximized", "runListHidden", "isAccordionReordered")
 ON = ("useGroupedValuesInCharts", "hideEmptyCharts", "autoRefreshEnabled")
 
 
-def view_state() -> str:
-    """State of the page: its columns, sorted by `ORDER`, best first."""
-    shown = [*(f"metrics.`{name}`" for name in METRICS), *(f"tags.`{name}`" for name in TAGS)]
-    widths = {RUN_NAME: 220, CREATED: 130, **{column: 30 + 6 * len(column.split("`")[1]) for column in shown}}
-    state = {
-        "searchFilter": "", "orderByKey": f"metrics.`{ORDER}`", "startTime": "ALL", "lifecycleFilter": "Active",
-        "datasetsFilter": [], "modelVersionFilter": "All Runs", "selectedColumns": ["attributes.`Created`", *shown],
-        "columnOrder": [RUN_NAME, CREATED, "duration", *shown], "columnWidths": widths, "runsExpanded": {},
-        "runsPinned": [], "runsHidden": [], "runsVisibilityMap": {}, "runsHiddenMode": "SHOW_ALL", "groupBy": None,
-        "groupsExpanded": {}, **dict.fromkeys(OFF, False), **dict.fromkeys(ON, True),
-    }  # fmt: skip
-    return json.dumps(state)
+SHOWN = (*(f"metrics.`{name}`" for name in METRICS), *(f"tags.`{name}`" for name in TAGS))
+WIDTHS = {RUN_NAME: 220, CREATED: 130, **{column: 30 + 6 * len(column.split("`")[1]) for column in SHOWN}}
+STATE = json.dumps({
+    "searchFilter": "", "orderByKey": f"metrics.`{ORDER}`", "startTime": "ALL", "lifecycleFilter": "Active",
+    "datasetsFilter": [], "modelVersionFilter": "All Runs", "selectedColumns": ["attributes.`Created`", *SHOWN],
+    "columnOrder": [RUN_NAME, CREATED, "duration", *SHOWN], "columnWidths": WIDTHS, "runsExpanded": {},
+    "runsPinned": [], "runsHidden": [], "runsVisibilityMap": {}, "runsHiddenMode": "SHOW_ALL", "groupBy": None,
+    "groupsExpanded": {}, **dict.fromkeys(OFF, False), **dict.fromkeys(ON, True),
+})  # fmt: skip
+"""State of the page: its columns, sorted by `ORDER`, best first."""

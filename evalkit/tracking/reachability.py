@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+import textwrap
 import time
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -20,8 +21,6 @@ DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 CONNECT_SECONDS = 3.05
 ANSWER_SECONDS = 5.0
 MEMORY_SECONDS = 60.0
-
-REASON_LENGTH = 200
 
 
 @dataclass(slots=True)
@@ -122,6 +121,5 @@ def explain(error: BaseException, uri: str) -> str:
 
 
 def _short(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    text = mask(lines[0] if lines else type(error).__name__)
-    return text if len(text) <= REASON_LENGTH else text[: REASON_LENGTH - 1] + "…"
+    first = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    return textwrap.shorten(mask(first), 200, placeholder="…")

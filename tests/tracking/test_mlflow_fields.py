@@ -12,7 +12,6 @@ from evalkit.tracking.mlflow_fields import (
     logged_name,
     run_metrics,
     run_params,
-    run_seconds,
     run_tags,
 )
 from evalkit.types import Score
@@ -113,11 +112,6 @@ def test_outside_a_sweep_the_record_tells_the_commit():
     assert tags["evalkit.git_dirty"] == "false"
     assert "evalkit.sweep" not in tags
     assert run_tags(make_record(projection={"name": "pca", "seed": 0}), RunContext())["evalkit.seed"] == "0"
-
-
-def test_the_duration_is_the_evaluations():
-    assert run_seconds(make_record()) == 2.0
-    assert run_seconds(make_record(timings={"encode": 1.0, "total": 9.0})) == 9.0
 
 
 def test_the_corpus_is_described_without_secrets():
