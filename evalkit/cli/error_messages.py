@@ -11,6 +11,7 @@ from evalkit.config.launchers import SCHEMAS, needs
 from evalkit.errors import EvalkitError
 from evalkit.report import terminal
 from evalkit.runtime.redaction import mask
+from evalkit.runtime.surroundings import hidden, hiding_file
 
 COMPOSERS = frozenset({"defaults_list.py", "config_loader_impl.py", "config_repository.py"})
 """Hydra's modules that only compose the configuration."""
@@ -59,6 +60,10 @@ def explain(error: Exception) -> int:
         return error.exit_status
     if is_about_the_command_line(error):
         terminal.warn(mask(sentence(error)))
+        return 2
+    hiding = hiding_file()
+    if hiding is not None:
+        terminal.warn(hidden(hiding))
         return 2
     terminal.warn(mask(f"unexpected {type(error).__name__}: {error} (HYDRA_FULL_ERROR=1 shows where)."))
     state = current()

@@ -17,6 +17,7 @@ from evalkit.config.launchers import Carried, kill_jobs, stop_jobs
 from evalkit.errors import EvalkitError, RequestError
 from evalkit.report import terminal
 from evalkit.runtime.signals import stoppable
+from evalkit.runtime.surroundings import named_if_hidden, settle
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -119,7 +120,8 @@ def _discard(folder: Path | None) -> None:
 
 def _run(arguments: Sequence[str], state: SweepState) -> int:
     """Let Hydra carry out the command; the exit status."""
-    import hydra
+    with named_if_hidden():
+        import hydra
 
     from evalkit.cli import help_page
     from evalkit.cli.error_messages import explain
@@ -127,7 +129,8 @@ def _run(arguments: Sequence[str], state: SweepState) -> int:
     from evalkit.config.secret_overrides import guard
 
     schema.register()
-    sys.argv = [sys.argv[0], *guard(arguments)]
+    # argparse wants options before or after all overrides; -m may stand anywhere.
+    sys.argv = [sys.argv[0], *sorted(guard(arguments), key=lambda argument: argument not in {"-m", "--multirun"})]
     # With this set Hydra raises its exceptions instead of printing them over many lines and exiting 1.
     os.environ[FULL_ERROR] = "1"
     carried = Carried(job, state.environment)
@@ -149,6 +152,7 @@ def _run(arguments: Sequence[str], state: SweepState) -> int:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command; exits 0, 1 or 2 as the README says, and 130 where it was stopped."""
+    settle()
     state = SweepState(full_error=os.environ.get(FULL_ERROR) == "1")
     with stoppable(in_order=stop_jobs, at_once=kill_jobs), begin(state):
         status = _run(sys.argv[1:] if argv is None else argv, state)

@@ -20,6 +20,7 @@ from typing import Any
 from evalkit.errors import EvalkitError, RequestError
 from evalkit.records import read_record, write_json
 from evalkit.runtime.signals import stoppable
+from evalkit.runtime.surroundings import settle
 from evalkit.store import Store, digest
 
 STUDIES = Path("experiments")
@@ -113,6 +114,7 @@ def _folder(name: str) -> Path:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command; exits 0, 1 or 2 as `evalkit.run` does."""
+    settle()
     parser = argparse.ArgumentParser(prog="python -m evalkit.study", description=__doc__.partition("\n\n")[0])
     parser.add_argument("stage", choices=("evaluate", "report"))
     parser.add_argument("name", help="a folder in experiments/")

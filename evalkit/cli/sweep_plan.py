@@ -74,6 +74,7 @@ def plan_sweep(config: DictConfig, jobs: Iterable[DictConfig]) -> None:
     identities: list[str] = []
     poolings: dict[str, list[str]] = {}
     owners: dict[str, int] = {}  # subfolder → its job
+    rank_by = None
     for number, job in enumerate(jobs):
         _check_folder(job, number, owners)
         prepared = _prepared(job, number)
@@ -82,12 +83,13 @@ def plan_sweep(config: DictConfig, jobs: Iterable[DictConfig]) -> None:
             identities.append(digest({"asked": OmegaConf.to_yaml(without_hydra(job), resolve=True)}))
             continue
         identities.append(prepared.identity)
+        rank_by = rank_by or prepared.request.rank_by
         wanted = poolings.setdefault(encoding_group(prepared.request), [])
         if prepared.request.pooling not in wanted:
             wanted.append(prepared.request.pooling)
     make_room(folder, "hydra.sweep.dir")
     total, distinct = len(identities), len(set(identities))
-    plan = Plan(sweep_identity(identities), identities, poolings, total, time.time(), str(config.rank_by))
+    plan = Plan(sweep_identity(identities), identities, poolings, total, time.time(), rank_by)
     write_json(asdict(plan), folder / PLAN)
     if total > distinct:
         terminal.note(

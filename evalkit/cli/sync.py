@@ -18,6 +18,7 @@ from evalkit.errors import EvalkitError, RequestError
 from evalkit.records import find_records, read_record
 from evalkit.report import terminal
 from evalkit.runtime.signals import stoppable
+from evalkit.runtime.surroundings import settle
 from evalkit.tracking import RunContext, TrackerTrouble, sweep_identity
 
 if TYPE_CHECKING:
@@ -171,6 +172,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from evalkit.runtime.redaction import mask
     from evalkit.tracking.mlflow_tracker import MlflowTracker
 
+    settle()
     arguments = _arguments(argv)
     try:
         tracker = MlflowTracker(arguments.tracking_uri, arguments.experiment)

@@ -19,6 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 from evalkit.config.instantiate import bind, current_targets, taken
 from evalkit.errors import RequestError
 from evalkit.pipeline.request import EvaluatorChoice, ProjectionChoice, Request, TrackerChoice
+from evalkit.records import HEADLINE_SCORES
 from evalkit.runtime.redaction import mask, mask_tree
 
 CHOICES = {
@@ -64,6 +65,7 @@ def build(config: DictConfig, *, projection_chosen: bool = True) -> Request:
     except OmegaConfBaseException as error:
         raise RequestError(_missing(error)) from None
     _check(values)
+    values["rank_by"] = values["rank_by"] or _first_ranking_score(values["evaluators"])
     described = mask_tree(_described(values))
     return Request(
         load=_loader(config, values),
@@ -130,13 +132,15 @@ def _check(values: Mapping[str, Any]) -> None:
     _check_scores(values["evaluators"], values["rank_by"])
 
 
-def _check_scores(evaluators: Mapping[str, Any], rank_by: str) -> None:
+def _check_scores(evaluators: Mapping[str, Any], rank_by: str | None) -> None:
     if not evaluators:
         raise RequestError(
             "evaluators is empty, so nothing would be computed: name at least one, evaluators=[neighbours]."
         )
     for name, evaluator in evaluators.items():
         _one_of(f"evaluators.{name}.space", evaluator["space"], SPACES)
+    if rank_by is None:
+        return
     family = rank_by.partition("/")[0]
     if family not in evaluators:
         raise RequestError(
@@ -148,6 +152,18 @@ def _check_scores(evaluators: Mapping[str, Any], rank_by: str) -> None:
             f"rank_by={rank_by} is a diagnostic, which ranks no models: "
             "choose for example neighbours/map_at_r_macro or separation/silhouette."
         )
+
+
+def _first_ranking_score(evaluators: Mapping[str, Any]) -> str:
+    """The headline score that ranks where none is named; a custom evaluator's own where no other runs."""
+    able = [name for name in HEADLINE_SCORES if name.partition("/")[0] in set(evaluators) - DIAGNOSTIC_FAMILIES]
+    able += [str(entry["evaluate"]["name"]) for entry in evaluators.values() if "name" in entry["evaluate"]]
+    if not able:
+        raise RequestError(
+            f"no score of {', '.join(evaluators)} is known to rank models: name one, rank_by=FAMILY/SCORE, "
+            "or add an evaluator, evaluators=[neighbours]."
+        )
+    return able[0]
 
 
 def _value(values: Mapping[str, Any], key: str) -> Any:

@@ -98,7 +98,7 @@ class Schema:
     seed: int = 0
     k: list[int] | None = None
     queries: list[str] | None = None
-    rank_by: str = "neighbours/map_at_r_macro"
+    rank_by: str | None = None
     device: str = "auto"
     dtype: str = "auto"
     batch_tokens: int | None = None

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from evalkit.errors import EvalkitError
 from evalkit.runtime.signals import stoppable
+from evalkit.runtime.surroundings import settle
 
 __all__ = ["main"]
 
@@ -27,6 +28,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command; exits with 0, 1 (the report cannot be made) or 2 (the request is wrong)."""
+    settle()
     from evalkit.report import terminal
     from evalkit.report.build_report import write_report
     from evalkit.report.leaderboard_text import terminal_columns

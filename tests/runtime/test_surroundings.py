@@ -1,0 +1,81 @@
+"""What a user's shell, folder and account bring along stops no command."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from evalkit.records import read_record
+
+QUICK = ("model=tfidf", "projection=pca", "evaluators=[neighbours]")
+
+
+def run(folder, *arguments, before=(), **changes):
+    environment = {key: value for key, value in (os.environ | changes).items() if value is not None}
+    command = [*before, sys.executable, "-m", "evalkit.run", *QUICK, *arguments]
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+def test_a_plotting_backend_that_jupyter_left_is_not_used(tmp_path):
+    done = run(tmp_path, "tracker=none", MPLBACKEND="module://matplotlib_inline.backend_inline")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a user without an account")
+def test_a_user_without_a_home_folder_gets_one_beside_the_store():
+    with pytest.raises(KeyError):
+        pwd.getpwuid(54321)
+    account = ["setpriv", "--reuid=54321", "--clear-groups"]
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own may be entered by its user only
+        os.chown(folder, 54321, -1)
+        done = run(folder, before=account, HOME=None)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "MLflow" in done.stdout
+        assert not Path(folder, "~").exists()
+
+
+@pytest.mark.parametrize("name", ["random.py", "logging.py", "yaml.py", "sklearn/__init__.py"])
+def test_a_file_that_hides_a_module_is_named(tmp_path, name):
+    file = tmp_path / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("x = 1\n")
+    done = run(tmp_path, "tracker=none")
+    hiding = file if file.parent == tmp_path else file.parent
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"evalkit: {hiding} hides the module {hiding.stem!r}, which the libraries need: "
+        "rename it, or start in another folder.\n"
+    )
+
+
+def test_the_option_of_a_sweep_may_stand_between_overrides(evalkit):
+    done = evalkit("model=tfidf", "projection=pca", "-m", "evaluators=[neighbours]", "seed=0,1")
+    assert (done.status, len(done.runs)) == (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("evaluators", "ranking"),
+    [
+        ("[probe]", "probe/accuracy"),
+        ("[separation,geometry]", "separation/centroid_accuracy"),
+        ("[neighbours,probe]", None),
+    ],
+)
+def test_models_are_ranked_by_a_score_that_runs(evalkit, evaluators, ranking):
+    done = evalkit(*QUICK[:2], f"evaluators={evaluators}")
+    assert done.status == 0, done.err
+    assert read_record(done.runs[0]).settings["rank_by"] == (ranking or "neighbours/map_at_r_macro")
+
+
+def test_diagnostics_alone_rank_nothing(evalkit):
+    done = evalkit(*QUICK[:2], "evaluators=[geometry]")
+    assert done.status == 2
+    assert "no score of geometry is known to rank models: name one" in done.err
