@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evalkit.errors import RequestError
 from evalkit.neighbours.approximate import approximate
 from evalkit.neighbours.exact import nearest
 
@@ -56,10 +55,3 @@ def test_lists_that_hold_too_few_are_filled_with_exact_neighbours(capfd):
     np.testing.assert_array_equal(np.sort(graph.indices[0, :19]), np.arange(1, 20))
     np.testing.assert_allclose(graph.similarities[0, :19], 1.0, atol=1e-6)
     assert capfd.readouterr() == ("", ""), "faiss prints its progress"
-
-
-def test_too_few_texts_or_neighbours_are_refused():
-    with pytest.raises(RequestError, match="at least two texts"):
-        approximate(grouped(1), 1, seed=0)
-    with pytest.raises(RequestError, match="at least 1"):
-        approximate(grouped(5), 0, seed=0)

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from sklearn.neighbors import NearestNeighbors
 
 from evalkit.errors import RequestError
+from evalkit.neighbours.approximate import approximate
 from evalkit.neighbours.exact import COSINE_TOLERANCE, PLANE_TOLERANCE, nearest, plane
 from evalkit.stats.labelled_graph import graph_depth, r_places
 
@@ -23,10 +26,9 @@ def tied_vectors(n: int, d: int = 6, seed: int = 1) -> np.ndarray:
 def tied_texts(graph, position: int) -> set[int]:
     """The unlisted texts tied with the last listed one, however they are stored."""
     ties = graph.ties
-    where = np.flatnonzero(ties.rows == position)
-    if not where.size:
+    if position not in ties.rows:
         return set()
-    t = int(where[0])
+    t = int(np.searchsorted(ties.rows, position))
     members = set(ties.members[ties.starts[t] : ties.starts[t + 1]].tolist())
     if not ties.complement[t]:
         return members
@@ -43,12 +45,11 @@ def check_against_rows(graph, similarities: np.ndarray, tolerance: float) -> Non
         listed = graph.indices[position]
         assert text not in listed
         assert len(set(listed.tolist())) == listed.size
-        kth = np.sort(row)[::-1][listed.size - 1]
-        np.testing.assert_allclose(graph.similarities[position], np.sort(row)[::-1][: listed.size], atol=2 * tolerance)
-        unlisted = set(np.flatnonzero(row >= kth - tolerance).tolist()) - set(listed.tolist())
+        nearest_values = np.sort(row)[::-1][: listed.size]
+        np.testing.assert_allclose(graph.similarities[position], nearest_values, atol=2 * tolerance)
+        unlisted = set(np.flatnonzero(row >= nearest_values[-1] - tolerance).tolist()) - set(listed.tolist())
         assert tied_texts(graph, position) == unlisted
-        t = np.flatnonzero(graph.ties.rows == position)
-        assert (graph.ties.counts[t].sum() if t.size else 0) == len(unlisted)
+        assert graph.ties.counts[graph.ties.rows == position].sum() == len(unlisted)
         shared = graph.similarities[position]
         assert (np.diff(shared) <= 0).all()
         for value in np.unique(shared):
@@ -118,25 +119,25 @@ def test_two_texts_and_too_many_neighbours():
     assert nearest(unit_vectors(1, 3).repeat(4, axis=0)[:, :1], 99).indices.shape == (4, 3)
 
 
-def test_requests_that_cannot_be_are_refused():
-    with pytest.raises(RequestError, match="at least two texts"):
-        nearest(unit_vectors(1, 3), 1)
-    with pytest.raises(RequestError, match="at least 1"):
-        nearest(unit_vectors(5, 3), 0)
+@pytest.mark.parametrize("search", [nearest, plane, partial(approximate, seed=0)])
+@pytest.mark.parametrize(("n", "k", "said"), [(1, 1, "at least two texts, found 1"), (5, 0, "at least 1, found 0")])
+def test_requests_that_cannot_be_are_refused(search, n, k, said):
+    with pytest.raises(RequestError, match=said):
+        search(unit_vectors(n, 3), k)
 
 
 def test_depth_holds_the_longest_r_and_one_to_spare():
     assert graph_depth(np.repeat(np.arange(5, dtype=np.int32), 6), (1, 5, 10)) == 11
     assert graph_depth(np.repeat(np.arange(3, dtype=np.int32), 100), (1, 5, 10)) == 100
     assert graph_depth(np.zeros(4, dtype=np.int32), (1,)) == 3
-    sizes = np.array([5, 2049])
-    assert graph_depth(np.repeat([0, 1], sizes).astype(np.int32), (1,)) == 2049
-    sizes = np.array([5, 2050])
-    assert graph_depth(np.repeat([0, 1], sizes).astype(np.int32), (1,)) == 1001
+    assert graph_depth(np.repeat([0, 1], [5, 2049]).astype(np.int32), (1,)) == 2049
+    assert graph_depth(np.repeat([0, 1], [5, 2050]).astype(np.int32), (1,)) == 1001
 
 
 def test_r_is_capped_for_all_labels_once_one_is_too_long():
-    places, capped = r_places(np.array([1, 3, 2049]))
-    assert (places.tolist(), capped) == ([0, 2, 2048], False)
-    places, capped = r_places(np.array([1, 3, 1500, 2050]))
-    assert (places.tolist(), capped) == ([0, 2, 1000, 1000], True)
+    for sizes, expected, capped in (
+        ([1, 3, 2049], [0, 2, 2048], False),
+        ([1, 3, 1500, 2050], [0, 2, 1000, 1000], True),
+    ):
+        places, was_capped = r_places(np.array(sizes))
+        assert (places.tolist(), was_capped) == (expected, capped)

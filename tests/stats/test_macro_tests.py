@@ -39,8 +39,7 @@ def test_macro_scores_keep_value_and_p_but_lose_what_two_texts_cannot_tell(famil
     twins = [score for score in found.scores if score.name.endswith("_macro")]
     assert twins
     for score in twins:
-        assert score.ci_low is None
-        assert score.ci_high is None
+        assert score.ci_low is score.ci_high is None
         assert score.parameters["interval"] == "none: more than a tenth of the labels have fewer than 5 texts"
         assert score.value is not None
         assert score.p_value is not None

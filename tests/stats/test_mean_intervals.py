@@ -4,12 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from evalkit.stats.mean_intervals import (
-    hit_statistics,
-    macro_pseudo_values,
-    mean_share_interval,
-    pseudo_value_interval,
-)
+from evalkit.stats.mean_intervals import hit_statistics, macro_pseudo_values, mean_share_interval, pseudo_value_interval
 
 
 def draw(sizes, rate=0.7, seed=0):
