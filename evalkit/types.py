@@ -18,6 +18,9 @@ Codes = NDArray[np.int32]
 Points = NDArray[np.float64]
 """(n, 2) float64, one row per text."""
 
+Floats = NDArray[np.float64]
+"""float64 of any shape: scores, pseudo-values, distances."""
+
 Space = Literal["embedding", "map", "ranking"]
 
 

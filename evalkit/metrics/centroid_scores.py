@@ -10,9 +10,7 @@ from numpy.typing import NDArray
 
 from evalkit.metrics.label_means import CentredVectors, ClassMeans, label_means, products, sum_by_label
 from evalkit.stats.mean_intervals import mean_by_label
-from evalkit.types import Codes
-
-Floats = NDArray[np.float64]
+from evalkit.types import Codes, Floats
 
 SAME_PLACE = 1e-7  # below this distance a silhouette is 0: text, label and rival lie in one place
 ROUNDING = 1.5e-14

@@ -14,13 +14,39 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from evalkit.stats.permutation import build_score, permutation_count
 from evalkit.stats.stratified_rows import LARGE, stratified_rows
-from evalkit.types import Evaluation, Sample, Score, Vectors
+from evalkit.types import Evaluation, Floats, Sample, Score, Vectors
 
-Floats = NDArray[np.float64]
 Tables = NDArray[np.int64]
 
 TABLE_VALUES = 1 << 22  # entries of permuted tables in memory
 SPARSE = 0.05  # share of non-zero values below which vectors (of word counts) are fitted as a sparse matrix
+
+
+def evaluate(sample: Sample, rng: np.random.Generator, *, fit_sample: int = 20_000) -> Evaluation:
+    """AMI, ARI and V-measure between the labels and k-means with as many clusters.
+
+    Parameters
+    ----------
+    sample, rng
+        Unit vectors and labels, and the source of the seed of k-means and of the nulls.
+    fit_sample
+        Above 50,000 texts k-means has 3 starts, on a stratified sample of this size; all texts are assigned.
+    """
+    from sklearn.metrics.cluster import contingency_matrix
+
+    unit, labels = sample.unit, sample.labels
+    # k-means draws its starts by position. Along a random direction the positions are those of the vectors.
+    order = np.argsort(unit @ rng.standard_normal(unit.shape[1], dtype=np.float32), kind="stable")
+    parameters: dict[str, Any] = {"n_clusters": sample.n_labels, "starts": 10}
+    if len(unit) > LARGE:
+        order = order[stratified_rows(labels[order], fit_sample, rng)]
+        parameters |= {"starts": 3, "fitted_texts": int(order.size)}
+    seed = int(rng.integers(2**31))
+    clusters = assign_clusters(unit, order, sample.n_labels, seed, starts=parameters["starts"])
+    table = contingency_matrix(labels, clusters).astype(np.int64)
+    fewer = (f"k-means found {table.shape[1]} groups for {sample.n_labels} labels: too few vectors differ.",)
+    warned = fewer if table.shape[1] < sample.n_labels else ()
+    return Evaluation(scores=_scores(table, rng, parameters), warnings=warned)
 
 
 def assign_clusters(
@@ -41,6 +67,33 @@ def assign_clusters(
         warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct vectors than clusters: `evaluate` warns
         model.fit(sparse.csr_matrix(fitted) if thin else fitted)
         return np.asarray(model.predict(unit), dtype=np.int32)
+
+
+def _scores(table: Tables, rng: np.random.Generator, parameters: Mapping[str, Any]) -> tuple[Score, ...]:
+    """Scores with their nulls; permuting labels is drawing a table of the same margins, so no text is touched."""
+    from scipy import stats
+    from sklearn.metrics.cluster import expected_mutual_information
+
+    expected = float(expected_mutual_information(table, int(table.sum())))
+    source = stats.random_table(table.sum(axis=1), table.sum(axis=0))
+    # scipy's other method returns negative counts where there is a single row or column.
+    method = "boyett" if 1 in table.shape else None
+    count, step = permutation_count(20.0 * table.size), max(1, TABLE_VALUES // table.size)
+    blocks = []
+    for start in range(0, count, step):
+        tables = source.rvs(size=min(step, count - start), method=method, random_state=rng).astype(np.int64)
+        blocks.append([ami(tables, expected), ari(tables), v_measure(tables)])
+    nulls = np.concatenate(blocks, axis=1)
+    return tuple(
+        build_score(
+            f"clustering/{name}", "embedding", float(value), best=1.0, chance=chance, null=null, parameters=parameters
+        )
+        for name, value, chance, null in (
+            ("ami", ami(table, expected), 0.0, nulls[0]),
+            ("ari", ari(table), 0.0, nulls[1]),
+            ("v_measure", v_measure(table), None, nulls[2]),
+        )
+    )
 
 
 def mutual_information(tables: Tables) -> Floats:
@@ -89,57 +142,3 @@ def _entropy(counts: Tables) -> Floats:
     """Entropy in nats of the groups of the last axis."""
     n = counts.sum(axis=-1)
     return np.asarray(np.log(n) - xlogy(counts, counts).sum(axis=-1) / n)
-
-
-def evaluate(sample: Sample, rng: np.random.Generator, *, fit_sample: int = 20_000) -> Evaluation:
-    """AMI, ARI and V-measure between the labels and k-means with as many clusters.
-
-    Parameters
-    ----------
-    sample, rng
-        Unit vectors and labels, and the source of the seed of k-means and of the nulls.
-    fit_sample
-        Above 50,000 texts k-means has 3 starts, on a stratified sample of this size; all texts are assigned.
-    """
-    from sklearn.metrics.cluster import contingency_matrix
-
-    unit, labels = sample.unit, sample.labels
-    # k-means draws its starts by position. Along a random direction the positions are those of the vectors.
-    order = np.argsort(unit @ rng.standard_normal(unit.shape[1], dtype=np.float32), kind="stable")
-    parameters: dict[str, Any] = {"n_clusters": sample.n_labels, "starts": 10}
-    if len(unit) > LARGE:
-        order = order[stratified_rows(labels[order], fit_sample, rng)]
-        parameters |= {"starts": 3, "fitted_texts": int(order.size)}
-    seed = int(rng.integers(2**31))
-    clusters = assign_clusters(unit, order, sample.n_labels, seed, starts=parameters["starts"])
-    table = contingency_matrix(labels, clusters).astype(np.int64)
-    fewer = (f"k-means found {table.shape[1]} groups for {sample.n_labels} labels: too few vectors differ.",)
-    warned = fewer if table.shape[1] < sample.n_labels else ()
-    return Evaluation(scores=_scores(table, rng, parameters), warnings=warned)
-
-
-def _scores(table: Tables, rng: np.random.Generator, parameters: Mapping[str, Any]) -> tuple[Score, ...]:
-    """Scores with their nulls; permuting labels is drawing a table of the same margins, so no text is touched."""
-    from scipy import stats
-    from sklearn.metrics.cluster import expected_mutual_information
-
-    expected = float(expected_mutual_information(table, int(table.sum())))
-    source = stats.random_table(table.sum(axis=1), table.sum(axis=0))
-    # scipy's other method returns negative counts where there is a single row or column.
-    method = "boyett" if 1 in table.shape else None
-    count, step = permutation_count(20.0 * table.size), max(1, TABLE_VALUES // table.size)
-    blocks = []
-    for start in range(0, count, step):
-        tables = source.rvs(size=min(step, count - start), method=method, random_state=rng).astype(np.int64)
-        blocks.append([ami(tables, expected), ari(tables), v_measure(tables)])
-    nulls = np.concatenate(blocks, axis=1)
-    return tuple(
-        build_score(
-            f"clustering/{name}", "embedding", float(value), best=1.0, chance=chance, null=null, parameters=parameters
-        )
-        for name, value, chance, null in (
-            ("ami", ami(table, expected), 0.0, nulls[0]),
-            ("ari", ari(table), 0.0, nulls[1]),
-            ("v_measure", v_measure(table), None, nulls[2]),
-        )
-    )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from evalkit.errors import EvaluationError, RequestError
 from evalkit.stats.permutation import build_score, permute_scores
-from evalkit.types import Codes, Evaluation, Sample, Space
+from evalkit.types import Codes, Evaluation, Floats, Sample, Space
 
 ScoreFunction = Callable[[NDArray[Any], Codes], float]
 """(N, d) unit vectors, or (N, 2) map points, and (N,) label codes → the score."""
@@ -51,7 +51,7 @@ def evaluate(
     points: NDArray[Any] = sample.unit if sample.points is None or space == "embedding" else sample.points
     value = _call(function, name, points, sample.labels)
 
-    def statistic(labellings: NDArray[np.int32]) -> dict[str, NDArray[np.float64]]:
+    def statistic(labellings: NDArray[np.int32]) -> dict[str, Floats]:
         return {name: np.asarray([_call(function, name, points, labels) for labels in labellings])}
 
     null = permute_scores(statistic, sample.labels, count=permutations, rng=rng)[name] if permutations else None

@@ -18,15 +18,71 @@ from evalkit.metrics.label_pairs import embedding_rates, map_rates, pair_accurac
 from evalkit.stats.mean_intervals import macro_mean
 from evalkit.stats.permutation import build_score
 from evalkit.stats.stratified_rows import stratified_rows
-from evalkit.types import Codes, Evaluation, Points, Sample, Score, Vectors
-
-Floats = NDArray[np.float64]
+from evalkit.types import Codes, Evaluation, Floats, Points, Sample, Score, Vectors
 
 ALL_TEXTS = 5_000  # up to this number every text is a query
 MOST_QUERIES, FEWEST_QUERIES = 2_000, 300
 WORK = 2e11  # multiplications that the queries' similarities may cost: some seconds
 BLOCK_VALUES = 1 << 22  # similarities in memory
 INTERVAL = "none: conditional on the map, which is one draw"
+
+
+def evaluate(sample: Sample, rng: np.random.Generator, *, k: int = 10) -> Evaluation:
+    """Trustworthiness and continuity at K with their ``_macro`` twins, label trustworthiness and continuity.
+
+    They judge the map, so they rank no models, and have no p-value. Of texts tied for the K-th place those that the
+    graph lists are taken.
+
+    Parameters
+    ----------
+    sample
+        Reads unit vectors, points, labels and both neighbour graphs.
+    rng
+        Draws the queries of a large corpus.
+    k
+        K, at least 1, lowered to the largest below N/2.
+    """
+    if sample.points is None or sample.plane is None:
+        raise RequestError("The faithfulness of a map needs a projection, and there is none: choose one.")
+    if k < 1:
+        raise RequestError(f"The k of trustworthiness must be 1 or more, found {k}: raise it.")
+    n = sample.labels.size
+    k = min(k, (n - 1) // 2, sample.plane.indices.shape[1], sample.graph.indices.shape[1])
+    places = _places(sample, rng)
+    rows = places if sample.graph.queries is None else np.asarray(sample.graph.queries[places])
+    trust = trustworthiness_samples(sample.unit, rows, sample.plane.indices[places, :k])
+    continuity = continuity_samples(sample.points, rows, sample.graph.indices[places, :k])
+    parameters: dict[str, Any] = {"K": k, "interval": INTERVAL}
+    if rows.size < n:
+        parameters["queries"] = int(rows.size)
+    scores, per_text = [], {}
+    for name, each in (("trustworthiness", trust), ("continuity", continuity)):
+        column = f"faithfulness/{name}_at_{k}"
+        per_text[column] = np.full(n, np.nan)
+        per_text[column][rows] = each
+        scores += [
+            _score(column, float(each.mean()), parameters, chance(n, k)),
+            _score(f"{column}_macro", macro_mean(each, sample.labels[rows]), parameters, chance(n, k)),
+        ]
+    of_labels = label_faithfulness(sample.unit, sample.points, sample.labels, sample.n_labels)
+    for name, value in zip(("label_trustworthiness", "label_continuity"), of_labels, strict=True):
+        scores.append(_score(f"faithfulness/{name}", value, {"interval": INTERVAL}))
+    return Evaluation(scores=tuple(scores), per_text=per_text)
+
+
+def _score(name: str, value: float, parameters: dict[str, Any], expected: float | None = None) -> Score:
+    return build_score(name, "map", value, best=1.0, chance=expected, ranks_models=False, parameters=parameters)
+
+
+def _places(sample: Sample, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Rows of the graphs to score: all, or a stratified sample that takes some seconds."""
+    queries = sample.graph.queries
+    labels = sample.labels if queries is None else sample.labels[queries]
+    n, d = sample.unit.shape
+    if queries is None and n <= ALL_TEXTS:
+        return np.arange(n)
+    count = int(np.clip(WORK / (n * d), FEWEST_QUERIES, MOST_QUERIES))
+    return stratified_rows(labels, count, rng)
 
 
 def chance(n: int, k: int) -> float:
@@ -86,61 +142,3 @@ def label_faithfulness(unit: Vectors, points: Points, labels: Codes, n_labels: i
     drawn = pair_accuracy(map_rates(points, labels, n_labels))[pairs]
     lost, added = np.maximum(inside - drawn, 0.0), np.maximum(drawn - inside, 0.0)
     return 1.0 - float(lost.mean()), 1.0 - float(added.mean())
-
-
-def evaluate(sample: Sample, rng: np.random.Generator, *, k: int = 10) -> Evaluation:
-    """Trustworthiness and continuity at K with their ``_macro`` twins, label trustworthiness and continuity.
-
-    They judge the map, so they rank no models, and have no p-value. Of texts tied for the K-th place those that the
-    graph lists are taken.
-
-    Parameters
-    ----------
-    sample
-        Reads unit vectors, points, labels and both neighbour graphs.
-    rng
-        Draws the queries of a large corpus.
-    k
-        K, at least 1, lowered to the largest below N/2.
-    """
-    if sample.points is None or sample.plane is None:
-        raise RequestError("The faithfulness of a map needs a projection, and there is none: choose one.")
-    if k < 1:
-        raise RequestError(f"The k of trustworthiness must be 1 or more, found {k}: raise it.")
-    n = sample.labels.size
-    k = min(k, (n - 1) // 2, sample.plane.indices.shape[1], sample.graph.indices.shape[1])
-    places = _places(sample, rng)
-    rows = places if sample.graph.queries is None else np.asarray(sample.graph.queries[places])
-    trust = trustworthiness_samples(sample.unit, rows, sample.plane.indices[places, :k])
-    continuity = continuity_samples(sample.points, rows, sample.graph.indices[places, :k])
-    parameters: dict[str, Any] = {"K": k, "interval": INTERVAL}
-    if rows.size < n:
-        parameters["queries"] = int(rows.size)
-    scores, per_text = [], {}
-    for name, each in (("trustworthiness", trust), ("continuity", continuity)):
-        column = f"faithfulness/{name}_at_{k}"
-        per_text[column] = np.full(n, np.nan)
-        per_text[column][rows] = each
-        scores += [
-            _score(column, float(each.mean()), parameters, chance(n, k)),
-            _score(f"{column}_macro", macro_mean(each, sample.labels[rows]), parameters, chance(n, k)),
-        ]
-    of_labels = label_faithfulness(sample.unit, sample.points, sample.labels, sample.n_labels)
-    for name, value in zip(("label_trustworthiness", "label_continuity"), of_labels, strict=True):
-        scores.append(_score(f"faithfulness/{name}", value, {"interval": INTERVAL}))
-    return Evaluation(scores=tuple(scores), per_text=per_text)
-
-
-def _score(name: str, value: float, parameters: dict[str, Any], expected: float | None = None) -> Score:
-    return build_score(name, "map", value, best=1.0, chance=expected, ranks_models=False, parameters=parameters)
-
-
-def _places(sample: Sample, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Rows of the graphs to score: all, or a stratified sample that takes some seconds."""
-    queries = sample.graph.queries
-    labels = sample.labels if queries is None else sample.labels[queries]
-    n, d = sample.unit.shape
-    if queries is None and n <= ALL_TEXTS:
-        return np.arange(n)
-    count = int(np.clip(WORK / (n * d), FEWEST_QUERIES, MOST_QUERIES))
-    return stratified_rows(labels, count, rng)

@@ -14,7 +14,7 @@ from evalkit.metrics.intrinsic_dimension import gaussian_intrinsic_dimension, in
 from evalkit.metrics.label_means import BLOCK_VALUES, centre, label_means
 from evalkit.stats.permutation import Statistic, build_score, permutation_count, permute_scores
 from evalkit.stats.stratified_rows import LARGE, stratified_rows
-from evalkit.types import Codes, Evaluation, Sample, Score, Vectors
+from evalkit.types import Codes, Evaluation, Floats, Sample, Score, Vectors
 
 EXACT_TEXTS = 1024  # up to this number of texts uniformity takes all pairs
 BLOCK_PAIRS = 1 << 10
@@ -98,7 +98,7 @@ def alignments(unit: Vectors, codes: Codes) -> Statistic:
     vectors = centre(unit, sizes.size)
     pairs = float((sizes * (sizes - 1)).sum())
 
-    def statistic(labellings: NDArray[np.int32]) -> dict[str, NDArray[np.float64]]:
+    def statistic(labellings: NDArray[np.int32]) -> dict[str, Floats]:
         spread = np.stack([np.bincount(row, vectors.spread, sizes.size) for row in labellings])
         within = np.maximum(spread - sizes * label_means(vectors, labellings, sizes).spread, 0.0)
         return {"alignment": 2 * (within @ sizes) / pairs if pairs else np.full(len(labellings), np.nan)}
@@ -120,7 +120,7 @@ def _alignment(unit: Vectors, labels: Codes, rng: np.random.Generator, null_samp
 
 
 def _diagnostic(
-    name: str, value: float, chance: float, parameters: Mapping[str, Any], null: NDArray[np.float64] | None = None
+    name: str, value: float, chance: float, parameters: Mapping[str, Any], null: Floats | None = None
 ) -> Score:
     return build_score(
         f"geometry/{name}", "embedding", value, best=None, chance=chance if np.isfinite(chance) else None, null=null,

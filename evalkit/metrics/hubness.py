@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from evalkit.neighbours.exact import nearest
 from evalkit.stats.permutation import build_score
-from evalkit.types import NeighbourGraph, Sample, Score, Vectors
+from evalkit.types import Floats, NeighbourGraph, Sample, Score, Vectors
 
 OCCURRENCES = 10  # K of the occurrence counts
 GAUSSIAN_SAMPLE = 10_000  # largest Gaussian draw: an exact graph of more texts costs minutes
@@ -44,7 +43,7 @@ def hubness(graph: NeighbourGraph, k: int = OCCURRENCES) -> float | None:
     return None if spread < 1e-9 else float((((counts - counts.mean()) / spread) ** 3).mean())
 
 
-def _occurrences(graph: NeighbourGraph, k: int) -> NDArray[np.float64]:
+def _occurrences(graph: NeighbourGraph, k: int) -> Floats:
     """(N,) expected number of texts that each text is among the K nearest of, over the order of the tied."""
     indices, similarities, ties = np.asarray(graph.indices), np.asarray(graph.similarities), graph.ties
     last = similarities[:, k - 1 : k]

@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.runtime.compiled import compiled
+from evalkit.types import Floats
 
 
 @compiled
-def convex_hulls(
-    points: NDArray[np.float64], starts: NDArray[np.int64], flat: float
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def convex_hulls(points: Floats, starts: NDArray[np.int64], flat: float) -> tuple[Floats, NDArray[np.int64]]:
     """Corners (V, 2) of each label's hull, counter-clockwise, and (k + 1,) the first corner of each label, then V.
 
     By Andrew's monotone chain of points label after label from `starts`, each label's in ascending order of x, then y.
@@ -52,7 +51,7 @@ def convex_hulls(
 
 
 @compiled
-def hull_areas(corners: NDArray[np.float64], begins: NDArray[np.int64]) -> NDArray[np.float64]:
+def hull_areas(corners: Floats, begins: NDArray[np.int64]) -> Floats:
     """(k,) areas of the hulls that `convex_hulls` returns."""
     areas = np.zeros(begins.size - 1)
     for label in range(areas.size):
@@ -61,7 +60,7 @@ def hull_areas(corners: NDArray[np.float64], begins: NDArray[np.int64]) -> NDArr
 
 
 @compiled
-def shared_areas(corners: NDArray[np.float64], begins: NDArray[np.int64]) -> NDArray[np.float64]:
+def shared_areas(corners: Floats, begins: NDArray[np.int64]) -> Floats:
     """(k, k) intersection areas of the hulls, filled above the diagonal (Sutherland & Hodgman 1974)."""
     k = begins.size - 1
     low, high, longest = _bounds(corners, begins)
@@ -88,11 +87,7 @@ def shared_areas(corners: NDArray[np.float64], begins: NDArray[np.int64]) -> NDA
 
 @compiled
 def foreign_points(
-    points: NDArray[np.float64],
-    labels: NDArray[np.int32],
-    corners: NDArray[np.float64],
-    begins: NDArray[np.int64],
-    tolerance: float,
+    points: Floats, labels: NDArray[np.int32], corners: Floats, begins: NDArray[np.int64], tolerance: float
 ) -> NDArray[np.bool_]:
     """(N,) whether a point lies inside another label's hull, or up to `tolerance` from its boundary."""
     low, high, _ = _bounds(corners, begins)
@@ -120,9 +115,7 @@ def foreign_points(
 
 
 @compiled
-def _bounds(
-    corners: NDArray[np.float64], begins: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
+def _bounds(corners: Floats, begins: NDArray[np.int64]) -> tuple[Floats, Floats, int]:
     """(k, 2) least and largest coordinates of each hull, and the largest number of corners."""
     k, longest = begins.size - 1, 0
     low, high = np.full((k, 2), np.finfo(np.float64).max), np.full((k, 2), -np.finfo(np.float64).max)
@@ -136,7 +129,7 @@ def _bounds(
 
 
 @compiled
-def _area(polygon: NDArray[np.float64], count: int) -> float:
+def _area(polygon: Floats, count: int) -> float:
     """Area of the first `count` corners; taken about the first one, which keeps digits far from the origin."""
     twice = 0.0
     for corner in range(1, count - 1):
@@ -147,13 +140,7 @@ def _area(polygon: NDArray[np.float64], count: int) -> float:
 
 
 @compiled
-def _clip(
-    polygon: NDArray[np.float64],
-    count: int,
-    start: NDArray[np.float64],
-    end: NDArray[np.float64],
-    clipped: NDArray[np.float64],
-) -> int:
+def _clip(polygon: Floats, count: int, start: Floats, end: Floats, clipped: Floats) -> int:
     """Write the part of a convex polygon left of a line to `clipped`, and return its number of corners."""
     dx, dy = end[0] - start[0], end[1] - start[1]
     kept = 0

@@ -19,9 +19,7 @@ from evalkit.metrics.label_pairs import accuracy_intervals, chance_accuracies, e
 from evalkit.stats.mean_intervals import macro_mean
 from evalkit.stats.permutation import build_score, permute_scores
 from evalkit.stats.stratified_rows import LARGE, stratified_rows
-from evalkit.types import Codes, Evaluation, Points, Sample, Vectors
-
-Floats = NDArray[np.float64]
+from evalkit.types import Codes, Evaluation, Floats, Points, Sample, Vectors
 
 MANY_LABELS = 50  # from here on the null has 19 permutations instead of 99
 NULL_TEXTS = 20_000  # of a large corpus
@@ -42,6 +40,35 @@ class HullScores:
     b: NDArray[np.int32]
     intersection: Floats  # (P,) area of their intersection
     iou: Floats  # (P,) its share of their union
+
+
+def evaluate(sample: Sample, rng: np.random.Generator) -> Evaluation:
+    """Overlap of the labels' hulls, with a row for each overlapping pair on how the embedding separates the two.
+
+    Parameters
+    ----------
+    sample, rng
+        Points, labels and, for the pairs, unit vectors; source of the permutations.
+    """
+    if sample.points is None:
+        raise RequestError("The scores of the hulls need a projection, and there is none: choose one.")
+    points = np.ascontiguousarray(sample.points, dtype=np.float64)
+    labels = np.ascontiguousarray(sample.labels, dtype=np.int32)
+    hulls = score_hulls(points, labels, sample.n_labels)
+    null, observed, parameters = _null(points, labels, sample.n_labels, rng)
+    pairs, pair_permutations = _pairs(hulls, sample.unit, labels, sample.n_labels, rng)
+    scores = []
+    for name, value in hulls.values.items():
+        described: dict[str, Any] = {**parameters, "interval": INTERVAL}
+        if name == "overlapping_pairs":
+            described |= {"pairs": int(hulls.a.size), "pair_permutations": pair_permutations}
+        score = build_score(
+            f"hulls/{name}", "map", value, best=0.0, null=null[name], observed=observed[name], higher_is_better=False,
+            parameters=described,
+        )  # fmt: skip
+        scores.append(score)
+    foreign = hulls.foreign.astype(np.float64)
+    return Evaluation(scores=tuple(scores), per_text={"hulls/foreign_share": foreign}, pairs=pairs)
 
 
 def score_hulls(points: Points, labels: Codes, n_labels: int) -> HullScores:
@@ -81,35 +108,6 @@ def _covered_areas(polygons: list[Floats]) -> tuple[float, float]:
         twice = shapely.union(twice, shapely.intersection(covered, polygon))
         covered = shapely.union(covered, polygon)
     return float(shapely.area(covered)), float(shapely.area(twice))
-
-
-def evaluate(sample: Sample, rng: np.random.Generator) -> Evaluation:
-    """Overlap of the labels' hulls, with a row for each overlapping pair on how the embedding separates the two.
-
-    Parameters
-    ----------
-    sample, rng
-        Points, labels and, for the pairs, unit vectors; source of the permutations.
-    """
-    if sample.points is None:
-        raise RequestError("The scores of the hulls need a projection, and there is none: choose one.")
-    points = np.ascontiguousarray(sample.points, dtype=np.float64)
-    labels = np.ascontiguousarray(sample.labels, dtype=np.int32)
-    hulls = score_hulls(points, labels, sample.n_labels)
-    null, observed, parameters = _null(points, labels, sample.n_labels, rng)
-    pairs, pair_permutations = _pairs(hulls, sample.unit, labels, sample.n_labels, rng)
-    scores = []
-    for name, value in hulls.values.items():
-        described: dict[str, Any] = {**parameters, "interval": INTERVAL}
-        if name == "overlapping_pairs":
-            described |= {"pairs": int(hulls.a.size), "pair_permutations": pair_permutations}
-        score = build_score(
-            f"hulls/{name}", "map", value, best=0.0, null=null[name], observed=observed[name], higher_is_better=False,
-            parameters=described,
-        )  # fmt: skip
-        scores.append(score)
-    foreign = hulls.foreign.astype(np.float64)
-    return Evaluation(scores=tuple(scores), per_text={"hulls/foreign_share": foreign}, pairs=pairs)
 
 
 def _null(

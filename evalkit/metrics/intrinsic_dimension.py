@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.types import NeighbourGraph, Vectors
+from evalkit.types import Floats, NeighbourGraph, Vectors
 
 BLOCK_ROWS = 1024
 KEPT_SHARE = 0.9  # of the ratios; the authors leave out the largest, since outliers and boundaries bend the line
@@ -13,7 +13,7 @@ GAUSSIAN_WORK = 1e11  # multiplications that the Gaussian search may cost
 FEWEST_QUERIES, MOST_QUERIES = 256, 2048
 
 
-def neighbour_distances(unit: Vectors, graph: NeighbourGraph) -> NDArray[np.float64]:
+def neighbour_distances(unit: Vectors, graph: NeighbourGraph) -> Floats:
     """(Q, 2) ascending distances of each query row's two nearest texts, from the vectors, not from rounded cosines."""
     rows = np.arange(len(graph.indices)) if graph.queries is None else graph.queries
     distances = np.empty((rows.size, 2))
@@ -24,7 +24,7 @@ def neighbour_distances(unit: Vectors, graph: NeighbourGraph) -> NDArray[np.floa
     return np.sort(distances, axis=1)
 
 
-def intrinsic_dimension(distances: NDArray[np.float64]) -> float:
+def intrinsic_dimension(distances: Floats) -> float:
     """TwoNN estimate: slope of −log(1 − F) on log(r2 / r1) through the origin, from (Q, 2) distances.
 
     NaN with fewer than three texts that have no double, or where all are equally far apart.

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-Floats = NDArray[np.float64]
+from evalkit.types import Floats
 
 DOUBLE_WORK = 2e8  # N·k·d up to which products are taken in double precision; above it in single, at half the cost
 BLOCK_VALUES = 1 << 18  # numbers of a block of products, which stays in the processor's cache

@@ -10,9 +10,7 @@ from numpy.typing import NDArray
 from evalkit.metrics.label_means import BLOCK_VALUES, centre, label_means
 from evalkit.stats.permutation import permutation_count, permute_scores
 from evalkit.stats.stratified_rows import LARGE, stratified_rows
-from evalkit.types import Codes, Evaluation, NeighbourGraph, Sample, Vectors
-
-Floats = NDArray[np.float64]
+from evalkit.types import Codes, Evaluation, Floats, NeighbourGraph, Sample, Vectors
 
 
 def evaluate(sample: Sample, rng: np.random.Generator, *, null_sample: int = 20_000) -> Evaluation:

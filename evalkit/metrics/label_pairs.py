@@ -17,9 +17,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from evalkit.metrics.label_means import sum_by_label
 from evalkit.stats.mean_intervals import CENTROID_WIDENING, mean_share_interval
-from evalkit.types import Codes, Points, Vectors
-
-Floats = NDArray[np.float64]
+from evalkit.types import Codes, Floats, Points, Vectors
 
 BLOCK_VALUES = 1 << 20
 THREADS = 2

@@ -6,18 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.runtime.compiled import compiled
+from evalkit.types import Floats
 
 TEXTS, QUERIES = 128, 64  # the block of distances in memory
 
 
 @compiled
 def silhouettes(
-    points: NDArray[np.float64],
-    labellings: NDArray[np.int32],
-    sizes: NDArray[np.int64],
-    rows: NDArray[np.int64],
-    tolerance: float,
-) -> NDArray[np.float64]:
+    points: Floats, labellings: NDArray[np.int32], sizes: NDArray[np.int64], rows: NDArray[np.int64], tolerance: float
+) -> Floats:
     """(P, Q) Euclidean silhouettes of some texts under each of (P, N) labellings; 0 where distances are ≤ `tolerance`.
 
     A distance is computed once for all labellings. The sums of 64 queries lie side by side, so that they are added
@@ -52,7 +49,7 @@ def silhouettes(
 
 
 @compiled
-def _silhouette(sums: NDArray[np.float64], own: int, sizes: NDArray[np.int64], tolerance: float) -> float:
+def _silhouette(sums: Floats, own: int, sizes: NDArray[np.int64], tolerance: float) -> float:
     """Silhouette of one text, from the sums of its distances to each label's texts."""
     if sizes[own] < 2:
         return 0.0
@@ -65,9 +62,7 @@ def _silhouette(sums: NDArray[np.float64], own: int, sizes: NDArray[np.int64], t
 
 
 @compiled
-def centroid_hits(
-    points: NDArray[np.float64], labels: NDArray[np.int32], sizes: NDArray[np.int64], tolerance: float
-) -> NDArray[np.float64]:
+def centroid_hits(points: Floats, labels: NDArray[np.int32], sizes: NDArray[np.int64], tolerance: float) -> Floats:
     """(N,) whether a text's nearest label mean is its own label's, the text itself left out of it.
 
     1, 0, or 1/t where the own mean is one of t whose squared distances differ by at most `tolerance`; 0 for the only

@@ -17,9 +17,7 @@ from evalkit.stats.macro_tests import without_macro_tests
 from evalkit.stats.mean_intervals import CENTROID_WIDENING, hit_statistics, macro_mean
 from evalkit.stats.permutation import build_score, permutation_count, permute_scores
 from evalkit.stats.stratified_rows import LARGE, stratified_rows
-from evalkit.types import Codes, Evaluation, Points, Sample
-
-Floats = NDArray[np.float64]
+from evalkit.types import Codes, Evaluation, Floats, Points, Sample
 
 NULL_QUERIES = 1_000  # texts whose silhouettes, each against all texts, make a permuted score
 QUERIES = 20_000  # texts scored in a large corpus

@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 from evalkit.errors import RequestError
 from evalkit.neighbours.exact import nearest
 from evalkit.stats.permutation import p_value
-from evalkit.types import NeighbourGraph, Vectors
-
-Floats = NDArray[np.float64]
+from evalkit.types import Floats, NeighbourGraph, Vectors
 
 NULL_ROWS = 1024  # of which the order is permuted for CKA: its null takes a product of the embeddings a permutation
 QUERY_ROWS = 5000

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.stats.permutation import build_score, permutation_count, permute_scores
-from evalkit.types import Codes, Score, SplitVectors, Vectors
+from evalkit.types import Codes, Floats, Score, SplitVectors, Vectors
 
 DRAWS = 10
 TEXTS_PER_LABEL = 8
@@ -73,7 +73,7 @@ def mteb_score(split: SplitVectors, rng: np.random.Generator) -> Score:
     size = split.test_labels.size
     per_draw = (predictions == split.test_labels).mean(axis=1)
 
-    def statistic(labellings: NDArray[np.int32]) -> dict[str, NDArray[np.float64]]:
+    def statistic(labellings: NDArray[np.int32]) -> dict[str, Floats]:
         return {"accuracy": np.stack([(predictions == labels).mean() for labels in labellings])}
 
     count = permutation_count(float(DRAWS * size))

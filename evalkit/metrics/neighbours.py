@@ -17,43 +17,12 @@ from evalkit.stats.labelled_graph import LabelledGraph, label_statistic, r_place
 from evalkit.stats.macro_tests import without_macro_tests
 from evalkit.stats.permutation import build_score, permutation_count, permute_scores
 from evalkit.stats.stratified_rows import LARGE
-from evalkit.types import Codes, Evaluation, NeighbourGraph, Sample, Score, Space
+from evalkit.types import Codes, Evaluation, Floats, NeighbourGraph, Sample, Score, Space
 
-Floats = NDArray[np.float64]
 Sizes = NDArray[np.int64]
 
 BLOCK = 128  # labellings that the compiled loop takes at a time
 BUDGET = 5e9  # places times labellings that a null may cost: a few seconds on two cores
-
-
-def precision_chance(sizes: Sizes, *, lone: bool = True) -> tuple[float, float]:
-    """Chance of precision and R-precision, micro and macro: (n_c − 1)/(N − 1) averaged, with or without lone texts."""
-    return _averages(sizes - 1, sizes, divisor=int(sizes.sum()) - 1, lone=lone)
-
-
-def average_precision_chance(sizes: Sizes) -> tuple[float, float]:
-    """Chance of MAP@R, micro and macro: p·mean over i ≤ R of (1 + (i − 1)p')/i, of the label's true size."""
-    total = int(sizes.sum())
-    places, _ = r_places(sizes)
-    harmonic = np.concatenate([[0.0], np.cumsum(1.0 / np.arange(1, max(int(places.max()), 1) + 1))])
-    p, p_next = (sizes - 1) / (total - 1), (sizes - 2) / max(total - 2, 1)
-    first = harmonic[places]
-    chance = p * (first + p_next * (places - first)) / np.maximum(places, 1)
-    return _averages(chance, sizes, lone=False)
-
-
-def precision_best(sizes: Sizes, k: int) -> tuple[float, float]:
-    """Precision at K of perfect data: the mean of min(1, (n_c − 1)/K), micro and macro."""
-    return _averages(np.minimum(sizes - 1, k), sizes, divisor=k, lone=True)
-
-
-def _averages(by_label: NDArray[Any], sizes: Sizes, *, divisor: int = 1, lone: bool) -> tuple[float, float]:
-    """Means over texts and over labels; divided last, so that whole numbers lose nothing."""
-    used = sizes >= (1 if lone else 2)
-    if not used.any():
-        return float("nan"), float("nan")
-    total, texts = (by_label * sizes)[used].sum(), sizes[used].sum()
-    return float(total / (divisor * texts)), float(by_label[used].sum() / (divisor * np.count_nonzero(used)))
 
 
 def evaluate(sample: Sample, rng: np.random.Generator, *, k: Sequence[int] | None = None) -> Evaluation:
@@ -175,3 +144,33 @@ def _describe(name: str, k: int | None, kind: int, graph: LabelledGraph) -> tupl
         return None, 0.0, parameters
     chances = average_precision_chance(sizes) if "map_at_r" in name else precision_chance(sizes, lone=False)
     return chances[kind], 1.0, parameters
+
+
+def precision_chance(sizes: Sizes, *, lone: bool = True) -> tuple[float, float]:
+    """Chance of precision and R-precision, micro and macro: (n_c − 1)/(N − 1) averaged, with or without lone texts."""
+    return _averages(sizes - 1, sizes, divisor=int(sizes.sum()) - 1, lone=lone)
+
+
+def average_precision_chance(sizes: Sizes) -> tuple[float, float]:
+    """Chance of MAP@R, micro and macro: p·mean over i ≤ R of (1 + (i − 1)p')/i, of the label's true size."""
+    total = int(sizes.sum())
+    places, _ = r_places(sizes)
+    harmonic = np.concatenate([[0.0], np.cumsum(1.0 / np.arange(1, max(int(places.max()), 1) + 1))])
+    p, p_next = (sizes - 1) / (total - 1), (sizes - 2) / max(total - 2, 1)
+    first = harmonic[places]
+    chance = p * (first + p_next * (places - first)) / np.maximum(places, 1)
+    return _averages(chance, sizes, lone=False)
+
+
+def precision_best(sizes: Sizes, k: int) -> tuple[float, float]:
+    """Precision at K of perfect data: the mean of min(1, (n_c − 1)/K), micro and macro."""
+    return _averages(np.minimum(sizes - 1, k), sizes, divisor=k, lone=True)
+
+
+def _averages(by_label: NDArray[Any], sizes: Sizes, *, divisor: int = 1, lone: bool) -> tuple[float, float]:
+    """Means over texts and over labels; divided last, so that whole numbers lose nothing."""
+    used = sizes >= (1 if lone else 2)
+    if not used.any():
+        return float("nan"), float("nan")
+    total, texts = (by_label * sizes)[used].sum(), sizes[used].sum()
+    return float(total / (divisor * texts)), float(by_label[used].sum() / (divisor * np.count_nonzero(used)))

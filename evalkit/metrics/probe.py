@@ -16,7 +16,7 @@ from evalkit.stats.macro_tests import without_macro_tests
 from evalkit.stats.mean_intervals import hit_statistics, mean_by_label
 from evalkit.stats.permutation import build_score
 from evalkit.stats.stratified_rows import LARGE, stratified_rows
-from evalkit.types import Codes, Evaluation, Sample, SplitVectors, Vectors
+from evalkit.types import Codes, Evaluation, Floats, Sample, SplitVectors, Vectors
 
 MOST_FOLDS = 5
 MAX_ITERATIONS = 1000
@@ -24,48 +24,6 @@ LITTLE = 1_000_000  # numbers in the vectors, below which threads wait for one a
 # Texts share their fitted probes: taken as independent, equal models were told apart in up to 14 % of simulations
 # (benchmarks/calibration.py), as a standard error of three quarters of the truth would.
 PROBE_WIDENING = 4 / 3
-
-
-def fold_count(labels: Codes) -> int:
-    """Number of folds of the cross-validation: min(5, texts of the smallest label); refuses a label of one text."""
-    sizes = np.bincount(labels)
-    smallest = int(sizes.argmin())
-    if sizes[smallest] < 2:
-        raise RequestError(
-            f"the probe needs two texts of every label, and label number {smallest + 1} in sorted order has "
-            f"{sizes[smallest]}: give it another text, drop it, or leave the probe out of evaluators."
-        )
-    return min(MOST_FOLDS, int(sizes[smallest]))
-
-
-def fit_and_predict(train: Vectors, labels: Codes, test: Vectors) -> NDArray[np.int32]:
-    """(m,) labels of (m, d) test vectors, by logistic regression (C = 1, L2) on (n, d) train vectors."""
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
-
-    with warnings.catch_warnings():
-        # A fit that has not converged is scored on unseen texts as it is; unit vectors take some twenty steps.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        probe = LogisticRegression(max_iter=MAX_ITERATIONS).fit(train, labels)
-    return np.asarray(probe.predict(test), dtype=np.int32)
-
-
-def cross_validate(unit: Vectors, labels: Codes, *, seed: int) -> NDArray[np.int32]:
-    """(N,) predicted labels, each by the probe that was fitted on the folds without the text."""
-    from sklearn.model_selection import StratifiedKFold
-
-    folds = StratifiedKFold(fold_count(labels), shuffle=True, random_state=seed)
-    predictions = np.empty(labels.size, dtype=np.int32)
-    for train, test in folds.split(np.zeros((labels.size, 1)), labels):
-        predictions[test] = fit_and_predict(unit[train], labels[train], unit[test])
-    return predictions
-
-
-def macro_f1(labels: Codes, predictions: NDArray[np.int32], n_labels: int) -> float:
-    """Mean over the labels 0 … n_labels − 1 of 2·TP / (2·TP + FP + FN): from 0 to 1, higher is better."""
-    right = np.bincount(labels[labels == predictions], minlength=n_labels)
-    total = np.bincount(predictions, minlength=n_labels)[:n_labels] + np.bincount(labels, minlength=n_labels)
-    return float(np.divide(2.0 * right, total, out=np.zeros(n_labels), where=total > 0).mean())
 
 
 def evaluate(
@@ -85,33 +43,18 @@ def evaluate(
     null_sample
         Above 50,000 texts to learn from, the null is taken on a stratified sample of so many.
     """
+    from sklearn.exceptions import ConvergenceWarning
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     little = sample.unit.size < LITTLE and (sample.split is None or sample.split.train.size < LITTLE)
-    with threadpool_limits(limits=1 if little else None):
+    with threadpool_limits(limits=1 if little else None), warnings.catch_warnings():
+        # A fit that has not converged is scored on unseen texts as it is; unit vectors take some twenty steps.
+        warnings.simplefilter("ignore", ConvergenceWarning)
         return _evaluate(sample, rng, permutations, null_sample)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Task:
-    """Labels that the probe learns, labels that it is tested on, and the probe: learnt labels → predictions."""
-
-    learnt: Codes
-    tested: Codes
-    predict: Callable[[Codes], NDArray[np.int32]]
-    n_labels: int
-
-    def score(self, learnt: Codes, tested: Codes) -> tuple[dict[str, float], NDArray[np.float64]]:
-        """Scores of probes fitted on `learnt` against `tested`, and the (N,) hits."""
-        predictions = self.predict(learnt)
-        hits = (predictions == tested).astype(np.float64)
-        by_label = mean_by_label(hits, tested, self.n_labels)
-        values = {"accuracy": float(hits.mean()), "accuracy_macro": float(by_label.mean())}
-        return {**values, "macro_f1": macro_f1(tested, predictions, self.n_labels)}, hits
-
-
 def _evaluate(sample: Sample, rng: np.random.Generator, permutations: int, null_sample: int) -> Evaluation:
-    """`evaluate` with the number of threads set."""
+    """`evaluate` with threads and warnings set."""
     seed = int(rng.integers(2**31))
     task = _task(sample, seed)
     values, hits = task.score(task.learnt, task.tested)
@@ -147,17 +90,59 @@ def _evaluate(sample: Sample, rng: np.random.Generator, permutations: int, null_
     return without_macro_tests(evaluation, np.bincount(sample.labels))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Task:
+    """Labels that the probe learns, labels that it is tested on, and the probe: learnt labels → predictions."""
+
+    learnt: Codes
+    tested: Codes
+    predict: Callable[[Codes], NDArray[np.int32]]
+    n_labels: int
+
+    def score(self, learnt: Codes, tested: Codes) -> tuple[dict[str, float], Floats]:
+        """Scores of probes fitted on `learnt` against `tested`, and the (N,) hits."""
+        predictions = self.predict(learnt)
+        hits = (predictions == tested).astype(np.float64)
+        by_label = mean_by_label(hits, tested, self.n_labels)
+        values = {"accuracy": float(hits.mean()), "accuracy_macro": float(by_label.mean())}
+        return {**values, "macro_f1": _macro_f1(tested, predictions, self.n_labels)}, hits
+
+
 def _task(sample: Sample, seed: int, rows: NDArray[np.int64] | None = None) -> _Task:
-    """Folds over the texts, or train to test; `rows` restricts what is learnt from."""
+    """Logistic regression (C = 1, L2) by folds over the texts, or train to test; learns from `rows` only."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+
+    probe = LogisticRegression(max_iter=MAX_ITERATIONS)
     chosen = slice(None) if rows is None else rows
     if sample.split is None:
         unit, labels = sample.unit[chosen], sample.labels[chosen]
-        return _Task(labels, labels, lambda learnt: cross_validate(unit, learnt, seed=seed), sample.n_labels)
+        folds = StratifiedKFold(fold_count(labels), shuffle=True, random_state=seed)
+        return _Task(labels, labels, lambda learnt: cross_val_predict(probe, unit, learnt, cv=folds), sample.n_labels)
     learnt = _train_codes(sample.split, sample.n_labels)[chosen]
     if np.unique(learnt).size < 2:
         raise RequestError("the train rows bear fewer than two labels: a probe needs two, check dataset.split_column.")
     train = _unit(sample.split.train[chosen])
-    return _Task(learnt, sample.labels, lambda labels: fit_and_predict(train, labels, sample.unit), sample.n_labels)
+    return _Task(learnt, sample.labels, lambda labels: probe.fit(train, labels).predict(sample.unit), sample.n_labels)
+
+
+def fold_count(labels: Codes) -> int:
+    """Number of folds of the cross-validation: min(5, texts of the smallest label); refuses a label of one text."""
+    sizes = np.bincount(labels)
+    smallest = int(sizes.argmin())
+    if sizes[smallest] < 2:
+        raise RequestError(
+            f"the probe needs two texts of every label, and label number {smallest + 1} in sorted order has "
+            f"{sizes[smallest]}: give it another text, drop it, or leave the probe out of evaluators."
+        )
+    return min(MOST_FOLDS, int(sizes[smallest]))
+
+
+def _macro_f1(labels: Codes, predictions: NDArray[np.int32], n_labels: int) -> float:
+    """Mean F1 of the scored labels; labels that only the train rows bear are none of them."""
+    from sklearn.metrics import f1_score
+
+    return float(f1_score(labels, predictions, labels=np.arange(n_labels), average="macro", zero_division=0))
 
 
 def _train_codes(split: SplitVectors, n_labels: int) -> Codes:
@@ -181,7 +166,7 @@ def _unit(vectors: Vectors) -> Vectors:
     return np.asarray(scaled, dtype=np.float32)
 
 
-def _null(task: _Task, rng: np.random.Generator, count: int, *, folds: bool) -> dict[str, NDArray[np.float64]]:
+def _null(task: _Task, rng: np.random.Generator, count: int, *, folds: bool) -> dict[str, Floats]:
     """Scores of probes that learnt permuted labels; within folds they are tested on the permuted ones too."""
     drawn: list[dict[str, float]] = []
     for _ in range(count):

@@ -14,17 +14,12 @@ from evalkit.stats.macro_tests import without_macro_tests
 from evalkit.stats.mean_intervals import CENTROID_WIDENING, Interval, hit_statistics, pseudo_value_interval
 from evalkit.stats.permutation import build_score, permutation_count, permute_scores
 from evalkit.stats.stratified_rows import LARGE, stratified_rows
-from evalkit.types import Codes, Evaluation, Sample, Vectors
-
-Floats = NDArray[np.float64]
+from evalkit.types import Codes, Evaluation, Floats, Sample, Vectors
 
 NULL_BUDGET = 2e10  # multiplications that 999 permutations may cost (about a second); else 99 are taken
 MEANS_A_PASS = 256  # label means in a block of labellings: with fewer, a pass over long vectors only waits for memory
 BEST = {"davies_bouldin": 0.0, "calinski_harabasz": None}
-INTERVALS = {
-    "silhouette": "infinitesimal jackknife",
-    "centroid_accuracy": "conditional on centroids, widened by 4/3",
-}
+INTERVALS = {"silhouette": "infinitesimal jackknife", "centroid_accuracy": "conditional on centroids, widened by 4/3"}
 
 
 def evaluate(sample: Sample, rng: np.random.Generator, *, null_sample: int = 20_000) -> Evaluation:

@@ -97,15 +97,6 @@ def test_every_text_its_own_label_leaves_nothing_to_find():
     assert [score.value for score in evaluation.scores[:2]] == [None, None]  # AMI and ARI
 
 
-def test_a_large_corpus_is_fitted_on_a_stated_sample(monkeypatch):
-    monkeypatch.setattr("evalkit.metrics.clustering.LARGE", 100)
-    unit, labels = draw(400, 8, 4, separation=4.0)
-    score = evaluate(sample_of(unit, labels), np.random.default_rng(0), fit_sample=80).scores[0]
-    assert score.parameters["starts"] == 3
-    assert score.parameters["fitted_texts"] == 80
-    assert score.value == pytest.approx(1)
-
-
 def test_all_texts_are_assigned_to_the_centres_fitted_on_some():
     rng = np.random.default_rng(3)
     centres = rng.normal(size=(12, 16))

@@ -56,18 +56,6 @@ def test_permuted_scores_stand_round_what_simulation_gives():
     assert found["neighbourhood_hit_at_1"].chance == pytest.approx(14 / 59)
 
 
-@pytest.mark.slow
-def test_p_values_are_uniform_without_structure():
-    p_values = {}
-    for seed in range(60):
-        points = np.random.default_rng(seed).normal(size=(24, 2))
-        for name, score in by_name(evaluate(points, codes(6, 6, 6, 6), seed, k=[1])).items():
-            p_values.setdefault(name, []).append(score.p_value)
-    for name in ("silhouette", "silhouette_macro", "centroid_accuracy"):
-        assert np.mean(np.array(p_values[name]) <= 0.2) <= 0.2 + 3 * np.sqrt(0.16 / 60), name
-        assert np.mean(p_values[name]) == pytest.approx(0.5, abs=0.15), name
-
-
 def test_perfect_map_reaches_the_best():
     points = np.repeat([[0.0, 0.0], [100.0, 0.0], [0.0, 100.0]], 10, axis=0)
     points += np.random.default_rng(0).normal(size=points.shape) * 1e-3

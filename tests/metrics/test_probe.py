@@ -4,32 +4,15 @@ import numpy as np
 import pytest
 from score_samples import by_name, codes, draw, sample_of
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import f1_score
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 from evalkit.errors import EvaluationError
-from evalkit.metrics.probe import cross_validate, evaluate, fold_count, macro_f1
+from evalkit.metrics.probe import evaluate, fold_count
 from evalkit.types import SplitVectors
 
 
 def test_folds_are_as_many_as_the_smallest_label_allows():
     assert fold_count(codes(9, 3)) == 3
     assert fold_count(codes(90, 30)) == 5
-
-
-def test_predictions_equal_scikit_learns_own_cross_validation():
-    unit, labels = draw(60, 12, 3, separation=0.5)
-    folds = StratifiedKFold(5, shuffle=True, random_state=4)
-    expected = cross_val_predict(LogisticRegression(max_iter=1000), unit, labels, cv=folds)
-    assert np.array_equal(cross_validate(unit, labels, seed=4), expected)
-
-
-def test_macro_f1_by_hand_and_by_scikit_learn():
-    labels, predictions = np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1])
-    assert macro_f1(labels, predictions, 2) == pytest.approx((0.8 + 2 / 3) / 2)
-    rng = np.random.default_rng(0)
-    labels, predictions = rng.integers(0, 9, 200), rng.integers(0, 9, 200)
-    assert macro_f1(labels, predictions, 9) == pytest.approx(f1_score(labels, predictions, average="macro"))
 
 
 def test_separate_labels_are_told_apart():
@@ -45,19 +28,6 @@ def test_separate_labels_are_told_apart():
     assert 0 < scores["accuracy_macro"].ci_low < 1
     assert scores["macro_f1"].ci_low is None
     assert np.array_equal(evaluation.per_text["probe/accuracy"], np.ones(40))
-
-
-@pytest.mark.slow
-def test_meaningless_labels_are_at_chance():
-    adjusted, p = [], []
-    for seed in range(30):
-        unit, labels = draw(24, 6, 2, separation=0.0, seed=seed)
-        evaluation = evaluate(sample_of(unit, labels), np.random.default_rng(seed), permutations=19)
-        score = by_name(evaluation)["accuracy"]
-        adjusted.append(score.adjusted)
-        p.append(score.p_value)
-    assert abs(np.mean(adjusted)) < 4 * np.std(adjusted) / np.sqrt(30)
-    assert np.mean(np.array(p) <= 0.05) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 30)
 
 
 def split_sample(extra_train_label=False, seed=0):
@@ -105,14 +75,6 @@ def test_texts_that_lost_a_label_cannot_be_matched():
     some = sample_of(sample.unit[:2], sample.labels[:2], split=sample.split)
     with pytest.raises(EvaluationError, match="3 labels and the scored texts 2"):
         evaluate(some, np.random.default_rng(0))
-
-
-def test_a_large_corpus_has_its_null_on_a_stated_sample(monkeypatch):
-    monkeypatch.setattr("evalkit.metrics.probe.LARGE", 100)
-    unit, labels = draw(200, 8, 4, separation=2.0)
-    score = evaluate(sample_of(unit, labels), np.random.default_rng(0), permutations=3, null_sample=60).scores[0]
-    assert score.parameters["null_texts"] == 60
-    assert score.p_value == 1 / 4
 
 
 def test_equal_and_zero_vectors_give_chance():

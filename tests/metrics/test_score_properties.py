@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from score_samples import clouds, codes, draw, sample_of
+from score_samples import by_name, clouds, codes, draw, sample_of, unit
 
 import evalkit
 from evalkit.errors import RequestError
@@ -129,3 +129,55 @@ ONE_TRAIN_LABEL = SplitVectors(TEXTS, TEXTS, codes(9), codes(5, 4))
 def test_what_cannot_be_scored_is_refused(family, labels, more, options, match):
     with pytest.raises(RequestError, match=match):
         FAMILIES[family](sample_of(TEXTS, labels, **more), np.random.default_rng(0), **options)
+
+
+@pytest.mark.parametrize(
+    ("family", "options", "constants", "stated"),
+    [
+        ("separation", {"null_sample": 80}, {}, {"null_texts": 80}),
+        ("clustering", {"fit_sample": 80}, {}, {"fitted_texts": 80, "starts": 3}),
+        ("probe", {"null_sample": 80, "permutations": 3}, {}, {"null_texts": 80}),
+        ("geometry", {"null_sample": 80}, {}, {"null_texts": 80}),
+        ("hulls", {}, {"NULL_TEXTS": 80}, {"null_texts": 80}),
+    ],
+)
+def test_a_large_corpus_is_compared_on_a_stated_sample(monkeypatch, family, options, constants, stated):
+    sample = sample_of(*draw(200, 8, 4, 3.0), clouds(200, 4, 3.0)[0], depth=10)
+    whole = FAMILIES[family](sample, np.random.default_rng(0))
+    for name, value in {"LARGE": 100, **constants}.items():
+        monkeypatch.setattr(f"{FAMILIES[family].__module__}.{name}", value)
+    found = FAMILIES[family](sample, np.random.default_rng(0), **options)
+    compared = [score for score in found.scores if stated.items() <= score.parameters.items()]
+    values = {score.name: score.value for score in whole.scores}
+    assert compared
+    for score in compared:
+        assert score.value == pytest.approx(values[score.name])
+        assert score.p_value == pytest.approx(1 / (1 + score.parameters["permutations"]))
+
+
+@pytest.mark.parametrize(
+    ("family", "draws"),
+    [
+        ("hulls", 40),
+        pytest.param("map", 60, marks=pytest.mark.slow),
+        pytest.param("probe", 30, marks=pytest.mark.slow),
+        pytest.param("separation", 300, marks=pytest.mark.slow),
+    ],
+)
+def test_p_values_are_uniform_where_labels_mean_nothing(family, draws):
+    found: dict[str, list[tuple[float, float]]] = {}
+    for seed in range(draws):
+        rng = np.random.default_rng(seed)
+        sample = sample_of(unit(rng.normal(size=(24, 8))), np.arange(24) % 4, rng.normal(size=(24, 2)), depth=11)
+        for name, score in by_name(FAMILIES[family](sample, rng)).items():
+            found.setdefault(name, []).append((score.p_value, score.adjusted))
+    for name, rows in found.items():
+        p = np.array([row[0] for row in rows])
+        for level in (0.05, 0.2):
+            assert (p <= level).mean() <= level + 3 * np.sqrt(level * (1 - level) / draws), name
+        assert p.mean() > 0.5 - 3 * np.sqrt(1 / 12 / draws), name
+        if name in ("silhouette", "overlap"):  # without ties
+            assert p.mean() < 0.5 + 4 * np.sqrt(1 / 12 / draws), name
+        if name != "calinski_harabasz":  # has no best value
+            adjusted = np.array([row[1] for row in rows])
+            assert abs(adjusted.mean()) < 4 * adjusted.std() / np.sqrt(draws), name

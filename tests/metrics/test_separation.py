@@ -182,33 +182,6 @@ def test_evaluation_is_complete():
     assert {score.p_value for score in scores.values()} == {0.001}
 
 
-def test_a_large_corpus_has_its_null_on_a_stated_sample(monkeypatch):
-    monkeypatch.setattr("evalkit.metrics.separation.LARGE", 100)
-    vectors, labels = draw(400, 8, 4, separation=1.0)
-    score = by_name(evaluate(sample_of(vectors, labels), np.random.default_rng(0), null_sample=80))["silhouette"]
-    assert score.value == pytest.approx(silhouettes(vectors, labels).mean())
-    assert score.parameters["null_texts"] == pytest.approx(80, abs=2)
-    assert score.p_value == 0.01
-
-
-@pytest.mark.slow
-def test_p_values_are_uniform_where_labels_mean_nothing():
-    rng = np.random.default_rng(5)
-    labels = np.repeat(np.arange(5), 6).astype(np.int32)
-    found = {}
-    for _ in range(300):
-        vectors = unit(rng.standard_normal((30, 8)))
-        for name, score in by_name(evaluate(sample_of(vectors, labels), rng)).items():
-            found.setdefault(name, []).append((score.p_value, score.adjusted))
-    for name, rows in found.items():
-        p = np.array([row[0] for row in rows])
-        assert (p <= 0.05).mean() < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 300), name
-        assert p.mean() > 0.5 - 3 * np.sqrt(1 / 12 / 300), name
-        if name != "calinski_harabasz":
-            adjusted = np.array([row[1] for row in rows])
-            assert abs(adjusted.mean()) < 4 * adjusted.std() / np.sqrt(300), name
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("separation", [0.0, 0.3, 0.8])
 @pytest.mark.parametrize(("n", "draws"), [(30, 400), (300, 150)])
