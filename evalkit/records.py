@@ -36,6 +36,9 @@ HEADLINE_SCORES = (
 )
 """The scores that leaderboards, studies and the terminal show, in this order; record.json holds all."""
 
+REPORT_FILES = ("leaderboard.csv", "leaderboard.md", "comparisons.csv", "agreement.csv", "topics.csv", "gallery.html")
+"""The files of a sweep or of a report on several runs."""
+
 
 def plain(value: Any) -> Any:
     """Turn mappings, tuples and numpy values into JSON values; a number that is not finite becomes None."""

@@ -43,14 +43,13 @@ def job(config: DictConfig) -> float:
     from evalkit.cli.jobs import prepare_job
     from evalkit.cli.sweep_plan import Plan, read_plan
     from evalkit.config.secret_overrides import hide
-    from evalkit.report.run_folder import UNTRACKED
+    from evalkit.report.run_folder import clear
     from evalkit.runtime.atomic_write import remove_pending
 
     hydra = HydraConfig.get()
     folder = Path(str(hydra.runtime.output_dir))
     sweep = Path(str(hydra.sweep.dir)).absolute() if hydra.mode == RunMode.MULTIRUN else None
-    for stale in ("record.json", "error.json", UNTRACKED):
-        (folder / stale).unlink(missing_ok=True)
+    clear(folder)
     remove_pending(folder)
     hide(*(folder / str(hydra.output_subdir)).glob("*.yaml"), *([sweep / "multirun.yaml"] if sweep else []))
     try:

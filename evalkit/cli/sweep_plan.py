@@ -31,6 +31,7 @@ class Plan:
     total: int = 0  # number of jobs
     started: float = 0.0  # in seconds since the epoch
     rank_by: str | None = None
+    folders: list[str] = field(default_factory=list)  # of the jobs, within the sweep's
 
 
 def read_plan(folder: Path) -> Plan:
@@ -67,6 +68,7 @@ def plan_sweep(config: DictConfig, jobs: Iterable[DictConfig]) -> None:
     """Check every job, then make the sweep's folder and write the plan into it."""
     from evalkit.cli.jobs import encoding_group
     from evalkit.records import write_json
+    from evalkit.report.run_folder import clear
     from evalkit.store import digest
     from evalkit.tracking import sweep_identity
 
@@ -89,7 +91,9 @@ def plan_sweep(config: DictConfig, jobs: Iterable[DictConfig]) -> None:
             wanted.append(prepared.request.pooling)
     make_room(folder, "hydra.sweep.dir")
     total, distinct = len(identities), len(set(identities))
-    plan = Plan(sweep_identity(identities), identities, poolings, total, time.time(), rank_by)
+    former = read_plan(folder)  # a folder that is used again holds what this sweep writes
+    clear(folder, *folder.glob("corpus-*"), *(folder / name for name in set(former.folders) - set(owners)))
+    plan = Plan(sweep_identity(identities), identities, poolings, total, time.time(), rank_by, list(owners))
     write_json(asdict(plan), folder / PLAN)
     if total > distinct:
         terminal.note(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import EvalkitError, EvaluationError
-from evalkit.records import write_json, write_record, write_whole
+from evalkit.records import REPORT_FILES, write_json, write_record, write_whole
 from evalkit.runtime.atomic_write import temporary_folder
 from evalkit.types import Record
 
@@ -25,7 +25,20 @@ RECORDS = "records"
 UNTRACKED = ".untracked"
 """In a job's folder: why the run is not in the tracker; the sweep's end reports it once for all processes."""
 
+RUN_FILES = (
+    "record.json", "error.json", UNTRACKED,
+    "texts.parquet", "labels.csv", "pairs.csv", "confusion.csv", "neighbours.csv",
+    *(f"{picture}.{ending}" for picture in ("map", "confusion", "neighbours") for ending in ("png", "svg")),
+)  # fmt: skip
+
 DANGEROUS = ("=", "+", "-", "@", "\t", "\r")  # first characters that spreadsheets take for a formula
+
+
+def clear(*folders: Path) -> None:
+    """Remove what former runs and reports left in folders that are used again; files of others stay."""
+    for folder in folders:
+        for name in (*RUN_FILES, *REPORT_FILES):
+            (folder / name).unlink(missing_ok=True)
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:

@@ -11,13 +11,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from evalkit.records import REPORT_FILES
 from evalkit.tracking.mlflow_fields import TEXT_SETTINGS
 from evalkit.types import Record
 
 RECORD = "record.json"
-SWEEP_FILES = frozenset(
-    {"leaderboard.csv", "leaderboard.md", "comparisons.csv", "agreement.csv", "topics.csv", "gallery.html"}
-)
+SWEEP_FILES = frozenset(REPORT_FILES)
 TEXTLESS_FILES = frozenset({"labels.csv", "pairs.csv", "confusion.csv", "confusion.png", "confusion.svg"}) | (
     SWEEP_FILES - {"gallery.html"}
 )

@@ -222,3 +222,21 @@ def test_a_store_that_is_a_file_is_refused_before_any_job(evalkit, tmp_path):
     assert done.status == 2
     assert "is a file, and the store needs a folder" in done.err
     assert not (done.folder / "refused").exists()
+
+
+def test_a_folder_used_again_holds_what_this_sweep_wrote(evalkit):
+    before = evalkit("-m", *QUICK, "model=tfidf,random", "seed=0,1", "hydra.sweep.dir=sweep")
+    (before.folder / "sweep" / "3" / "notes.txt").write_text("mine")
+    done = evalkit("-m", *QUICK, "model=tfidf", "seed=0,1", "queries=[]", "hydra.sweep.dir=sweep")
+    assert (done.status, len(done.runs)) == (0, 2)
+    assert "random" not in (done.folder / "sweep" / "leaderboard.csv").read_text(encoding="utf-8")
+    assert not list(done.folder.glob("sweep/*/neighbours.*"))
+    assert [file.name for file in (done.folder / "sweep" / "3").iterdir() if file.name != ".hydra"] == ["notes.txt"]
+
+
+def test_a_run_folder_used_again_holds_what_this_run_wrote(evalkit):
+    before = evalkit(*QUICK, "model=tfidf", "hydra.run.dir=latest")
+    assert len(list(before.runs[0].glob("neighbours.*"))) == 3
+    done = evalkit(*QUICK, "model=tfidf", "queries=[]", "hydra.run.dir=latest")
+    assert done.status == 0
+    assert not list(done.runs[0].glob("neighbours.*"))
