@@ -54,10 +54,7 @@ def read(
     splits, warnings = (_local(path, folder, subset), []) if local else _remote(path, subset, revision)
     own_splits = split_column == "split" and "split" not in next(iter(splits.values())).column_names
     if own_splits and split is not None:
-        raise RequestError(
-            f"dataset.split={split} and dataset.split_column=split contradict each other, "
-            "since the latter takes train and test: leave one of them out."
-        )
+        raise RequestError(f"dataset.split={split} and split_column=split contradict each other: leave one out.")
     chosen = ["train", "test"] if own_splits else [split or _default_split(path, list(splits))]
     for part in chosen:
         if part not in splits:
@@ -102,9 +99,7 @@ def _local(path: str, folder: Path, subset: str | None) -> dict[str, Any]:
 def _remote(path: str, subset: str | None, revision: str | None) -> tuple[dict[str, Any], list[str]]:
     """Split name → data set, from the hub or its cache, and a warning where the hub did not answer."""
     if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", path) or ".." in path:
-        raise RequestError(
-            f"dataset.path={path!r} is neither a folder nor a data set of the hub: write owner/name, or a folder."
-        )
+        raise RequestError(f"dataset.path={path!r} is neither a folder nor a data set of the hub: write owner/name.")
     reason = _unreachable_because(path, revision)
     if reason is not None:
         # datasets reads this when it is imported, and then opens its cache at once instead of asking five times.
@@ -132,9 +127,7 @@ def _unreachable_because(path: str, revision: str | None) -> str | None:
     except errors.GatedRepoError:
         raise RequestError(f"{path} is gated: ask for access on its page, then log in with `hf auth login`.") from None
     except errors.RepositoryNotFoundError:
-        raise RequestError(
-            f"the hub has no data set {path}, or it is private: check dataset.path, or log in with `hf auth login`."
-        ) from None
+        raise RequestError(f"the hub has no data set {path}, or it is private: check dataset.path or log in.") from None
     except errors.HfHubHTTPError as error:
         return f"it answered {error.response.status_code}"
     except Exception as error:  # noqa: BLE001  # of the network library, which differs from version to version

@@ -31,9 +31,7 @@ def read(
             table = source.read(None if dotted else list(columns.needed.values()), use_threads=False)
     except (arrow.ArrowException, OSError, UnicodeDecodeError) as error:  # the last: a damaged name of a column
         reason = str(error).splitlines()[0]
-        raise RequestError(
-            f"{path} cannot be read as parquet ({reason}): write it anew, or choose its true format."
-        ) from None
+        raise RequestError(f"{path} cannot be read as parquet ({reason}): choose its true format.") from None
     features = json.loads((schema.metadata or {}).get(b"huggingface", b"{}")).get("info", {}).get("features", {})
     classes = {column: feature.get("names") for column, feature in features.items()}
     texts, labels, *splits = column_texts(table, columns, path, classes)

@@ -59,11 +59,10 @@ class Columns:
     def check(self, names: Sequence[str], source: str) -> None:
         """Refuse a source whose columns, `names`, do not have each needed one once."""
         for option, column in self.needed.items():
-            if names.count(column) > 1:
-                raise RequestError(
-                    f"{source} has the column {column!r} {names.count(column)} times: rename all but one of them."
-                )
-            if column not in names:
+            times = names.count(column)
+            if times > 1:
+                raise RequestError(f"{source} has the column {column!r} {times} times: rename all but one of them.")
+            if times == 0:
                 folded = {name.strip().casefold(): name for name in reversed(names)}
                 near = difflib.get_close_matches(column.strip().casefold(), folded, 1)
                 cure = f"try {option}={folded[near[0]]}" if near else f"name one of them with {option}=COLUMN"

@@ -24,28 +24,22 @@ SIGNATURES = (
 def existing_file(path: str) -> Path:
     """`path` as a Path, refused where it is no regular file that may be read."""
     if not path.strip() or not path.isprintable():
-        raise RequestError(
-            f"dataset.path={path!r} cannot be the name of a file: name one that can be read in a message."
-        )
+        raise RequestError(f"dataset.path={path!r} cannot be the name of a file: correct it.")
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", path):
         raise RequestError(f"dataset.path={path} is an address, and a local file is meant: download it first.")
-    file = Path(path).expanduser()
+    what, file = f"dataset.path={path}", Path(path).expanduser()
     try:
         if file.is_dir():
-            raise RequestError(f"dataset.path={path} is a folder, and a file is meant: name a file in it.")
+            raise RequestError(f"{what} is a folder, and a file is meant: name a file in it.")
         if not file.exists():
-            raise RequestError(
-                f"dataset.path={path} does not exist (looked in {file.absolute().parent}){_meant(file)}."
-            )
+            raise RequestError(f"{what} does not exist (looked in {file.parent.absolute()}){_meant(file)}.")
         if not file.is_file():
-            raise RequestError(
-                f"dataset.path={path} is no regular file, and evalkit reads it twice: save it as a file."
-            )
+            raise RequestError(f"{what} is no regular file, and evalkit reads it twice: save it as a file.")
         with file.open("rb"):
             return file
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         cause = error.strerror if isinstance(error, OSError) else error
-        raise RequestError(f"dataset.path={path} cannot be read ({cause}): check its name and permissions.") from error
+        raise RequestError(f"{what} cannot be read ({cause}): check its name and permissions.") from error
 
 
 def _meant(file: Path) -> str:

@@ -16,9 +16,7 @@ def check_options(limit: int | None, conflicts: str, queries: Sequence[str]) -> 
     if conflicts not in {"first", "drop", "error"}:
         raise RequestError(f"dataset.conflicts={conflicts} is none of first, drop and error: choose one of them.")
     if limit is not None and limit < FEWEST_TEXTS:
-        raise RequestError(
-            f"dataset.limit={limit} is too small, as {FEWEST_TEXTS} texts are the least: raise it, or leave it out."
-        )
+        raise RequestError(f"dataset.limit={limit} is too small, as {FEWEST_TEXTS} texts are the least: raise it.")
     for number, query in enumerate(queries, start=1):
         fault = "is blank" if not query.strip() else _unusable(query)
         if fault:

@@ -51,10 +51,7 @@ class CheckpointConfig:
         if pooling == "native":
             return self.native_pooling
         if self.native_pooling == "none":
-            raise RequestError(
-                f"{name} gives no token vectors ({' → '.join(self.modules)}), so pooling={pooling} cannot be had: "
-                "use pooling=native."
-            )
+            raise RequestError(f"{name} gives no token vectors, so it has no pooling={pooling}: use pooling=native.")
         if "+" in self.native_pooling and self.modules[-1] not in {"Pooling", "Normalize"}:
             raise RequestError(
                 f"{name} has a layer behind its pooling that needs the length of {self.native_pooling}, "
@@ -85,9 +82,7 @@ def module_paths(folder: Path) -> list[tuple[str, str]]:
     try:
         return [(str(entry["type"]), str(entry["path"])) for entry in listed]
     except (TypeError, KeyError) as error:
-        raise EvaluationError(
-            f"{folder / 'modules.json'} is no list of modules ({error!r}): get the checkpoint anew."
-        ) from None
+        raise EvaluationError(f"{folder / 'modules.json'} is no list of modules ({error!r}): get it anew.") from None
 
 
 def read(folder: Path, name: str) -> CheckpointConfig:
@@ -189,6 +184,4 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise EvaluationError(
-            f"{path.name} of {path.parent.name} is no JSON ({error}): get the checkpoint anew."
-        ) from None
+        raise EvaluationError(f"{path} is no JSON ({error}): get the checkpoint anew.") from None

@@ -43,18 +43,13 @@ def folder_of(name: str, revision: str | None) -> Path | None:
         return None
     if not folder.is_dir():
         what = "is a file" if folder.exists() else "does not exist"
-        raise RequestError(
-            f"the folder model.name={name!r} {what}: name a folder that holds a model, or a hub id (owner/model)."
-        )
+        raise RequestError(f"the folder model.name={name!r} {what}: name a folder that holds a model, or a hub id.")
     if len(missing(folder, ("config.json", "modules.json"))) == 2:
         raise RequestError(
             f"the folder model.name={name!r} holds no model (neither config.json nor modules.json): name one that does."
         )
     if revision is not None:
-        raise RequestError(
-            f"the folder model.name={name!r} has no revisions: "
-            f"leave model.revision={revision} out (model.revision=null)."
-        )
+        raise RequestError(f"the folder model.name={name!r} has no revisions: leave model.revision={revision} out.")
     return folder
 
 
@@ -84,10 +79,7 @@ def fetch(checkpoint: Checkpoint) -> Path:
             hub_client.download(name, checkpoint.revision, needed(files))
     refuse_pickles(name, list_files(folder))
     if not has_weights(folder):
-        raise EvaluationError(
-            f"{name} lacks weights or tokenizer in {folder} (model.safetensors, tokenizer.json): "
-            "get the checkpoint anew."
-        )
+        raise EvaluationError(f"{name} lacks weights or tokenizer (model.safetensors, …) in {folder}: get it anew.")
     return folder
 
 
@@ -128,9 +120,7 @@ def _find_on_hub(name: str, revision: str | None) -> Checkpoint:
             raise
         return copy
     if not files & {"config.json", "modules.json"}:
-        raise EvaluationError(
-            f"{name} on the hub is no model that can be loaded (neither config.json nor modules.json): choose another."
-        )
+        raise EvaluationError(f"{name} on the hub is no model (neither config.json nor modules.json): choose another.")
     refuse_pickles(name, files)
     # By the branch, not by its commit: huggingface_hub then notes what the branch stands for, for days without a hub.
     folder = hub_client.download(full_name, revision, small(files), seconds=hub_client.SMALL_FILES_SECONDS)

@@ -35,8 +35,7 @@ def check_name(name: str) -> None:
         validate_repo_id(name)
     except HFValidationError:
         raise RequestError(
-            f"model.name={name!r} is neither a folder here nor a hub id (owner/model): write an id as the hub "
-            "shows it, or the path of a folder that exists."
+            f"model.name={name!r} is neither a folder here nor a hub id: write owner/model as the hub shows it."
         ) from None
 
 
@@ -122,10 +121,7 @@ def _refusal(causes: Sequence[BaseException], name: str, revision: str | None) -
     if isinstance(causes[0], errors.RevisionNotFoundError):
         return EvaluationError(f"{name} has no revision {revision!r} on {hub}: correct model.revision.")
     if isinstance(causes[0], errors.RepositoryNotFoundError) or status in {401, 403}:
-        return EvaluationError(
-            f"{name} does not exist on {hub}, or is private: correct model.name, or log in "
-            "(hf auth login) if you may read it."
-        )
+        return EvaluationError(f"{name} does not exist on {hub}, or is private: correct it, or log in (hf auth login).")
     if status in {404, 416}:
         return EvaluationError(f"a file of {name} is listed by {hub}, but is not there: choose another revision.")
     return HubUnreachableError(f"{hub} answers with status {status} for {name}: {_cures(name)}.")

@@ -107,24 +107,22 @@ class PrecomputedEncoder(Encoder):
     ) -> dict[str, Encoding]:
         """The vectors of model.query_path, of which there must be as many as queries."""
         del corpus_texts
-        count = "is 1 query" if len(texts) == 1 else f"are {len(texts)} queries"
-        if self.query_path is None:
+        path, count = self.query_path, "is 1 query" if len(texts) == 1 else f"are {len(texts)} queries"
+        if path is None:
             raise RequestError(
                 f"there {count}, and {self.path.name} holds no vectors of them: "
                 "give their vectors as model.query_path, or leave the queries out (queries=[])."
             )
         started = time.perf_counter()
-        vectors, own = self._vectors(self.query_path), self._vectors(self.path)
+        vectors, own = self._vectors(path), self._vectors(self.path)
         if len(vectors) != len(texts):
-            raise RequestError(
-                f"{self.query_path.name} has {len(vectors)} rows and there {count}: give one row a query."
-            )
+            raise RequestError(f"{path.name} has {len(vectors)} rows and there {count}: give one row a query.")
         if vectors.shape[1] != own.shape[1]:
             raise RequestError(
-                f"the vectors of {self.query_path.name} have {vectors.shape[1]} dimensions and those of "
+                f"the vectors of {path.name} have {vectors.shape[1]} dimensions and those of "
                 f"{self.path.name} {own.shape[1]}: make both with one model."
             )
-        encoding = Encoding(vectors=_finite(vectors, self.query_path, None), seconds=time.perf_counter() - started)
+        encoding = Encoding(vectors=_finite(vectors, path, None), seconds=time.perf_counter() - started)
         advance(len(texts))
         return dict.fromkeys(poolings, encoding)
 
@@ -161,9 +159,7 @@ def _read_npy(path: Path) -> NDArray[Any]:
         return np.asanyarray(np.load(path, mmap_mode="r", allow_pickle=False))
     except UNREADABLE as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise RequestError(
-            f"{path.name} cannot be read as an array of numbers ({reason}): save it with numpy.save."
-        ) from None
+        raise RequestError(f"{path.name} cannot be read as an array of numbers ({reason}): use numpy.save.") from None
 
 
 def _read_parquet(path: Path, column: str | None, columns: str | Sequence[str] | None) -> NDArray[Any]:
@@ -187,14 +183,10 @@ def _read_parquet(path: Path, column: str | None, columns: str | Sequence[str] |
         return np.column_stack([column.to_numpy() for column in table.columns])
     lengths = np.unique(values.value_lengths().to_numpy(zero_copy_only=False))
     if len(lengths) != 1:
-        raise RequestError(
-            f"the vectors in {path.name} have lengths from {lengths[0]} to {lengths[-1]}: give all the same."
-        )
+        raise RequestError(f"vectors of {path.name} have lengths from {lengths[0]} to {lengths[-1]}: give one length.")
     flat = values.flatten()
     if flat.null_count or not _is_number(flat.type):
-        raise RequestError(
-            f"the lists in {path.name} do not hold numbers throughout ({flat.type}): give vectors of numbers."
-        )
+        raise RequestError(f"lists of {path.name} do not hold numbers throughout ({flat.type}): give numbers.")
     return np.asarray(flat.to_numpy(zero_copy_only=False)).reshape(len(values), -1)
 
 
@@ -244,8 +236,5 @@ def _finite(vectors: NDArray[Any], path: Path, rows: NDArray[np.int64] | None) -
     finite = np.isfinite(chosen).all(axis=1)
     if not finite.all():
         row = int(np.argmin(finite)) if rows is None else int(rows[np.argmin(finite)])
-        raise RequestError(
-            f"row {row} of {path.name} (counted from 0) has a value that is not finite in float32: "
-            "mend or drop that row."
-        )
+        raise RequestError(f"row {row} of {path.name} (from 0) is not finite in float32: mend or drop that row.")
     return chosen

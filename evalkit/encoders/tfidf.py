@@ -93,9 +93,7 @@ class TfidfEncoder(Encoder):
                 continue  # texts of signs only have no words, but n-grams
             vectorisers.append(vectoriser)
         if not vectorisers:
-            raise EvaluationError(
-                "the texts have neither words nor letters, so tf-idf has no terms: look at dataset.text_column."
-            )
+            raise EvaluationError("no text has a word, so tf-idf has no terms: look at dataset.text_column.")
         weights = sparse.hstack(halves, format="csr")
         shared = np.bincount(weights.indices, minlength=weights.shape[1])
         room = max(FEWEST, CELLS // max(1, len(texts)))

@@ -136,10 +136,7 @@ class TransformerEncoder(Encoder):
 
     def _untrusted(self) -> RequestError:
         """The checkpoint brings code, and model.trust_remote_code is false."""
-        return RequestError(
-            f"{self.name} brings code of its own, which does not run unasked: read it, "
-            "then set model.trust_remote_code=true, or choose another model."
-        )
+        return RequestError(f"{self.name} brings code: read it, then set model.trust_remote_code=true.")
 
     def _kept_dimensions(self) -> int | None:
         """Dimensions kept, None where that is all of them."""
@@ -148,8 +145,7 @@ class TransformerEncoder(Encoder):
             kept = self._config.truncate_dim
         elif dimension is not None and kept > dimension:
             raise RequestError(
-                f"model.truncate_dim={kept} is more than the {dimension} dimensions of {self.name}: "
-                "choose fewer or leave it out."
+                f"model.truncate_dim={kept} is more than the {dimension} dimensions of {self.name}: choose fewer."
             )
         return None if kept is not None and dimension is not None and kept >= dimension else kept
 
@@ -210,10 +206,7 @@ class TransformerEncoder(Encoder):
             )
         if isinstance(error, ImportError):
             return EvaluationError(f"{self.name} needs a library that is not installed ({reason}): install it.")
-        return EvaluationError(
-            f"{self.name} cannot be loaded ({reason}): its checkpoint is broken, "
-            f"delete {folder} and get it anew, or choose another revision."
-        )
+        return EvaluationError(f"{self.name} cannot be loaded ({reason}): delete {folder} and get it anew.")
 
 
 def _device(device: str) -> str:

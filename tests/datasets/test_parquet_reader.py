@@ -106,9 +106,7 @@ def test_bytes_that_are_no_utf8_are_refused_with_their_row(tmp_path: Path) -> No
 @pytest.mark.parametrize("content", [b"", b"text,label\na,b\n", b"PAR1", b"PAR1 nonsense PAR1"])
 def test_what_is_no_parquet_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "texts.parquet").write_bytes(content)
-    with pytest.raises(
-        RequestError, match=r"texts\.parquet cannot be read as parquet \(.+\): write it anew, or choose"
-    ):
+    with pytest.raises(RequestError, match=r"texts\.parquet cannot be read as parquet \(.+\): choose its true format"):
         parquet_file.load(str(tmp_path / "texts.parquet"))
 
 
@@ -116,7 +114,7 @@ def test_a_damaged_name_of_a_column_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "names.parquet"
     parquet.write_table(arrow.table({"text": ["a"], "label": ["b"], "extra": ["c"]}), path)
     path.write_bytes(path.read_bytes().replace(b"extra", b"ex\xe1ra"))
-    with pytest.raises(RequestError, match=r"cannot be read as parquet .*write it anew"):
+    with pytest.raises(RequestError, match=r"cannot be read as parquet .*choose its true format"):
         parquet_file.load(path=str(path))
 
 

@@ -176,7 +176,7 @@ def test_a_repository_without_a_model_is_refused(hub_client: HubServer, tmp_path
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "README.md").write_text("no model")
     hub_client.models["owner/other", "b" * 40] = tmp_path / "other"
-    assert "is no model that can be loaded" in fails(EvaluationError, "owner/other", None)
+    assert "is no model (neither config.json nor modules.json)" in fails(EvaluationError, "owner/other", None)
 
 
 def test_a_checkpoint_in_shards_is_loaded(hub_client: HubServer, tmp_path: Path) -> None:
