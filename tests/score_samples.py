@@ -18,6 +18,10 @@ def codes(*sizes: int) -> np.ndarray:
     return np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
 
 
+def noise(n: int, d: int, seed: int = 0) -> np.ndarray:
+    return unit(np.random.default_rng(seed).normal(size=(n, d)))
+
+
 def draw(n: int, d: int, k: int = 1, separation: float = 0.0, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Unit vectors about k Gaussian centres, and their labels 0 … k − 1 in turn."""
     rng = np.random.default_rng(seed)

@@ -46,15 +46,6 @@ def test_adjusted_scores_are_zero_in_the_mean_over_permutations():
         assert abs(drawn.mean()) < 4 * drawn.std() / np.sqrt(4000)
 
 
-def test_tables_of_fixed_margins_are_permuted_labels():
-    rng = np.random.default_rng(1)
-    labels, clusters = np.repeat([0, 1, 2], [6, 5, 4]), np.repeat([0, 1], [8, 7])
-    permuted = np.array([float(v_measure(contingency(rng.permutation(labels), clusters))) for _ in range(2000)])
-    table = contingency(labels, clusters)
-    tables = stats.random_table(table.sum(1), table.sum(0)).rvs(2000, random_state=rng).astype(np.int64)
-    assert stats.ks_2samp(permuted, v_measure(tables)).pvalue > 0.001
-
-
 def test_separate_labels_are_found_again():
     unit, labels = draw(60, 16, 4, separation=4.0)
     scores = evaluate(sample_of(unit, labels), np.random.default_rng(0)).scores
@@ -105,7 +96,6 @@ def test_all_texts_are_assigned_to_the_centres_fitted_on_some():
     clusters = assign_clusters(unit, rows, 12, 5, starts=3)
     model = KMeans(12, n_init=3, random_state=5).fit(unit[rows])
     np.testing.assert_array_equal(clusters, model.predict(unit))
-    np.testing.assert_array_equal(clusters[rows], model.labels_)
 
 
 def test_word_counts_get_the_clusters_of_dense_vectors(monkeypatch):
@@ -118,7 +108,3 @@ def test_word_counts_get_the_clusters_of_dense_vectors(monkeypatch):
     dense = assign_clusters(unit, np.arange(2000), 4, 0, starts=3)
     # A text may lie midway between two centroids, and go to either by rounding.
     assert adjusted_rand_score(thin, dense) > 0.995
-
-
-def test_fewer_distinct_vectors_than_clusters_leave_some_unused():
-    assert set(assign_clusters(np.ones((6, 3), dtype=np.float32), np.arange(6), 2, 0, starts=3)) == {0}

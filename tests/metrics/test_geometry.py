@@ -1,15 +1,10 @@
 import numpy as np
 import pytest
-from score_samples import by_name, sample_of
-from score_samples import draw as draw_labelled
+from score_samples import by_name, codes, noise, sample_of
 
 from evalkit.metrics.geometry import alignments, anisotropy, evaluate, uniform_uniformity, uniformity
 from evalkit.metrics.intrinsic_dimension import gaussian_intrinsic_dimension, intrinsic_dimension, neighbour_distances
 from evalkit.neighbours.exact import nearest
-
-
-def draw(n, d, seed=0):
-    return draw_labelled(n, d, seed=seed)[0]
 
 
 def scored(unit, labels):
@@ -23,7 +18,7 @@ def alignment(unit, labels):
 
 def test_anisotropy_by_hand_and_by_all_pairs():
     assert anisotropy(np.float32([[1, 0], [0, 1], [-1, 0]])) == pytest.approx(-1 / 3)
-    unit = draw(40, 8)
+    unit = noise(40, 8)
     pairs = (unit.astype(float) @ unit.T.astype(float))[np.triu_indices(40, 1)]
     assert anisotropy(unit) == pytest.approx(pairs.mean(), abs=1e-9)
 
@@ -31,7 +26,7 @@ def test_anisotropy_by_hand_and_by_all_pairs():
 def test_alignment_by_hand_and_by_all_pairs():
     # Label 0: one pair at squared distance 2; label 1: one at 4; label 2 has a single text.
     assert alignment(np.float32([[1, 0], [0, 1], [1, 0], [-1, 0], [0, 1]]), [0, 0, 1, 1, 2]) == pytest.approx(3)
-    unit, labels = draw(50, 8), np.random.default_rng(1).integers(0, 4, 50)
+    unit, labels = noise(50, 8), np.random.default_rng(1).integers(0, 4, 50)
     first, second = np.nonzero((labels[:, None] == labels) & ~np.eye(50, dtype=bool))
     apart = ((unit[first].astype(float) - unit[second]) ** 2).sum(axis=1)
     assert alignment(unit, labels) == pytest.approx(apart.mean(), abs=1e-6)
@@ -40,7 +35,7 @@ def test_alignment_by_hand_and_by_all_pairs():
 def test_uniformity_by_hand_and_sampled_like_exact(monkeypatch):
     rng = np.random.default_rng(0)
     assert uniformity(np.float32([[1, 0], [-1, 0]]), rng) == pytest.approx(-8)
-    unit = draw(300, 6)
+    unit = noise(300, 6)
     exact = uniformity(unit, rng)
     monkeypatch.setattr("evalkit.metrics.geometry.EXACT_TEXTS", 10)
     assert uniformity(unit, rng, pairs=200_000) == pytest.approx(exact, abs=0.02)
@@ -48,11 +43,11 @@ def test_uniformity_by_hand_and_sampled_like_exact(monkeypatch):
 
 @pytest.mark.parametrize("dimension", [1, 3, 48])
 def test_chances_are_those_of_the_uniform_sphere(dimension):
-    values = [uniformity(draw(400, dimension, seed), np.random.default_rng(0)) for seed in range(8)]
+    values = [uniformity(noise(400, dimension, seed), np.random.default_rng(0)) for seed in range(8)]
     assert np.mean(values) == pytest.approx(uniform_uniformity(dimension), abs=4 * np.std(values) / np.sqrt(8) + 1e-9)
     if dimension > 1:
         labels = np.arange(400) % 4
-        drawn = [draw(400, dimension, seed) for seed in range(8)]
+        drawn = [noise(400, dimension, seed) for seed in range(8)]
         for chance, found in ((2, [alignment(x, labels) for x in drawn]), (0, [anisotropy(x) for x in drawn])):
             assert np.mean(found) == pytest.approx(chance, abs=4 * np.std(found) / np.sqrt(8))
 
@@ -74,7 +69,7 @@ def test_intrinsic_dimension_by_hand():
 
 
 def test_doubles_do_not_count_and_too_few_texts_have_no_dimension():
-    unit = draw(200, 4)
+    unit = noise(200, 4)
     distances = neighbour_distances(unit, nearest(unit, 2))
     with_doubles = np.concatenate([distances, [[0.0, 0.3]] * 50])
     assert intrinsic_dimension(with_doubles) == intrinsic_dimension(distances)
@@ -85,7 +80,7 @@ def test_doubles_do_not_count_and_too_few_texts_have_no_dimension():
 
 def test_gaussian_chance_is_that_of_gaussian_vectors(monkeypatch):
     rng = np.random.default_rng(0)
-    drawn = [neighbour_distances(unit, nearest(unit, 2)) for unit in (draw(600, 20, seed) for seed in range(6))]
+    drawn = [neighbour_distances(unit, nearest(unit, 2)) for unit in (noise(600, 20, seed) for seed in range(6))]
     expected = [intrinsic_dimension(distances) for distances in drawn]
     found = [gaussian_intrinsic_dimension(600, 20, rng) for _ in range(6)]
     assert {queries for _, queries in found} == {600}
@@ -98,16 +93,14 @@ def test_gaussian_chance_is_that_of_gaussian_vectors(monkeypatch):
 
 
 def test_diagnostics_never_rank():
-    unit = draw(60, 12)
-    found = scored(unit, np.arange(60) % 3)
+    found = scored(noise(60, 12), np.arange(60) % 3)
     assert list(found) == ["anisotropy", "alignment", "uniformity", "intrinsic_dimension"]
     assert [score.p_value is None for score in found.values()] == [True, False, True, True]
     assert {(score.ranks_models, score.best) for score in found.values()} == {(False, None)}
 
 
 def test_tight_labels_have_a_small_p():
-    unit = np.repeat(np.eye(3, dtype=np.float32), 4, axis=0)
-    score = scored(unit, np.repeat([0, 1, 2], 4))["alignment"]
+    score = scored(np.repeat(np.eye(3, dtype=np.float32), 4, axis=0), codes(4, 4, 4))["alignment"]
     assert score.value == pytest.approx(0)
     assert score.p_value < 0.01
 

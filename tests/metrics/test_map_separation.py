@@ -112,16 +112,12 @@ def test_degenerate_maps_have_finite_scores(points, labels):
         assert 0 < score.p_value <= 1
 
 
-def test_all_texts_on_one_point_score_zero_and_share_the_tie():
-    points, labels = np.full((6, 2), 3.0), codes(3, 3)
-    np.testing.assert_array_equal(apart(points, labels), 0)
-    np.testing.assert_array_equal(centroid_accuracy_samples(points, labels), 0.5)
-
-
-def test_lone_text_has_silhouette_zero_and_is_wrong():
-    points, labels = np.array([[0.0, 0], [1, 0], [9, 9]]), codes(2, 1)
-    assert apart(points, labels)[2] == 0
-    assert centroid_accuracy_samples(points, labels)[2] == 0
+def test_texts_on_one_point_share_the_tie_and_a_lone_text_is_wrong():
+    points = np.full((6, 2), 3.0)
+    np.testing.assert_array_equal(apart(points, codes(3, 3)), 0)
+    np.testing.assert_array_equal(centroid_accuracy_samples(points, codes(3, 3)), 0.5)
+    points = np.array([[0.0, 0], [1, 0], [9, 9]])
+    assert apart(points, codes(2, 1))[2] == centroid_accuracy_samples(points, codes(2, 1))[2] == 0
 
 
 @pytest.mark.parametrize("n", [40, 200])  # one block of texts and queries, and several

@@ -12,6 +12,7 @@ def test_p_value_by_hand():
     assert p_value(0.3, null, higher_is_better=False) == pytest.approx(4 / 5)
     assert p_value(9.0, null, higher_is_better=True) == pytest.approx(1 / 5)
     assert p_value(0.3 + 5e-13, null, higher_is_better=True) == pytest.approx(3 / 5)
+    assert p_value(1e6, np.array([1e6 - 1e-5, 0.0]), higher_is_better=True) == pytest.approx(2 / 3)  # rounding
     assert p_value(None, null, higher_is_better=True) is None
     assert p_value(0.3, np.array([np.nan]), higher_is_better=True) is None
 
