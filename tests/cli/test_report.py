@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import re
 
 import pandas as pd
@@ -31,10 +29,8 @@ def test_any_set_of_records_makes_one_report(two_sweeps):
     main_score = compared[compared["score"] == "neighbours/map_at_r_macro"]
     assert len(main_score) == 3
     assert (main_score["p_holm"] >= main_score["p_value"]).all()
-    agreement = pd.read_csv(out / "agreement.csv")
-    assert agreement["cka"].between(-1, 1).all()
-    text = (out / "leaderboard.md").read_text()
-    assert not re.search(r"\]\s*\(", text), "markdown would take this for a link"
+    assert pd.read_csv(out / "agreement.csv")["cka"].between(-1, 1).all()
+    assert not re.search(r"\]\s*\(", (out / "leaderboard.md").read_text()), "markdown would take this for a link"
 
 
 def test_different_corpora_are_not_compared(two_sweeps, evalkit, tmp_path):

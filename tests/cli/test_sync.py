@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import json
 import shutil
 import subprocess
@@ -7,18 +5,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from tracker_fixtures import (
-    WORDS,
-    fill_folder,
-    free_port,
-    make_record,
-    plain_tracking,
-    store,
-    template_store,
-)
+from mlflow import MlflowClient
+from tracker_fixtures import WORDS, fill_folder, free_port, make_record, plain_tracking, store, template_store
 
 from evalkit.cli.sync import main, sync
-from evalkit.errors import RequestError
+from evalkit.tracking import sweep_identity
 from evalkit.tracking.mlflow_store import sqlite_path
 from evalkit.tracking.mlflow_tracker import MlflowTracker
 from evalkit.tracking.none import NoTracker
@@ -42,8 +33,6 @@ def sweep(tmp_path: Path) -> Path:
 
 
 def runs_in(uri):
-    from mlflow import MlflowClient
-
     client = MlflowClient(uri, uri)
     return {run.data.tags.get("evalkit.identity", "sweep")[-5:]: run for run in client.search_runs(["1"])}
 
@@ -70,9 +59,8 @@ def test_runs_and_sweep_bear_the_sweeps_id(sweep, store):
     assert {run.data.tags["evalkit.sweep"] for run in runs.values()} == {"5ee9"}
     assert runs["sweep"].info.run_name == "sweep"
     assert runs["sweep"].data.metrics["sweep/neighbours/precision_at_1"] == 0.9
-    assert (
-        "**Best: bge, with neighbours/precision\\_at\\_1 of 0.900.**" in runs["sweep"].data.tags["mlflow.note.content"]
-    )
+    note = runs["sweep"].data.tags["mlflow.note.content"]
+    assert "**Best: bge, with neighbours/precision\\_at\\_1 of 0.900.**" in note
     assert runs["00000"].data.tags["mlflow.source.git.commit"] == "c" * 40
 
 
@@ -83,8 +71,6 @@ def test_one_run_of_a_sweep_alone(sweep, store):
 
 
 def test_a_damaged_plan_leaves_the_identities_to_name_the_sweep(sweep, store):
-    from evalkit.tracking import sweep_identity
-
     (sweep / "sweep.json").write_text("{")
     sync([sweep], MlflowTracker(store))
     assert {run.data.tags["evalkit.sweep"] for run in runs_in(store).values()} == {
@@ -146,8 +132,6 @@ def test_where_it_is_unknown_whether_texts_may_go_nothing_goes(sweep, store):
 def test_another_experiment_and_the_environment(sweep, store, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
     assert status_of(sweep / "0", "--experiment", "elsewhere") == 0
-    from mlflow import MlflowClient
-
     assert MlflowClient(store, store).get_experiment_by_name("elsewhere") is not None
 
 
@@ -161,11 +145,6 @@ def test_a_sweeps_folder_may_move(sweep, store, tmp_path):
 
 def test_without_a_tracker_nothing_is_counted_as_logged(sweep):
     assert sync([sweep], NoTracker()).added == 0
-
-
-def test_no_folder_is_no_request(tmp_path):
-    with pytest.raises(RequestError, match="no record"):
-        sync([tmp_path], NoTracker())
 
 
 @pytest.mark.slow
