@@ -32,10 +32,7 @@ class TieLists:
     """Ranks complete rows of similarities, and collects the ties across the last listed place."""
 
     def __init__(self) -> None:
-        self._rows: list[int] = []
-        self._members: list[NDArray[np.int32]] = []
-        self._complement: list[bool] = []
-        self._counts: list[int] = []
+        self._kept: list[tuple[int, NDArray[np.int32], bool, int]] = []
 
     def rank(
         self, complete: NDArray[Any], texts: NDArray[np.int64], k: int, tolerance: float, positions: NDArray[np.int64]
@@ -74,18 +71,15 @@ class TieLists:
         listed[first:] = tied[:room]
         farther = np.flatnonzero((similarities < anchor - tolerance) & np.isfinite(similarities))
         complement = farther.size < tied.size - room
-        self._rows.append(position)
-        self._members.append((farther if complement else tied[room:]).astype(np.int32))
-        self._complement.append(complement)
-        self._counts.append(int(tied.size - room))
+        members = (farther if complement else tied[room:]).astype(np.int32)
+        self._kept.append((position, members, complement, tied.size - room))
 
     def freeze(self) -> Ties:
         """The collected ties as arrays."""
-        lengths = np.array([members.size for members in self._members], dtype=np.int64)
         return Ties(
-            rows=np.array(self._rows, dtype=np.int64),
-            starts=np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths)]),
-            members=np.concatenate([np.zeros(0, dtype=np.int32), *self._members]),
-            complement=np.array(self._complement, dtype=np.bool_),
-            counts=np.array(self._counts, dtype=np.int64),
+            rows=np.array([position for position, *_ in self._kept], dtype=np.int64),
+            starts=np.cumsum([0, *(members.size for _, members, *_ in self._kept)], dtype=np.int64),
+            members=np.concatenate([np.zeros(0, dtype=np.int32), *(members for _, members, *_ in self._kept)]),
+            complement=np.array([complement for *_, complement, _ in self._kept], dtype=np.bool_),
+            counts=np.array([count for *_, count in self._kept], dtype=np.int64),
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -40,14 +42,13 @@ def project(unit: Vectors, graph: NeighbourGraph, *, seed: int) -> Projection:  
     return Projection("pca", points, seed, {"explained_variance": share, "solver": solver})
 
 
-def project_few(unit: Vectors, *, seed: int, requested: str) -> Projection:
+def project_few(unit: Vectors, graph: NeighbourGraph, *, seed: int, requested: str) -> Projection:
     """PCA in place of the `requested` projection, which needs at least ten texts, with a warning."""
-    points, share = principal_plane(unit, seed=seed)
     warning = (
         f"{requested} was asked for, but {len(unit)} texts are fewer than the {SMALL_CORPUS} it needs: "
         "the map is a PCA."
     )
-    return Projection("pca", points, seed, {"explained_variance": share, "solver": "exact"}, (warning,))
+    return replace(project(unit, graph, seed=seed), warnings=(warning,))
 
 
 def start(unit: Vectors, seed: int) -> Points:

@@ -72,7 +72,7 @@ def project(
         )
     chosen, warnings = _perplexity(len(unit), perplexity)
     if len(unit) < SMALL_CORPUS:
-        return project_few(unit, seed=seed, requested="t-SNE")
+        return project_few(unit, graph, seed=seed, requested="t-SNE")
     listed = slice(0, int(3 * chosen + 1e-9))
     indices, similarities = np.ascontiguousarray(graph.indices[:, listed]), graph.similarities[:, listed]
     distances = np.sqrt(np.maximum(2.0 - 2.0 * similarities.astype(np.float64), 0.0))

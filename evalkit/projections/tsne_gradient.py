@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft
+from scipy import fft, special
 
 from evalkit.runtime.compiled import compiled
 from evalkit.types import Points
@@ -57,14 +57,13 @@ class GridGradient:
     def __call__(self, embedding: Any, P: Any, *, should_eval_error: bool = False, **_: Any) -> tuple[float, Points]:
         """Kullback-Leibler divergence (0 where not asked for) and (N, 2) gradient; `P` are sparse affinities."""
         points = np.ascontiguousarray(embedding, dtype=np.float64).view(np.ndarray)
-        edges = (P.indptr, P.indices, P.data)
         gradient = np.zeros_like(points)
-        attraction = self._beside.submit(_attract, points, *edges, gradient)
+        attraction = self._beside.submit(_attract, points, P.indptr, P.indices, P.data, gradient)
         with fft.set_workers(self._threads):
             forces, normaliser = self.repulsion(points)
         attraction.result()
         gradient -= forces / normaliser
-        return (_divergence(points, *edges, normaliser) if should_eval_error else 0.0), gradient
+        return (_divergence(points, P, normaliser) if should_eval_error else 0.0), gradient
 
     def repulsion(self, points: Points) -> tuple[Points, float]:
         """Sum over others of (y_i − y_j)/(1 + r²)², (N, 2), and the sum of 1/(1 + r²) over all ordered pairs."""
@@ -192,14 +191,8 @@ def _attract(points: Points, starts: Numbers, others: Numbers, affinities: Weigh
         gradient[i, 1] += pull_y
 
 
-@compiled
-def _divergence(points: Points, starts: Numbers, others: Numbers, affinities: Weights, normaliser: float) -> float:
+def _divergence(points: Points, affinities: Any, normaliser: float) -> float:
     """Σ p·log(p/q), q = 1/(1 + r²)/normaliser."""
-    total = 0.0
-    for i in range(points.shape[0]):
-        for edge in range(starts[i], starts[i + 1]):
-            j, p = others[edge], affinities[edge]
-            if p > 0.0:
-                x, y = points[i, 0] - points[j, 0], points[i, 1] - points[j, 1]
-                total += p * np.log(p * (1.0 + x * x + y * y) * normaliser)
-    return total
+    texts = np.repeat(np.arange(len(points)), np.diff(affinities.indptr))
+    squares = sum(np.square(axis[texts] - axis[affinities.indices]) for axis in points.T)
+    return float(special.rel_entr(affinities.data, 1.0 / (1.0 + squares) / normaliser).sum())

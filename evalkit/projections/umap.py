@@ -72,7 +72,7 @@ def project(
     """
     _check(n_neighbors, min_dist, spread, epochs, negative_samples)
     if len(unit) < SMALL_CORPUS:
-        return project_few(unit, seed=seed, requested="UMAP")
+        return project_few(unit, graph, seed=seed, requested="UMAP")
     lowered: tuple[str, ...] = ()
     size, listed = min(n_neighbors, len(unit) - 1), graph.indices.shape[1]
     if listed < size - 1:

@@ -14,9 +14,7 @@ from numpy.typing import NDArray
 
 from evalkit.types import Codes, Score, Space
 
-Statistic = Callable[[NDArray[np.int32]], Mapping[str, NDArray[np.float64]]]
-"""(P, N) labellings → name → (P,) values."""
-
+Statistic = Callable[[NDArray[np.int32]], Mapping[str, NDArray[np.float64]]]  # (P, N) labellings → name → (P,) values
 TOLERANCE = 1e-12
 
 
@@ -99,8 +97,7 @@ def build_score(
     """
     described = dict(parameters or {})
     probability = None
-    if value is not None and not np.isfinite(value):
-        value = None
+    value = float(value) if value is not None and np.isfinite(value) else None
     if null is not None:
         finite = null[np.isfinite(null)]
         described.setdefault("permutations", int(null.size))
@@ -111,7 +108,7 @@ def build_score(
     return Score(
         name=name,
         space=space,
-        value=None if value is None else float(value),
+        value=value,
         best=best,
         chance=chance,
         adjusted=adjust(value, chance, best),

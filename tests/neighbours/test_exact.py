@@ -135,9 +135,6 @@ def test_depth_holds_the_longest_r_and_one_to_spare():
 
 
 def test_r_is_capped_for_all_labels_once_one_is_too_long():
-    for sizes, expected, capped in (
-        ([1, 3, 2049], [0, 2, 2048], False),
-        ([1, 3, 1500, 2050], [0, 2, 1000, 1000], True),
-    ):
-        places, was_capped = r_places(np.array(sizes))
-        assert (places.tolist(), was_capped) == (expected, capped)
+    for sizes, expected in (([1, 3, 2049], [0, 2, 2048]), ([1, 3, 1500, 2050], [0, 2, 1000, 1000])):
+        places, capped = r_places(np.array(sizes))
+        assert (places.tolist(), capped) == (expected, sizes[-1] == 2050)
