@@ -47,6 +47,7 @@ def job(config: DictConfig) -> float:
     from evalkit.runtime.atomic_write import remove_pending
 
     hydra = HydraConfig.get()
+    os.chdir(str(hydra.runtime.cwd))  # with hydra.job.chdir too, relative paths are those of the command
     folder = Path(str(hydra.runtime.output_dir))
     sweep = Path(str(hydra.sweep.dir)).absolute() if hydra.mode == RunMode.MULTIRUN else None
     clear(folder)

@@ -130,3 +130,11 @@ def test_help_loads_nothing_that_evaluates():
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert "projection: pca, tsne, umap" in done.stdout
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_relative_paths_and_the_option_of_a_sweep_are_read_wherever_they_stand(evalkit_process):
+    done = evalkit_process(*QUICK, "model=tfidf", "-m", "seed=0,1", "hydra.job.chdir=true", "store=own")
+    assert (done.status, len(done.runs)) == (0, 2), done.err
+    assert {"own", "mlflow.db", "multirun"} <= {entry.name for entry in done.folder.iterdir()}
+    assert not list(done.folder.glob("multirun/*/*/*/*.db"))
+    assert json.loads((done.runs[0].parent / "sweep.json").read_text())["total"] == 2

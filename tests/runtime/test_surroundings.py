@@ -56,11 +56,6 @@ def test_a_file_that_hides_a_module_is_named(tmp_path, name):
     )
 
 
-def test_the_option_of_a_sweep_may_stand_between_overrides(evalkit):
-    done = evalkit("model=tfidf", "projection=pca", "-m", "evaluators=[neighbours]", "seed=0,1")
-    assert (done.status, len(done.runs)) == (0, 2)
-
-
 @pytest.mark.parametrize(
     ("evaluators", "ranking"),
     [
