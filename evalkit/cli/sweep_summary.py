@@ -91,7 +91,7 @@ def _show(report: Report) -> None:
     pairs = [(warning, run.name) for run in report.runs for warning in run.record.warnings]
     for warning, names in _grouped(pairs).items():
         terminal.warn(warning if len(names) == len(report.runs) else f"{warning} [{_first_of(names)}]")
-    terminal.say(f"gallery: {report.files[-1]}")
+    terminal.say(f"gallery: {report.gallery}")
 
 
 def _verdicts(report: Report) -> Sequence[str]:

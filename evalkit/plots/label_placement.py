@@ -8,9 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Boxes = NDArray[np.float64]
-"""(n, 4) float64: left, bottom, right, top in pixels."""
-
+Boxes = NDArray[np.float64]  # (n, 4): left, bottom, right, top in pixels
 CELLS = 40  # a side of the grid on which a topic's densest place is looked for
 
 DIRECTIONS = np.array(
@@ -46,10 +44,10 @@ def place(
     """
     count = len(obstacles)
     taken = np.vstack([obstacles, np.empty((len(anchors), 4))])
-    wanted = _candidates(anchors, sizes, distances, centred)
     placed: list[NDArray[np.float64] | None] = []
-    for tried, beyond in zip(wanted, _outside(wanted, bounds), strict=True):
-        cost = overlaps(tried, taken[:count]).sum(axis=1) + 1e3 * beyond
+    for tried in _candidates(anchors, sizes, distances, centred):
+        outside = np.maximum(bounds[:2] - tried[:, :2], 0) + np.maximum(tried[:, 2:] - bounds[2:], 0)
+        cost = overlaps(tried, taken[:count]).sum(axis=1) + 1e3 * outside.sum(axis=1)
         best = int(np.argmin(cost))  # the first of equals: the order of the candidates is the preference
         if cost[best] > 0 and not always:
             placed.append(None)
@@ -82,12 +80,6 @@ def _densest(members: NDArray[np.float64], everything: NDArray[np.float64]) -> N
     peak = int(np.argmax(gaussian_filter(crowd, 1.2)[cells[:, 0], cells[:, 1]]))
     near = np.abs(cells - cells[peak]).max(axis=1) <= 1
     return np.asarray(members[near].mean(axis=0))
-
-
-def _outside(boxes: NDArray[np.float64], bounds: tuple[float, float, float, float]) -> NDArray[np.float64]:
-    """Pixels by which each of (n, c, 4) boxes reaches out of bounds: (n, c)."""
-    below = np.maximum(bounds[:2] - boxes[..., :2], 0).sum(axis=-1)
-    return np.asarray(below + np.maximum(boxes[..., 2:] - bounds[2:], 0).sum(axis=-1))
 
 
 def _candidates(

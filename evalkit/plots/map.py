@@ -87,9 +87,9 @@ def _axes(drawn: Figure, points: Points, warning: str | None) -> Axes:
     under, beside = 0.78, 0.12
     room = np.array([wide - 2 * beside, high - under - above])
     axes = drawn.add_axes((beside / wide, under / high, room[0] / wide, room[1] / high))
-    low, high = points.min(axis=0), points.max(axis=0)
-    share = float(np.max((high - low) / room)) or 1.0
-    middle, reach = (low + high) / 2, 1.09 * share * room / 2
+    least, most = points.min(axis=0), points.max(axis=0)
+    share = float(np.max((most - least) / room)) or 1.0
+    middle, reach = (least + most) / 2, 1.09 * share * room / 2
     (left, bottom), (right, top) = middle - reach, middle + reach
     axes.set(xlim=(left, right), ylim=(bottom, top), xticks=[], yticks=[])
     return axes

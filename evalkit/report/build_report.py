@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
 from evalkit.errors import RequestError
-from evalkit.report.load_runs import LoadedRun, collect, one_corpus, unique
-
-if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
-    from numpy.typing import NDArray
+from evalkit.pipeline.embed import stored_vectors
+from evalkit.report import gallery, leaderboard, leaderboard_text
+from evalkit.report.load_runs import LoadedRun, one_corpus, unique
+from evalkit.report.run_folder import write_csv, write_text
+from evalkit.store import Store
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,12 +26,7 @@ class Report:
     board: pd.DataFrame
     comparisons: pd.DataFrame
     rank_by: str
-    files: list[Path]  # the gallery is the last
-
-
-def write_report(folders: Sequence[Path], out: Path, *, rank_by: str | None = None, theme: str = "light") -> Report:
-    """Load the finished runs in `folders` and write their report into `out` (`report_on`)."""
-    return report_on(collect(folders), out, rank_by=rank_by, theme=theme)
+    gallery: Path
 
 
 def report_on(runs: Sequence[LoadedRun], out: Path, *, rank_by: str | None = None, theme: str = "light") -> Report:
@@ -38,9 +35,6 @@ def report_on(runs: Sequence[LoadedRun], out: Path, *, rank_by: str | None = Non
     Without `rank_by`, the runs' own ranking score ranks, or where they disagree the first that they share. The theme
     ``dark`` fixes the gallery's look; otherwise it follows the reader's system.
     """
-    from evalkit.report import gallery, leaderboard_text
-    from evalkit.report.run_folder import write_csv, write_text
-
     one_corpus(runs)
     once = unique(runs)
     ranked = _rank_by(once, rank_by)
@@ -49,18 +43,15 @@ def report_on(runs: Sequence[LoadedRun], out: Path, *, rank_by: str | None = Non
     for name, table in tables.items():
         write_csv(table, out / f"{name}.csv")
     write_text(leaderboard_text.markdown(tables["leaderboard"], ranked), out / "leaderboard.md")
-    look = "dark" if theme == "dark" else "auto"
-    gallery.write(once, tables, out=out / "gallery.html", rank_by=ranked, theme=look)
-    files = [out / name for name in (*(f"{name}.csv" for name in tables), "leaderboard.md", "gallery.html")]
-    return Report(once, tables["leaderboard"], tables["comparisons"], ranked, files)
+    page = out / "gallery.html"
+    gallery.write(once, tables, out=page, rank_by=ranked, theme="dark" if theme == "dark" else "auto")
+    return Report(once, tables["leaderboard"], tables["comparisons"], ranked, page)
 
 
 def compare(
     runs: Sequence[LoadedRun], rank_by: str, vectors: Mapping[str, NDArray[np.float32]]
 ) -> dict[str, pd.DataFrame]:
     """Return the leaderboard, comparisons, agreement and topics tables of runs of one corpus (`report.leaderboard`)."""
-    from evalkit.report import leaderboard
-
     return {
         "leaderboard": leaderboard.leaderboard(runs, rank_by),
         "comparisons": leaderboard.comparisons(runs),
@@ -83,9 +74,6 @@ def _rank_by(runs: Sequence[LoadedRun], requested: str | None) -> str:
 
 def _stored_vectors(runs: Sequence[LoadedRun]) -> dict[str, NDArray[np.float32]]:
     """Embedding key → vectors, where the run's store still holds them."""
-    from evalkit.pipeline.embed import stored_vectors
-    from evalkit.store import Store
-
     found: dict[str, NDArray[np.float32]] = {}
     for run in runs:
         folder = Path(str(run.record.settings.get("store", "")))

@@ -14,22 +14,12 @@ import pandas as pd
 from evalkit.errors import RequestError
 from evalkit.report.load_runs import LoadedRun
 
-__all__ = ["ABOUT", "COLUMNS", "check", "read"]
-
 COLUMNS = ["model", "about", "subject", "claimed"]
-
-OPEN = ("", "open")
-"""The measured and holds cells of a claim about a model that has not run."""
+OPEN = ("", "open")  # measured and holds of a claim that nothing was measured for
 
 
 def read(path: Path) -> pd.DataFrame:
-    """Read the claims of a study: a CSV file with the columns model, about, subject, claimed.
-
-    Raises
-    ------
-    RequestError
-        Where the file has other columns, or a claim is about something that nothing here measures.
-    """
+    """Read a study's claims from a CSV file with the `COLUMNS`; refuse those about what nothing here measures."""
     table = pd.read_csv(path, dtype=str, keep_default_na=False)
     if list(table.columns) != COLUMNS:
         raise RequestError(
@@ -42,10 +32,7 @@ def read(path: Path) -> pd.DataFrame:
 
 
 def check(claims: pd.DataFrame, runs: Sequence[LoadedRun]) -> pd.DataFrame:
-    """Return the claims (`read`) with two more columns: measured (empty where the model has not run) and holds.
-
-    holds is yes, no, open, or how much of the claim holds.
-    """
+    """Return the claims with two more columns: measured, and holds (yes, no, open, or how much of the claim holds)."""
     found = []
     for row in claims.itertuples(index=False):
         own = [run for run in runs if run.model == row.model]
@@ -58,7 +45,7 @@ def _overlap(runs: Sequence[LoadedRun], _: str, claimed: str) -> tuple[str, str]
     count = runs[0].record.corpus["labels"]
     every = count * (count - 1) // 2
     maps = [_overlapping_pairs(run) for run in runs]
-    expected = {entry.strip() for entry in claimed.split(",")} - {"none"}
+    expected = set(_listed(claimed)) - {"none"}
     met = [len(pairs) == every if claimed == "all" else pairs == expected for pairs in maps]
     if not any(maps):
         measured = f"none in {len(maps)} of {len(maps)} maps"
@@ -67,9 +54,8 @@ def _overlap(runs: Sequence[LoadedRun], _: str, claimed: str) -> tuple[str, str]
     else:
         times = Counter(pair for pairs in maps for pair in pairs)
         measured = ", ".join(f"{pair} in {times[pair]} of {len(maps)} maps" for pair in sorted(times))
-    if all(met) or not any(met):
-        return measured, "yes" if all(met) else "no"
-    return measured, f"in {sum(met)} of {len(met)} maps"
+    partly = f"in {sum(met)} of {len(met)} maps" if any(met) else "no"
+    return measured, "yes" if all(met) else partly
 
 
 def _overlapping_pairs(run: LoadedRun) -> set[str]:
@@ -93,12 +79,15 @@ def _nearest_words(runs: Sequence[LoadedRun], subject: str, claimed: str) -> tup
     lists = {entry["query"]: [near["text"] for near in entry["neighbours"]] for entry in runs[0].record.queries}
     if subject not in lists:
         return OPEN
-    wanted = [entry.strip() for entry in claimed.split(",")]
+    wanted = _listed(claimed)
     found = lists[subject][: len(wanted)]
-    if found == wanted:
-        return ", ".join(found), "yes"
     shared = len(set(found) & set(wanted))
-    return ", ".join(found), "another order" if shared == len(wanted) else f"{shared} of {len(wanted)}"
+    partly = "another order" if shared == len(wanted) else f"{shared} of {len(wanted)}"
+    return ", ".join(found), "yes" if found == wanted else partly
+
+
+def _listed(claimed: str) -> list[str]:
+    return [entry.strip() for entry in claimed.split(",")]
 
 
 def _score(runs: Sequence[LoadedRun], subject: str, claimed: str) -> tuple[str, str]:

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from evalkit.metrics import model_agreement
 from evalkit.records import HEADLINE_SCORES
 from evalkit.report.load_runs import NO_POOLING, LoadedRun, unique
 from evalkit.stats import paired_test as paired
@@ -31,7 +32,6 @@ AGREEMENT_COLUMNS = (
     "model_a", "pooling_a", "model_b", "pooling_b", "cka", "cka_chance", "cka_p", "overlap", "overlap_chance",
     "overlap_p",
 )  # fmt: skip
-TOPIC_COLUMNS = ("topic", "nearest", "runs", "share", "mutual_share", "p_value")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,12 +79,11 @@ def leaderboard(runs: Sequence[LoadedRun], rank_by: str) -> pd.DataFrame:
     """
     entrants = _entrants(runs)
     higher = next((s.higher_is_better for run in runs if (s := run.score(rank_by)) is not None), True)
-    ahead, tested = _ahead(entrants, rank_by, higher=higher)
+    ahead, tied = _ahead_and_tied(entrants, rank_by, higher=higher)
     rows = []
     for place, entrant in enumerate(entrants):
-        apart = ahead[place] | ahead[:, place] | (np.arange(len(entrants)) == place)
-        tied = [other.label for other, differs in zip(entrants, apart, strict=True) if tested and not differs]
-        rows.append(_row(entrant, 1 + int(ahead[:, place].sum()), tied, rank_by))
+        peers = [entrants[other].label for other in np.flatnonzero(tied[place])]
+        rows.append(_row(entrant, 1 + int(ahead[:, place].sum()), peers, rank_by))
     rows.sort(key=lambda row: (row["rank"], -row[rank_by] if higher else row[rank_by], row["model"]))
     return pd.DataFrame(rows)
 
@@ -110,21 +109,22 @@ def _row(entrant: _Entrant, rank: int, tied: Sequence[str], rank_by: str) -> dic
     return row
 
 
-def _ahead(entrants: Sequence[_Entrant], name: str, *, higher: bool) -> tuple[NDArray[np.bool_], bool]:
-    """ahead[a, b]: a is better than b, by the paired test where the score has one; and whether it has."""
+def _ahead_and_tied(
+    entrants: Sequence[_Entrant], name: str, *, higher: bool
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """[a, b]: whether a is better than b, and whether the paired test cannot tell them apart."""
     sign = 1.0 if higher else -1.0
-    columns = [entrant.pseudo(name) for entrant in entrants]
-    known = [column for column in columns if column is not None]
-    if len(known) < len(columns):
-        values = sign * np.array([entrant.mean(name) for entrant in entrants])
-        return values[:, None] > values, False
     ahead = np.zeros((len(entrants), len(entrants)), dtype=bool)
+    known = [column for entrant in entrants if (column := entrant.pseudo(name)) is not None]
+    if len(known) < len(entrants):
+        values = sign * np.array([entrant.mean(name) for entrant in entrants])
+        return values[:, None] > values, ahead
     pairs = list(itertools.combinations(range(len(entrants)), 2))
     found = [paired.compare(known[a], known[b]) for a, b in pairs]
     for (a, b), comparison, p in zip(pairs, found, paired.holm([each.p for each in found]), strict=True):
         if p <= ALPHA:
             ahead[(a, b) if sign * comparison.difference > 0 else (b, a)] = True
-    return ahead, True
+    return ahead, ~(ahead | ahead.T | np.eye(len(entrants), dtype=bool))
 
 
 def comparisons(runs: Sequence[LoadedRun]) -> pd.DataFrame:
@@ -133,8 +133,11 @@ def comparisons(runs: Sequence[LoadedRun]) -> pd.DataFrame:
     Holm's correction is over the models' pairs within a score and pooling.
     """
     scores = dict.fromkeys(str(column) for run in runs for column in run.texts.columns if str(column).endswith(PSEUDO))
+    # A model without poolings competes at each of the others'.
+    requested = dict.fromkeys(run.requested_pooling for run in runs if run.pooling != NO_POOLING) or {"native": None}
     rows = []
-    for pooling, entrants in _by_requested_pooling(runs).items():
+    for pooling in requested:
+        entrants = _entrants([run for run in runs if run.pooling == NO_POOLING or run.requested_pooling == pooling])
         for name in (column.removesuffix(PSEUDO) for column in scores):
             able = [(entrant, column) for entrant in entrants if (column := entrant.pseudo(name)) is not None]
             pairs = list(itertools.combinations(able, 2))
@@ -159,35 +162,23 @@ def _bounded(comparison: paired.Comparison, name: str) -> paired.Comparison:
     return replace(comparison, ci_low=max(comparison.ci_low, -widest), ci_high=min(comparison.ci_high, widest))
 
 
-def _by_requested_pooling(runs: Sequence[LoadedRun]) -> dict[str, list[_Entrant]]:
-    """The entrants by requested pooling; a model without poolings competes at each."""
-    requested = dict.fromkeys(run.requested_pooling for run in runs if run.pooling != NO_POOLING) or {"native": None}
-    return {
-        pooling: _entrants([run for run in runs if run.pooling == NO_POOLING or run.requested_pooling == pooling])
-        for pooling in requested
-    }
-
-
 def topics(runs: Sequence[LoadedRun]) -> pd.DataFrame:
     """Count in how many of the embeddings which other topic lies nearest to each.
 
     p_value is the median over the embeddings where the two are mutually nearest, against label permutation.
     """
-    seen: dict[str, LoadedRun] = {}
-    for run in unique(runs):
-        seen.setdefault(run.embedding, run)
-    votes: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
-    for run in seen.values():
-        for row in run.record.topics:
-            votes.setdefault((row["label"], row["nearest"]), []).append(row)
-    rows = []
-    for (topic, nearest), found in votes.items():
-        mutual = [row for row in found if row.get("mutual")]
-        probabilities = [row["p_value"] for row in mutual if row.get("p_value") is not None]
-        p = float(np.median(probabilities)) if probabilities else float("nan")
-        rows.append((topic, nearest, len(found), len(found) / len(seen), len(mutual) / len(seen), p))
-    table = pd.DataFrame(rows, columns=TOPIC_COLUMNS)
-    return table.sort_values(["topic", "share"], ascending=[True, False], kind="stable", ignore_index=True)
+    embeddings = unique(runs, "embedding")
+    votes = [
+        (row["label"], row["nearest"], bool(row.get("mutual")), row.get("p_value") if row.get("mutual") else None)
+        for run in embeddings
+        for row in run.record.topics
+    ]
+    table = pd.DataFrame(votes, columns=["topic", "nearest", "mutual", "p_value"]).astype({"p_value": float})
+    found = table.groupby(["topic", "nearest"], sort=False, as_index=False).agg(
+        runs=("mutual", "size"), share=("mutual", "size"), mutual_share=("mutual", "sum"), p_value=("p_value", "median")
+    )
+    found[["share", "mutual_share"]] = found[["share", "mutual_share"]].astype(float) / len(embeddings)
+    return found.sort_values(["topic", "share"], ascending=[True, False], kind="stable", ignore_index=True)
 
 
 def agreement(runs: Sequence[LoadedRun], vectors: Mapping[str, NDArray[np.float32]]) -> pd.DataFrame:
@@ -195,8 +186,6 @@ def agreement(runs: Sequence[LoadedRun], vectors: Mapping[str, NDArray[np.float3
 
     `vectors` are (N, d) by embedding key; cells of embeddings that are missing stay empty.
     """
-    from evalkit.metrics import model_agreement
-
     rows = []
     for a, b in itertools.combinations(_entrants(runs), 2):
         row: dict[str, Any] = {"model_a": a.model, "pooling_a": a.pooling, "model_b": b.model, "pooling_b": b.pooling}

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from evalkit.errors import RequestError
 from evalkit.records import find_records, read_record, run_name
 from evalkit.types import Record, Score
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 NO_POOLING = "none"  # of a model that has no tokens to pool
 
@@ -57,8 +56,6 @@ class LoadedRun:
 
 def collect(folders: Sequence[Path]) -> list[LoadedRun]:
     """Load every finished run at or below `folders`; refuse one without runs, and runs that cannot be read."""
-    import pandas as pd
-
     found = find_records(list(folders))
     if not found:
         listed = ", ".join(str(folder) for folder in folders)
@@ -77,9 +74,12 @@ def collect(folders: Sequence[Path]) -> list[LoadedRun]:
     return runs
 
 
-def unique(runs: Sequence[LoadedRun]) -> list[LoadedRun]:
-    """Return the first run of each identity: repeated runs and copies count once."""
-    return list({run.record.identity: run for run in reversed(runs)}.values())[::-1]
+def unique(runs: Sequence[LoadedRun], by: str = "record.identity") -> list[LoadedRun]:
+    """Return the first run of each identity (repeated runs and copies count once), or of another of its attributes."""
+    first: dict[str, LoadedRun] = {}
+    for run in runs:
+        first.setdefault(attrgetter(by)(run), run)
+    return list(first.values())
 
 
 def one_corpus(runs: Sequence[LoadedRun]) -> None:

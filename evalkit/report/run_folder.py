@@ -19,18 +19,13 @@ if TYPE_CHECKING:
     from evalkit.plots.palette import Theme
     from evalkit.store import Store
 
-RECORDS = "records"
-"""Kind of the store's entries that hold finished runs."""
-
-UNTRACKED = ".untracked"
-"""In a job's folder: why the run is not in the tracker; the sweep's end reports it once for all processes."""
-
+RECORDS = "records"  # kind of the store's entries that hold finished runs
+UNTRACKED = ".untracked"  # file that says why a run is not in the tracker; the sweep's end reports it once
 RUN_FILES = (
     "record.json", "error.json", UNTRACKED,
     "texts.parquet", "labels.csv", "pairs.csv", "confusion.csv", "neighbours.csv",
     *(f"{picture}.{ending}" for picture in ("map", "confusion", "neighbours") for ending in ("png", "svg")),
 )  # fmt: skip
-
 DANGEROUS = ("=", "+", "-", "@", "\t", "\r")  # first characters that spreadsheets take for a formula
 
 
@@ -62,8 +57,7 @@ def write_run(result: Result, folder: Path, *, theme: Theme) -> None:
     """Write all files of a finished run; where one cannot be made, none of them remains."""
     try:
         with temporary_folder(folder) as pending:
-            _write_tables(result, pending)
-            _draw(result, pending, theme)
+            _fill(result, pending, theme)
             for file in sorted(pending.iterdir()):
                 file.replace(folder / file.name)
             write_record(result.record, folder)
@@ -73,14 +67,22 @@ def write_run(result: Result, folder: Path, *, theme: Theme) -> None:
         ) from error
 
 
-def _write_tables(result: Result, folder: Path) -> None:
+def _fill(result: Result, folder: Path, theme: Theme) -> None:
+    """Everything but record.json."""
+    from evalkit.plots import confusion, neighbours
+    from evalkit.plots import map as map_plot
+
+    record = result.record
     result.texts.to_parquet(folder / "texts.parquet", index=False)
     write_csv(result.labels, folder / "labels.csv")
-    if any(score.name.startswith("hulls/") for score in result.record.scores):
+    if any(score.name.startswith("hulls/") for score in record.scores):
         write_csv(result.pairs, folder / "pairs.csv")
     write_csv(result.confusion.rename_axis("label").reset_index(), folder / "confusion.csv")
-    if result.record.queries:
-        write_csv(neighbour_table(result.record), folder / "neighbours.csv")
+    map_plot.draw(record, result.texts, folder / "map", theme)
+    confusion.draw(record, result.confusion, folder / "confusion", theme)
+    if record.queries:
+        write_csv(neighbour_table(record), folder / "neighbours.csv")
+        neighbours.draw(record, list(result.confusion.columns), folder / "neighbours", theme)
 
 
 def neighbour_table(record: Record) -> pd.DataFrame:
@@ -93,16 +95,6 @@ def neighbour_table(record: Record) -> pd.DataFrame:
         for rank, neighbour in enumerate(entry["neighbours"], start=1)
     ]
     return pd.DataFrame(rows, columns=["query", "rank", "text", "label", "similarity"])
-
-
-def _draw(result: Result, folder: Path, theme: Theme) -> None:
-    from evalkit.plots import confusion, neighbours
-    from evalkit.plots import map as map_plot
-
-    map_plot.draw(result.record, result.texts, folder / "map", theme)
-    confusion.draw(result.record, result.confusion, folder / "confusion", theme)
-    if result.record.queries:
-        neighbours.draw(result.record, list(result.confusion.columns), folder / "neighbours", theme)
 
 
 def copy_run(source: Path, folder: Path, record: Record) -> None:

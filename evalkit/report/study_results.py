@@ -7,15 +7,19 @@ import re
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.spatial import procrustes
 
 from evalkit.errors import RequestError
 from evalkit.records import write_json
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from evalkit.report.load_runs import LoadedRun
+from evalkit.report import claims, gallery
+from evalkit.report.build_report import compare
+from evalkit.report.leaderboard_text import cell_text, markdown, markdown_table, shown_scores
+from evalkit.report.load_runs import LoadedRun, collect, one_corpus, unique
+from evalkit.report.run_folder import neighbour_table, write_csv
 
 DECIMALS = 4
 MAP_SCORES = (
@@ -30,13 +34,6 @@ MAP_SCORES = (
 
 def write_results(folder: Path) -> list[Path]:
     """Write the results of the study in `folder` from its runs; return the files."""
-    import numpy as np
-
-    from evalkit.report import claims, gallery, leaderboard_text
-    from evalkit.report.build_report import compare
-    from evalkit.report.load_runs import collect, one_corpus, unique
-    from evalkit.report.run_folder import write_csv
-
     kept, results = folder / "runs", folder / "results"
     if not kept.is_dir():
         raise RequestError(f"{kept} is no folder: evaluate first, `python -m evalkit.study evaluate {folder.name}`.")
@@ -58,15 +55,13 @@ def write_results(folder: Path) -> list[Path]:
     for title, table in tables.items():
         write_csv(table.round(DECIMALS), results / f"{title}.csv")
     _copy_maps(runs, results / "maps")
-    markdown = {title: _markdown(table) for title, table in tables.items()}
-    _fill(folder / "README.md", {**markdown, "leaderboard": leaderboard_text.markdown(timeless, rank_by)})
+    texts = {title: _markdown(table) for title, table in tables.items()}
+    _fill(folder / "README.md", {**texts, "leaderboard": markdown(timeless, rank_by)})
     return sorted(results.iterdir())
 
 
 def _metrics(board: pd.DataFrame, rank_by: str) -> dict[str, Any]:
     """Model → pooling → the leaderboard's values: what ``dvc metrics`` shows and compares."""
-    from evalkit.report.leaderboard_text import shown_scores
-
     found: dict[str, Any] = {}
     for row in board.to_dict("records"):
         figures = {name: round(float(row[name]), DECIMALS) for name in shown_scores(board, rank_by)}
@@ -76,16 +71,11 @@ def _metrics(board: pd.DataFrame, rank_by: str) -> dict[str, Any]:
 
 def _neighbours(runs: Sequence[LoadedRun]) -> pd.DataFrame:
     """The nearest texts of every query, of every embedding."""
-    import pandas as pd
-
-    from evalkit.report.run_folder import neighbour_table
-
-    first = {run.embedding: run for run in reversed(runs)}
     columns = ["model", "pooling", "query", "rank", "text", "label", "similarity"]
     tables = [
         neighbour_table(run.record).assign(model=run.model, pooling=run.pooling)
-        for run in runs
-        if run is first[run.embedding] and run.record.queries
+        for run in unique(runs, "embedding")
+        if run.record.queries
     ]
     return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
 
@@ -96,27 +86,22 @@ def seed_spread(runs: Sequence[LoadedRun]) -> pd.DataFrame:
     The last row of each group is the Procrustes distance over pairs of seeds: 0 is the same picture up to turning,
     mirroring and size, 1 nothing in common. Empty where no projection was drawn twice.
     """
-    import numpy as np
-    import pandas as pd
-    from scipy.spatial import procrustes
-
     groups: dict[tuple[str, str, str], list[LoadedRun]] = {}
     for run in runs:
         groups.setdefault((run.model, run.pooling, str(run.record.projection["name"])), []).append(run)
-    rows = []
+    rows: list[tuple[object, ...]] = []
     for key, group in groups.items():
         if len(group) < 2:
             continue
-        scores = [{score.name: score.value for score in run.record.scores} for run in group]
-        values = {name: [v for each in scores if (v := each.get(name)) is not None] for name in MAP_SCORES}
+        found = [(name, score.value) for name in MAP_SCORES for run in group if (score := run.score(name)) is not None]
         maps = [run.texts[["x", "y"]].to_numpy(dtype=float) for run in group]
-        distances = [float(procrustes(a, b)[2]) for a, b in itertools.combinations(maps, 2)]
-        for name, known in {**values, "procrustes distance between two seeds": distances}.items():
-            if known:
-                spread = float(np.std(known, ddof=1)) if len(known) > 1 else float("nan")
-                rows.append((*key, name, len(known), float(np.mean(known)), spread, min(known), max(known)))
-    columns = ["model", "pooling", "projection", "score", "runs", "mean", "spread", "lowest", "highest"]
-    return pd.DataFrame(rows, columns=columns)
+        pairs = itertools.combinations(maps, 2)
+        found += [("procrustes distance between two seeds", float(procrustes(a, b)[2])) for a, b in pairs]
+        rows += [(*key, name, value) for name, value in found]
+    columns = ["model", "pooling", "projection", "score"]
+    table = pd.DataFrame(rows, columns=[*columns, "value"]).astype({"value": float}).dropna()
+    values = table.groupby(columns, sort=False)["value"]
+    return values.agg(runs="count", mean="mean", spread="std", lowest="min", highest="max").reset_index()
 
 
 def _copy_maps(runs: Sequence[LoadedRun], maps: Path) -> None:
@@ -130,7 +115,6 @@ def _copy_maps(runs: Sequence[LoadedRun], maps: Path) -> None:
 
 def _markdown(table: pd.DataFrame) -> str:
     """A table as markdown, figures with four decimals."""
-    from evalkit.report.leaderboard_text import cell_text, markdown_table
 
     def cell(value: object) -> str:
         text = f"{value:.4f}" if isinstance(value, float) else str(value)

@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 
     from evalkit.types import Record, Score
 
-MORE_SCORES = ("neighbours/precision_at_10", "neighbours/r_precision")
-"""Scores of the table at the end of a run, after the headline scores; all are in record.json."""
-
+MORE_SCORES = ("neighbours/precision_at_10", "neighbours/r_precision")  # shown beside the headline scores
 WIDE = 160  # columns of a pipe or a log, which has no width: rich's default of 80 would only narrow the tables
 GAP = 2
 STAGES = {"encode": "encoding", "project": "drawing the map"}
@@ -159,6 +157,4 @@ def _probability(score: Score) -> str:
 
 
 def _interval(score: Score) -> str:
-    if score.ci_low is None or score.ci_high is None:
-        return ""
-    return f"{score.ci_low:.3f} – {score.ci_high:.3f}"
+    return "" if score.ci_low is None or score.ci_high is None else f"{score.ci_low:.3f} – {score.ci_high:.3f}"

@@ -5,7 +5,8 @@ import pytest
 
 from evalkit.errors import RequestError
 from evalkit.report.__main__ import main
-from evalkit.report.build_report import write_report
+from evalkit.report.build_report import report_on
+from evalkit.report.load_runs import collect
 
 QUICK = ("projection=pca", "evaluators=[neighbours]")
 
@@ -18,7 +19,7 @@ def two_sweeps(evalkit):
 
 def test_any_set_of_records_makes_one_report(two_sweeps):
     out = two_sweeps / "report"
-    report = write_report([two_sweeps / "one", two_sweeps / "two"], out)
+    report = report_on(collect([two_sweeps / "one", two_sweeps / "two"]), out)
     assert len(report.runs) == 3, "random was evaluated twice and counts once"
     assert {file.name for file in out.iterdir()} == {
         "leaderboard.csv", "leaderboard.md", "comparisons.csv", "agreement.csv", "topics.csv", "gallery.html",
@@ -37,7 +38,7 @@ def test_different_corpora_are_not_compared(two_sweeps, evalkit, tmp_path):
     (tmp_path / "t.csv").write_text("text,label\na,x\nb,x\nc,y\nd,y\n")
     evalkit(*QUICK, "model=random", "dataset=csv", f"dataset.path={tmp_path}/t.csv", "hydra.run.dir=three")
     with pytest.raises(RequestError, match="different texts or labels") as caught:
-        write_report([two_sweeps], two_sweeps / "report")
+        report_on(collect([two_sweeps]), two_sweeps / "report")
     assert "30 texts" in str(caught.value)
     assert "4 texts" in str(caught.value)
     assert not (two_sweeps / "report").exists()

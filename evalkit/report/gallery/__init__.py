@@ -1,7 +1,4 @@
-"""gallery.html: all maps, scores and neighbour lists of a sweep in one self-contained file.
-
-The page needs no network, no other file and no storage, so it opens from disk and in MLflow's sandboxed viewer.
-"""
+"""gallery.html: all maps, scores and neighbour lists of a sweep in one file, which opens from disk and in MLflow."""
 
 from evalkit.report.gallery.page import write
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from evalkit.plots import caption, palette
@@ -16,9 +17,6 @@ from evalkit.plots.style import projection_name
 from evalkit.records import plain
 from evalkit.report.gallery import grid as layout
 from evalkit.report.load_runs import LoadedRun
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 BUDGET = 13_000_000  # bytes of texts, coordinates and neighbours above which a stated sample of the texts is shown
 LONGEST_TEXT = 300  # characters kept of a text
@@ -56,7 +54,7 @@ def payload(
         "models": plan.models,
         "columns": plan.columns,
         "alignedTo": layout.title(runs[plan.order[0]]),
-        "runs": [_run(runs[i], codes, rows, reference, plan.columns[plan.column[i]]) for i in plan.order],
+        "runs": [_run(runs[i], codes, rows, reference, plan.column[i]) for i in plan.order],
         **{name: json_rows(table) for name, table in tables.items()},
     }
 

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from evalkit.plots.style import PROJECTIONS, projection_name
 from evalkit.report.load_runs import NO_POOLING, LoadedRun
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +20,7 @@ class Plan:
     order: list[int]  # positions of the runs, by row, then column; the first is what all maps are aligned to
     models: list[str]  # names of the rows, the leaderboard's first first
     columns: list[str]  # titles of the columns
-    column: list[int]  # column of each run, in the runs' own order
+    column: list[str]  # title of each run's column, in the runs' own order
 
 
 def arrange(runs: Sequence[LoadedRun], leaderboard: pd.DataFrame) -> Plan:
@@ -46,14 +43,13 @@ def arrange(runs: Sequence[LoadedRun], leaderboard: pd.DataFrame) -> Plan:
         return pooling, place, _drawn_by(run, runs), int(run.record.projection["seed"])
 
     keys = [key(run) for run in runs]
-    unique = sorted(set(keys))
-    columns = [
-        " · ".join([*([poolings[pooling]] if by_pooling else []), drawn_by, f"seed {seed}"])
-        for pooling, _, drawn_by, seed in unique
-    ]
-    column = [unique.index(key) for key in keys]
-    order = sorted(range(len(runs)), key=lambda i: (models.index(runs[i].model), column[i], str(runs[i].folder)))
-    return Plan(order, models, columns, column)
+    before = [f"{name} · " if by_pooling else "" for name in poolings]
+    columns = {
+        (pooling, place, drawn_by, seed): f"{before[pooling]}{drawn_by} · seed {seed}"
+        for pooling, place, drawn_by, seed in sorted(set(keys))
+    }
+    order = sorted(range(len(runs)), key=lambda i: (models.index(runs[i].model), keys[i], str(runs[i].folder)))
+    return Plan(order, models, list(columns.values()), [columns[key] for key in keys])
 
 
 def _drawn_by(run: LoadedRun, runs: Sequence[LoadedRun]) -> str:

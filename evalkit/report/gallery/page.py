@@ -1,4 +1,7 @@
-"""Assemble the gallery: one template, one style sheet, five scripts and the data in a single file."""
+"""Assemble the gallery: one template, one style sheet, five scripts and the data in a single file.
+
+It needs no network, no other file and no storage, so that MLflow's sandboxed viewer shows it too.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,13 @@ import json
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from evalkit.report.gallery.data import payload
 from evalkit.report.load_runs import LoadedRun
 from evalkit.report.run_folder import write_text
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})
 
