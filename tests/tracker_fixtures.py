@@ -237,6 +237,13 @@ def answering_server(answer):
         server.server_close()
 
 
+@contextlib.contextmanager
+def refusing_server(status=401):
+    """Answers that it lives, and refuses the credentials in its address, whose password is geheim."""
+    with answering_server(lambda path: (200, b"OK") if path == "/health" else (status, b"no")) as uri:
+        yield uri.replace("://", "://anna:geheim@")
+
+
 @pytest.fixture
 def small_disk(tmp_path):
     """A disk of 3 MB; needs the right to mount one."""

@@ -55,13 +55,13 @@ def resolve_k(k: tuple[int, ...] | None, n: int) -> tuple[int, ...]:
 
 def prepare(request: Request, corpus: Corpus) -> Prepared:
     """Resolve K, projection and encoder, and with them the identity and all keys; loads no weight."""
-    from evalkit.metrics import label_neighbours  # compiled code, which a refusal need not wait for
-
     n = len(corpus.texts)
     k = resolve_k(request.k, n)
     projection, warnings = _projection_for(request.projection, n)
     encoder = request.encoder.identify(request.pooling)
     corpus, query_warnings = _with_answerable_queries(request, encoder, corpus)
+    from evalkit.metrics import label_neighbours  # compiled code, which the refusals above need not wait for
+
     topics = EvaluatorChoice(name="topics", space="embedding", evaluate=label_neighbours.evaluate, described={})
     evaluators = (*request.evaluators, topics)
     deep, shallow = graph_depth(corpus.labels, k), projection_depth(k, neighbours_needed(projection.project, n), n)

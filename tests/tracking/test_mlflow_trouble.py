@@ -19,6 +19,7 @@ from tracker_fixtures import (
     free_port,
     hanging_server,
     make_record,
+    refusing_server,
     runs_in,
     start_writers,
 )
@@ -101,9 +102,8 @@ def test_a_server_that_answers_once_and_then_hangs(run_folder):
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_wrong_credentials(run_folder, status):
-    with answering_server(lambda path: (200, b"OK") if path == "/health" else (status, b"no")) as uri:
-        secret = uri.replace("://", "://anna:geheim@")
-        trouble = trouble_of(MlflowTracker(secret), run_folder)
+    with refusing_server(status) as uri:
+        trouble = trouble_of(MlflowTracker(uri), run_folder)
     assert f"refused the credentials ({status})" in trouble.sentence
     assert "MLFLOW_TRACKING_PASSWORD" in trouble.sentence
     assert "geheim" not in trouble.sentence

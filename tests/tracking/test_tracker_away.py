@@ -9,30 +9,17 @@ import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tracker_fixtures import (
-    answering_server,
-    free_port,
-    hanging_server,
-    plain_tracking,
-    serve,
-    small_disk,
-    store,
-    template_store,
-)
+from tracker_fixtures import free_port, hanging_server, refusing_server
 
 from evalkit.cli import sync
 from evalkit.records import read_record
 from evalkit.tracking import reachability
 from evalkit.tracking.mlflow_store import sqlite_path
 
-__all__ = ["plain_tracking", "serve", "small_disk", "store", "template_store"]
-
-pytestmark = [pytest.mark.usefixtures("plain_tracking"), pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 RUNS = 4
 SWEEP = ("-m", "model=random", "seed=range(0,4)", "projection=pca", "evaluators=[neighbours]", "hydra.sweep.dir=sweep")
@@ -41,30 +28,9 @@ SECONDS = 30
 """What a fault may cost a whole sweep beyond the same sweep without a tracker, on a machine that is busy."""
 
 
-@dataclass
-class Away:
-    """An address that is out of order, what the terminal must say, and where to sync when all is well again."""
-
-    uri: str
-    words: str
-    later: str
-
-
 @contextlib.contextmanager
-def no_server(later: str) -> Iterator[Away]:
-    yield Away(f"http://127.0.0.1:{free_port()}", "no server answers", later)
-
-
-@contextlib.contextmanager
-def hanging(later: str) -> Iterator[Away]:
-    with hanging_server() as uri:
-        yield Away(uri, "did not answer within 5 seconds", later)
-
-
-@contextlib.contextmanager
-def wrong_credentials(later: str) -> Iterator[Away]:
-    with answering_server(lambda path: (200, b"OK") if path == "/health" else (401, b"no")) as uri:
-        yield Away(uri.replace("://", "://anna:geheim@"), "refused the credentials (401)", later)
+def no_server():
+    yield f"http://127.0.0.1:{free_port()}"
 
 
 def finished_in(uri: str) -> Counter[str]:
@@ -92,80 +58,80 @@ def sync_twice(folder: Path, uri: str, store: str | None = None) -> None:
     assert finished_in(store or uri) == Counter({**dict.fromkeys(identities, 1), "sweep": 1})
 
 
-def look(done, undisturbed: float, seconds: float, words: str) -> None:
-    """The sweep is whole, took its time and no more, and says once what to do."""
-    assert done.status == 0, done.err
-    assert len(done.runs) == RUNS
-    assert (done.folder / "sweep" / "gallery.html").is_file()
-    assert seconds < undisturbed + SECONDS, (seconds, undisturbed)
-    assert words in done.err, done.err
-    assert done.err.count("python -m evalkit.sync") == 1, done.err
-    assert "Traceback" not in done.err
-    assert "geheim" not in done.err + done.out
-
-
 @pytest.fixture
-def undisturbed(evalkit) -> float:
-    """Seconds of the same sweep with another store and no tracker."""
+def away(evalkit):
+    """Runs the sweep while its tracker is away: it is whole, takes its time and no more, and says once what to do."""
     start = time.monotonic()
     assert evalkit(*SWEEP[:-1], "hydra.sweep.dir=plain", "store=plain-store").status == 0
-    seconds = time.monotonic() - start
+    undisturbed = time.monotonic() - start
     for folder in ("plain", "plain-store"):
         shutil.rmtree(folder)
-    return seconds
 
-
-FAULTS = [
-    pytest.param(no_server, marks=pytest.mark.fault("tracker", "no server", "a port of 127.0.0.1 that nobody holds")),
-    pytest.param(
-        hanging, marks=pytest.mark.fault("tracker", "a server that hangs", "takes every connection, never answers")
-    ),
-    pytest.param(
-        wrong_credentials, marks=pytest.mark.fault("tracker", "wrong credentials", "a server that answers 401")
-    ),
-]
-
-
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_sweep_without_its_server(evalkit, store, undisturbed, fault):
-    with fault(store) as away:
+    def run(uri: str, words: str) -> Path:
         start = time.monotonic()
-        done = evalkit(*SWEEP, "store=own", f"tracker.uri='{away.uri}'", tracked=True)
-        look(done, undisturbed, time.monotonic() - start, away.words)
-        assert not finished_in(away.later)
-    sync_twice(done.folder / "sweep", away.later)
+        done = evalkit(*SWEEP, "store=own", f"tracker.uri='{uri}'", tracked=True)
+        seconds = time.monotonic() - start
+        assert done.status == 0, done.err
+        assert len(done.runs) == RUNS
+        assert (done.folder / "sweep" / "gallery.html").is_file()
+        assert seconds < undisturbed + SECONDS, (seconds, undisturbed)
+        assert words in done.err, done.err
+        assert done.err.count("python -m evalkit.sync") == 1, done.err
+        assert "Traceback" not in done.err
+        assert "geheim" not in done.err + done.out
+        return done.folder / "sweep"
+
+    return run
+
+
+def fault(server, words: str, name: str, made: str):
+    return pytest.param(server, words, marks=pytest.mark.fault("tracker", name, made))
+
+
+@pytest.mark.parametrize(
+    ("server", "words"),
+    [
+        fault(no_server, "no server answers", "no server", "a port of 127.0.0.1 that nobody holds"),
+        fault(
+            hanging_server,
+            "did not answer within 5 seconds",
+            "a server that hangs",
+            "takes every connection, never answers",
+        ),
+        fault(refusing_server, "refused the credentials (401)", "wrong credentials", "a server that answers 401"),
+    ],
+)
+def test_a_sweep_without_its_server(away, store, server, words):
+    with server() as uri:
+        folder = away(uri, words)
+        assert not finished_in(store)
+    sync_twice(folder, store)
 
 
 @pytest.mark.fault("tracker", "a read-only disk under sqlite", "a tmpfs mounted read-only")
-def test_a_sweep_on_a_read_only_store(evalkit, template_store, undisturbed, small_disk):
+def test_a_sweep_on_a_read_only_store(away, template_store, small_disk):
     shutil.copyfile(template_store, small_disk / "mlflow.db")
     uri = f"sqlite:///{small_disk / 'mlflow.db'}"
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
-    start = time.monotonic()
-    done = evalkit(*SWEEP, "store=own", f"tracker.uri={uri}", tracked=True)
-    seconds = time.monotonic() - start
+    folder = away(uri, "cannot be written")
     subprocess.run(["mount", "-o", "remount,rw,size=30m", str(small_disk)], check=True)
-    look(done, undisturbed, seconds, "cannot be written")
-    sync_twice(done.folder / "sweep", uri)
+    sync_twice(folder, uri)
 
 
 @pytest.mark.fault("tracker", "a full disk under sqlite", "a tmpfs of 3 MB, filled but for 150 kB before the sweep")
-def test_a_sweep_on_a_full_disk(evalkit, template_store, undisturbed, small_disk):
+def test_a_sweep_on_a_full_disk(away, template_store, small_disk):
     shutil.copyfile(template_store, small_disk / "mlflow.db")
     uri = f"sqlite:///{small_disk / 'mlflow.db'}"
     with (small_disk / "ballast").open("wb") as ballast, contextlib.suppress(OSError):
         ballast.write(b"x" * (shutil.disk_usage(small_disk).free - 150_000))
-    start = time.monotonic()
-    done = evalkit(*SWEEP, "store=own", f"tracker.uri={uri}", tracked=True)
-    seconds = time.monotonic() - start
+    folder = away(uri, "MLflow has not got these results")
     (small_disk / "ballast").unlink()
     subprocess.run(["mount", "-o", "remount,size=60m", str(small_disk)], check=True)
-    look(done, undisturbed, seconds, "MLflow has not got these results")
-    sync_twice(done.folder / "sweep", uri)
+    sync_twice(folder, uri)
 
 
 @pytest.mark.fault("tracker", "a server that dies midway", "kill -9 of `mlflow server` after the sweep's first run")
-def test_a_sweep_whose_server_dies_midway(evalkit, store, serve, undisturbed):
+def test_a_sweep_whose_server_dies_midway(away, store, serve):
     server = serve(store)
 
     def kill() -> None:
@@ -176,14 +142,10 @@ def test_a_sweep_whose_server_dies_midway(evalkit, store, serve, undisturbed):
 
     killer = threading.Thread(target=kill)
     killer.start()
-    start = time.monotonic()
-    done = evalkit(*SWEEP, "store=own", f"tracker.uri={server.uri}", tracked=True)
-    seconds = time.monotonic() - start
+    folder = away(server.uri, "MLflow has not got these results")
     killer.join()
-    look(done, undisturbed, seconds, "MLflow has not got these results")
-    left = finished_in_passing(store)
-    assert 1 <= left < RUNS
-    sync_twice(done.folder / "sweep", serve(store).uri, store)
+    assert 1 <= finished_in_passing(store) < RUNS
+    sync_twice(folder, serve(store).uri, store)
 
 
 def finished_in_passing(uri: str) -> int:
