@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.metrics.label_means import CentredVectors, ClassMeans, label_means, products, sum_by_label
+from evalkit.metrics.label_means import CentredVectors, LabelMeans, label_means, products, sum_by_label
 from evalkit.stats.mean_intervals import mean_by_label
 from evalkit.types import Codes, Floats
 
@@ -77,32 +77,32 @@ def _hits(
     members: NDArray[np.int64],
     square: Floats,
     flat: NDArray[np.int64],
-    means: ClassMeans,
+    means: LabelMeans,
     vectors: CentredVectors,
 ) -> Floats:
     """Leave-one-out nearest-centroid hits of a block, from x·μ_c of the other labels (own: −∞) and of the own one."""
     lengths = means.mean_squares(vectors.mean_square)
-    empty = lengths <= _nothing(means.sizes, vectors) / means.sizes**2
+    empty = lengths <= _zero_square(means.sizes, vectors) / means.sizes**2
     cosines = to_means / np.sqrt(np.where(empty, 1.0, lengths)).astype(to_means.dtype)
     if empty.any():  # a mean without a direction has cosine 0 with everything
         np.copyto(cosines, 0.0, where=empty & np.isfinite(cosines))
     rival = cosines.max(axis=2)
     rest = members**2 * lengths.ravel()[flat] - 2 * members * to_own + square
-    nothing = (rest <= _nothing(members, vectors)) | (members == 1)
-    mine = (members * to_own - square) / np.sqrt(np.where(nothing, 1.0, rest))
+    directionless = (rest <= _zero_square(members, vectors)) | (members == 1)
+    mine = (members * to_own - square) / np.sqrt(np.where(directionless, 1.0, rest))
     hits = (mine > rival).astype(np.float64)
     tied = np.abs(mine - rival) <= vectors.tolerance
     hits[tied] = 1.0 / (1.0 + (cosines[tied] >= rival[tied][:, None] - vectors.tolerance).sum(axis=1))
-    return np.where(nothing, 0.0, hits)
+    return np.where(directionless, 0.0, hits)
 
 
-def _nothing(members: NDArray[np.int64], vectors: CentredVectors) -> Floats:
+def _zero_square(members: NDArray[np.int64], vectors: CentredVectors) -> Floats:
     """Squared length up to which a sum of so many vectors is zero but for rounding."""
     return np.asarray(ROUNDING * members.astype(np.float64) ** 2 + vectors.tolerance * members)
 
 
 def _davies_bouldin(
-    distances: Floats, labellings: NDArray[np.int32], means: ClassMeans, vectors: CentredVectors
+    distances: Floats, labellings: NDArray[np.int32], means: LabelMeans, vectors: CentredVectors
 ) -> Floats:
     """(P,) Davies–Bouldin indices from the (N, P) distances to the own centroids."""
     k = means.sizes.size
@@ -117,7 +117,7 @@ def _davies_bouldin(
     return np.asarray(np.where(apart.any(axis=(1, 2)), ratios.max(axis=2).mean(axis=1), np.nan))
 
 
-def _calinski_harabasz(distances: Floats, means: ClassMeans, n: int) -> Floats:
+def _calinski_harabasz(distances: Floats, means: LabelMeans, n: int) -> Floats:
     """(P,) Caliński–Harabasz indices from the (N, P) distances to the own centroids."""
     k = means.sizes.size
     within = np.einsum("np,np->p", distances, distances)

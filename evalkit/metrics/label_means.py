@@ -55,7 +55,7 @@ class CentredVectors:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ClassMeans:
+class LabelMeans:
     """Label means about m, of P labellings."""
 
     centred: Floats  # (P, k, d) C_c = μ_c − m
@@ -95,7 +95,7 @@ def sum_by_label(values: NDArray[Any], labellings: NDArray[np.int32], n_labels: 
     return np.asarray(membership @ values, dtype=np.float64).reshape(count, n_labels, -1)
 
 
-def label_means(vectors: CentredVectors, labellings: NDArray[np.int32], sizes: NDArray[np.int64]) -> ClassMeans:
+def label_means(vectors: CentredVectors, labellings: NDArray[np.int32], sizes: NDArray[np.int64]) -> LabelMeans:
     """Label means of (P, N) labellings of the same (k,) label sizes, all at least 1."""
     centred = np.zeros((len(labellings), sizes.size, vectors.vectors.shape[1]))
     for rows, block in vectors.blocks(1):
@@ -103,10 +103,10 @@ def label_means(vectors: CentredVectors, labellings: NDArray[np.int32], sizes: N
     centred /= sizes[:, None]
     own = sum_by_label(np.stack([vectors.along, vectors.halves], axis=1), labellings, sizes.size) / sizes[:, None]
     spread = np.einsum("pkr,pkr->pk", centred, centred)
-    return ClassMeans(centred, sizes, spread, own[..., 0] - vectors.mean_square, own[..., 1])
+    return LabelMeans(centred, sizes, spread, own[..., 0] - vectors.mean_square, own[..., 1])
 
 
-def products(vectors: CentredVectors, means: ClassMeans) -> Iterator[tuple[slice, NDArray[Any]]]:
+def products(vectors: CentredVectors, means: LabelMeans) -> Iterator[tuple[slice, NDArray[Any]]]:
     """Row slices and their (rows, P, k) products z·C_c in the vectors' precision: x·μ_c = x·m + m·C_c + z·C_c."""
     count, k, dimension = means.centred.shape
     directions = means.centred.reshape(count * k, dimension).T.astype(vectors.vectors.dtype)

@@ -12,6 +12,8 @@ from evalkit.stats.permutation import permutation_count, permute_scores
 from evalkit.stats.stratified_rows import LARGE, stratified_rows
 from evalkit.types import Codes, Evaluation, Floats, NeighbourGraph, Sample, Vectors
 
+LISTED = 10  # nearest texts of each text that confusion counts
+
 
 def evaluate(sample: Sample, rng: np.random.Generator, *, null_sample: int = 20_000) -> Evaluation:
     """Nearest other label of each label, and whether the two being each other's nearest is more than coincidence.
@@ -52,13 +54,13 @@ def nearest_centroids(unit: Vectors, labels: Codes, n_labels: int) -> tuple[NDAr
     return nearest[0], cosines[0]
 
 
-def neighbour_confusion(graph: NeighbourGraph, labels: Codes, n_labels: int, *, k: int = 10) -> Floats:
-    """(k, k) share of the K nearest texts of label a's texts that bear label b; row a sums to 1, or to 0 without rows.
+def neighbour_confusion(graph: NeighbourGraph, labels: Codes, n_labels: int) -> Floats:
+    """(k, k) share of the 10 nearest texts of label a's texts that bear label b; row a sums to 1, or to 0 without rows.
 
-    The diagonal is the label's precision at K, but for ties, which this table takes in the graph's order.
+    The diagonal is the label's precision at 10, but for ties, which this table takes in the graph's order.
     """
     own = labels if graph.queries is None else labels[graph.queries]
-    near = labels[np.asarray(graph.indices[:, :k])]
+    near = labels[np.asarray(graph.indices[:, :LISTED])]
     flat = own[:, None].astype(np.int64) * n_labels + near
     counts = np.bincount(flat.ravel(), minlength=n_labels * n_labels).reshape(n_labels, n_labels)
     return np.asarray(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1))

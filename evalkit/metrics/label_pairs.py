@@ -124,10 +124,10 @@ def _shuffled_accuracy(gram: NDArray[np.float32], marks: NDArray[np.float32]) ->
     return np.asarray((first + second) / 2)
 
 
-def _cosine(inner: Floats, square: Floats, nothing: NDArray[np.floating[Any]]) -> Floats:
+def _cosine(inner: Floats, square: Floats, tolerance: NDArray[np.floating[Any]]) -> Floats:
     """Product with a sum over the sum's length; −inf where the sum is zero but for rounding."""
-    none = square <= nothing
-    return np.where(none, -np.inf, inner / np.sqrt(np.where(none, 1.0, square)))
+    zero = square <= tolerance
+    return np.where(zero, -np.inf, inner / np.sqrt(np.where(zero, 1.0, square)))
 
 
 def _wins(mine: Floats, other: Floats, tolerance: float) -> Floats:

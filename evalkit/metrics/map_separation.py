@@ -52,7 +52,7 @@ def evaluate(sample: Sample, rng: np.random.Generator, *, k: Sequence[int] | Non
     points = np.ascontiguousarray(sample.points, dtype=np.float64)
     labels = np.ascontiguousarray(sample.labels, dtype=np.int32)
     rows = np.arange(n) if n <= LARGE else stratified_rows(labels, QUERIES, rng)
-    apart, hits = np.full(n, np.nan), centroid_accuracy_samples(points, labels)
+    apart, hits = np.full(n, np.nan), centroid_hits(points, labels, np.bincount(labels), _same_square(points))
     apart[rows] = silhouette_samples(points, labels, rows)
     near = evaluate_graph(sample.plane, labels, rng, ks=ks, prefix="map/neighbourhood_hit_at_", space="map")
     shares = hit_statistics(hits, labels, sample.n_labels, widen=CENTROID_WIDENING)
@@ -85,11 +85,6 @@ def silhouette_samples(points: Points, labels: Codes, rows: NDArray[np.int64]) -
         parts = np.array_split(rows, THREADS)
         scored = pool.map(lambda part: silhouettes(points, labels[None], sizes, part, same)[0], parts)
         return np.concatenate(list(scored))
-
-
-def centroid_accuracy_samples(points: Points, labels: Codes) -> Floats:
-    """(N,) hits of the own label's mean, as `map_loops.centroid_hits` defines them."""
-    return centroid_hits(points, labels, np.bincount(labels), _same_square(points))
 
 
 def _null(

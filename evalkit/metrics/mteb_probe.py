@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +17,7 @@ SEED = 42
 MAX_ITERATIONS = 100
 
 
-def draw_rows(labels: Sequence[int] | Codes, *, draws: int = DRAWS) -> list[list[int]]:
+def draw_rows(labels: Codes) -> list[list[int]]:
     """Training rows that MTEB fits on at each draw: the first 8 of every label in a shuffled order.
 
     MTEB shuffles the list of one draw again, from the same seed, for the next draw; so the draws differ, and are
@@ -26,7 +25,7 @@ def draw_rows(labels: Sequence[int] | Codes, *, draws: int = DRAWS) -> list[list
     """
     order = list(range(len(labels)))
     chosen = []
-    for _ in range(draws):
+    for _ in range(DRAWS):
         np.random.RandomState(SEED).shuffle(order)
         taken: Counter[int] = Counter()
         rows = []

@@ -17,9 +17,8 @@ def test_every_draw_takes_eight_of_a_label_and_all_of_a_smaller_one():
 
 
 def test_the_shuffled_list_is_shuffled_again():
-    labels = np.zeros(20, dtype=int)
     order = list(range(20))
-    for rows in draw_rows(labels, draws=3):
+    for rows in draw_rows(codes(20)):
         np.random.RandomState(42).shuffle(order)
         assert rows == order[:8]
 
