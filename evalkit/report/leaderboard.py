@@ -78,7 +78,7 @@ def leaderboard(runs: Sequence[LoadedRun], rank_by: str) -> pd.DataFrame:
     alone and no entrants are tied.
     """
     entrants = _entrants(runs)
-    higher = next((s.higher_is_better for run in runs if (s := run.score(rank_by)) is not None), True)
+    higher = _higher_is_better(runs, rank_by)
     ahead, tied = _ahead_and_tied(entrants, rank_by, higher=higher)
     rows = []
     for place, entrant in enumerate(entrants):
@@ -142,15 +142,22 @@ def comparisons(runs: Sequence[LoadedRun]) -> pd.DataFrame:
             able = [(entrant, column) for entrant in entrants if (column := entrant.pseudo(name)) is not None]
             pairs = list(itertools.combinations(able, 2))
             found = [_bounded(paired.compare(x, y), name) for (_, x), (_, y) in pairs]
+            higher = _higher_is_better(runs, name)
             corrected = paired.holm([comparison.p for comparison in found])
             for ((a, x), (b, _)), comparison, p_holm in zip(pairs, found, corrected, strict=True):
-                verdict = paired.verdict(a.model, b.model, comparison, n_texts=len(x), p=float(p_holm))
+                verdict = paired.verdict(
+                    a.model, b.model, comparison, n_texts=len(x), p=float(p_holm), higher_is_better=higher
+                )
                 rows.append((
                     name, pooling, a.model, b.model, a.mean(name), b.mean(name), comparison.difference,
                     comparison.ci_low, comparison.ci_high, comparison.p, float(p_holm), comparison.texts_needed,
                     verdict,
                 ))  # fmt: skip
     return pd.DataFrame(rows, columns=COMPARISON_COLUMNS)
+
+
+def _higher_is_better(runs: Sequence[LoadedRun], name: str) -> bool:
+    return next((score.higher_is_better for run in runs if (score := run.score(name)) is not None), True)
 
 
 def _bounded(comparison: paired.Comparison, name: str) -> paired.Comparison:
