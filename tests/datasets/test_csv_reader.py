@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import csv
 import time
-from collections import Counter
-from pathlib import Path
 
 import pandas
 import pytest
@@ -11,25 +9,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.datasets import csv_reader as csv_file
-from evalkit.datasets.corpus import Corpus
 from evalkit.errors import RequestError
 
 ROWS = [("red apple", "fruit"), ("green pear", "fruit"), ("grey cat", "animal"), ("brown dog", "animal")]
 
 
-def saved(folder: Path, content: str | bytes, name: str = "texts.csv") -> str:
+def saved(folder, content, name="texts.csv"):
     path = folder / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     return str(path)
 
 
-def read(folder: Path, content: str | bytes, separator: str | None = None) -> list[tuple[str | None, str | None]]:
+def read(folder, content, separator=None):
     table = csv_file.read(saved(folder, content), separator=separator)
     return list(zip(table.texts, table.labels, strict=True))
-
-
-def corpus_of(shared_data: Path, name: str, **options: object) -> Corpus:
-    return csv_file.load(str(shared_data / name), **options)  # type: ignore[arg-type]
 
 
 PLAIN = "text,label\nred apple,fruit\ngreen pear,fruit\ngrey cat,animal\nbrown dog,animal\n"
@@ -53,41 +46,28 @@ PLAIN = "text,label\nred apple,fruit\ngreen pear,fruit\ngrey cat,animal\nbrown d
         "label,id,text\nfruit,1,red apple\nfruit,2,green pear\nanimal,3,grey cat\nanimal,4,brown dog\n",
         PLAIN.replace("text,label", "text,label,").replace("fruit\n", "fruit,\n").replace("animal\n", "animal,\n"),
     ],
-    ids=[
-        "plain", "no last newline", "CRLF", "CR", "semicolon", "tab", "bar", "BOM", "Excel", "blank lines",
-        "blank lines first", "quoted", "other columns", "nameless column",
-    ],
-)  # fmt: skip
-def test_the_habits_of_csv_come_to_the_same(tmp_path: Path, content: str | bytes) -> None:
+)
+def test_the_habits_of_csv_come_to_the_same(tmp_path, content):
     assert read(tmp_path, content) == ROWS
 
 
-def test_quoted_fields_hold_separators_newlines_and_quotes(tmp_path: Path) -> None:
+def test_quoted_fields_hold_separators_newlines_and_quotes(tmp_path):
     content = 'text,label\r\n"one, two",a\r\n"line\r\nbreak\nand\rmore",a\r\n"she said ""no""",b\r\n5" pipe,b\r\n'
     assert [text for text, _ in read(tmp_path, content)] == [
         "one, two", "line\r\nbreak\nand\rmore", 'she said "no"', '5" pipe',
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("word", ["null", "NA", "nan", "None", "N/A", "NULL", "#N/A", "true", "1e5", "inf", "-"])
-def test_words_that_other_readers_take_for_missing_are_words(tmp_path: Path, word: str) -> None:
-    assert read(tmp_path, f"text,label\n{word},{word}\n") == [(word, word)]
+@pytest.mark.parametrize("text", [
+    "null", "NA", "nan", "None", "N/A", "NULL", "#N/A", "true", "1e5", "inf", "-",  # missing to other readers
+    "01", "1", "1.0", "007", " 7", "1e3", "+5", "99999999999999999999999",
+    "😀 emoji", "שלום עולם", "مرحبا", "a\u2028b", "a\x0bb\x0cc\x1cd\x85e", "\ufeffmark", "é", "e\u0301", "=cmd()",
+])  # fmt: skip
+def test_texts_and_labels_stay_as_written(tmp_path, text):
+    assert read(tmp_path, f"text,label\n{text},{text}\n") == [(text, text)]
 
 
-@pytest.mark.parametrize("label", ["01", "1", "1.0", "007", " 7", "1e3", "+5", "99999999999999999999999"])
-def test_numeric_labels_stay_as_written(tmp_path: Path, label: str) -> None:
-    assert read(tmp_path, f"text,label\nword,{label}\n") == [("word", label)]
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["😀 emoji", "שלום עולם", "مرحبا", "a\u2028b", "a\x0bb\x0cc\x1cd\x85e", "\ufeffmark", "é", "e\u0301", "=cmd()"],
-)
-def test_unusual_characters_stay(tmp_path: Path, text: str) -> None:
-    assert read(tmp_path, f"text,label\n{text},a\n") == [(text, "a")]
-
-
-def test_a_comma_in_a_name_or_in_texts_does_not_mislead_the_search_for_the_separator(tmp_path: Path) -> None:
+def test_a_comma_in_a_name_or_in_texts_does_not_mislead_the_search_for_the_separator(tmp_path):
     content = "text;label;a,b,c,d,e\n1,2,3,4,5,6;x;y\n"
     assert read(tmp_path, content) == [("1,2,3,4,5,6", "x")]
     table = csv_file.read(saved(tmp_path, '"my,text";label\nword;a\n'), text_column="my,text")
@@ -95,78 +75,46 @@ def test_a_comma_in_a_name_or_in_texts_does_not_mislead_the_search_for_the_separ
 
 
 @pytest.mark.parametrize(("separator", "written"), [("tab", "\t"), ("\\t", "\t"), ("\t", "\t"), (";", ";"), ("~", "~")])
-def test_a_separator_can_be_forced(tmp_path: Path, separator: str, written: str) -> None:
+def test_a_separator_can_be_forced(tmp_path, separator, written):
     assert read(tmp_path, PLAIN.replace(",", written), separator) == ROWS
 
 
 @pytest.mark.parametrize("separator", ["", ",,", '"', "\n", "\r", "comma"])
-def test_a_separator_that_cannot_be_is_refused(tmp_path: Path, separator: str) -> None:
+def test_a_separator_that_cannot_be_is_refused(tmp_path, separator):
     with pytest.raises(RequestError, match=r"dataset\.separator must be one character .*: write for example"):
         read(tmp_path, PLAIN, separator)
 
 
-def test_a_text_of_ten_megabytes_is_read_and_the_modules_own_limit_is_left_as_it_was(tmp_path: Path) -> None:
+def test_a_text_of_ten_megabytes_is_read_and_the_modules_own_limit_is_left_as_it_was(tmp_path):
     before = csv.field_size_limit()
     text = "word " * 2_000_000
     assert read(tmp_path, f'text,label\n"{text}",a\n') == [(text, "a")]
     assert csv.field_size_limit() == before
 
 
-REFUSED: list[tuple[str, str | bytes, str]] = [
+REFUSED = [
     ("empty", "", r"texts\.csv is empty: give a file with texts and labels\.$"),
     ("only a BOM", b"\xef\xbb\xbf", "is empty"),
     ("only blank lines", "\n \r\n\n", "is empty"),
-    (
-        "missing column",
-        "text,labels\na,b\n",
-        r"has no column 'label', only 'text', 'labels': try dataset\.label_column=labels\.",
-    ),
-    (
-        "other case",
-        "Text,label\na,b\n",
-        r"has no column 'text', only 'Text', 'label': try dataset\.text_column=Text\.$",
-    ),
-    (
-        "nothing alike",
-        "sentence,class\na,b\n",
-        r"'sentence', 'class': name one of them with dataset\.text_column=COLUMN\.$",
-    ),
+    ("missing column", "text,labels\na,b\n", r"no column 'label', only 'text', 'labels': try dataset.label_column="),
+    ("other case", "Text,label\na,b\n", r"no column 'text', only 'Text', 'label': try dataset\.text_column=Text\.$"),
+    ("nothing alike", "sentence,class\na,b\n", r"'sentence', 'class': name one of them with dataset\.text_column=COL"),
     ("no header", "good,a\nbad,b\n", "has no column 'text', only 'good', 'a'"),
     ("single column", "text\na\nb\n", "has no column 'label', only 'text'"),
     ("unknown separator", "text~label\na~b\n", "has no column 'text', only 'text~label'"),
     ("many columns", ",".join(f"c{n}" for n in range(20)) + "\n", r"'c11' and 8 more: name one"),
     ("column twice", "text,label,text\na,b,c\n", "has the column 'text' 2 times: rename all but one of them"),
-    (
-        "too many fields",
-        PLAIN + "one, two,a\n",
-        r"has 3 fields in row 5 \(line 6\), and its header has 2: put a text that",
-    ),
+    ("too many fields", PLAIN + "one, two,a\n", r"3 fields in row 5 \(line 6\), and its header has 2: put a text that"),
     ("too few fields", "text,label\n\na,b\n\nword\n", r"has 1 field in row 2 \(line 5\), and its header has 2"),
-    (
-        "unclosed quote",
-        PLAIN + '"never closed,a\nb,c\n',
-        r"ends inside a quoted field that begins in row 5 \(line 6\): close it",
-    ),
+    ("unclosed quote", PLAIN + '"never closed,a\nb,c\n', r"a quoted field that begins in row 5 \(line 6\): close it"),
     ("unclosed header", '"text,label\na,b\n', "ends inside a quoted field that begins in the header"),
     ("quote in quotes", 'text,label\n"a\nb",c\n"he "said" it",a\n', r"in row 2 \(line 4\): write it twice"),
-    (
-        "space after quote",
-        'text,label\n"a" ,b\n',
-        r"in row 1 \(line 2\): write it twice \(\"\"\) there, or close the field",
-    ),
+    ("space after quote", 'text,label\n"a" ,b\n', r"in row 1 \(line 2\): write it twice .* there, or close the field"),
     ("NUL", 'text,label\n"a\nb",c\nx\0y,d\n', r"has a NUL byte in row 2 \(line 4\) \(byte 20 of the file\): remove it"),
     ("UTF-16", PLAIN.encode("utf-16"), "is UTF-16, and UTF-8 text is meant: save it as UTF-8"),
-    (
-        "UTF-16 without mark",
-        PLAIN.encode("utf-16-le"),
-        "has a NUL byte in the header .* or save the file as UTF-8 if it is UTF-16",
-    ),
+    ("UTF-16 without mark", PLAIN.encode("utf-16-le"), "has a NUL byte in the header .* as UTF-8 if it is UTF-16"),
     ("UTF-32", PLAIN.encode("utf-32"), "is UTF-32"),
-    (
-        "Latin-1",
-        "text,label\nok,a\ncafé,b\n".encode("latin-1"),
-        r"is not UTF-8: row 2 \(line 3\) has the byte 0xE9 \(byte 19 of",
-    ),
+    ("Latin-1", "text,label\nok,a\ncafé,b\n".encode("latin-1"), r"UTF-8: row 2 \(line 3\) has .* 0xE9 \(byte 19 of"),
     ("Latin-1 in the header", "täxt;label\n".encode("latin-1"), r"the header \(line 1\) has the byte 0xE4"),
     ("cut off", "text,label\nok,é".encode()[:-1], r"row 1 \(line 2\) has the byte 0xC3 \(byte 14 of the file\)"),
     ("semicolons", 'text;label\n"a;\n\nb";x\n"\xff";y\n'.encode("latin-1"), r"row 2 \(line 5\) has the byte 0xFF"),
@@ -177,32 +125,16 @@ REFUSED: list[tuple[str, str | bytes, str]] = [
 
 
 @pytest.mark.parametrize(("content", "words"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED])
-def test_what_cannot_be_read_right_is_refused_with_its_row(tmp_path: Path, content: str | bytes, words: str) -> None:
+def test_what_cannot_be_read_right_is_refused_with_its_row(tmp_path, content, words):
     with pytest.raises(RequestError, match=words) as caught:
         read(tmp_path, content)
     assert "\n" not in str(caught.value)
 
 
-def test_a_wrong_byte_beyond_the_first_block_is_found_at_its_place(tmp_path: Path) -> None:
-    lines = [b"text,label"] + [b"w\xc3\xb6rd %07d,a" % number for number in range(150_000)]
-    lines[120_000] = b"w\xf6rd,a"
-    position = sum(len(line) + 1 for line in lines[:120_000]) + 1
-    with pytest.raises(
-        RequestError, match=rf"row 120000 \(line 120001\) has the byte 0xF6 \(byte {position} of the file"
-    ):
-        read(tmp_path, b"\n".join(lines))
-
-
-def test_a_character_across_the_blocks_is_no_fault(tmp_path: Path) -> None:
-    head = "text,label\n"
-    text = "a" * ((1 << 20) - len(head) - 1) + "é"
-    assert read(tmp_path, f"{head}{text},b\n") == [(text, "b")]
-
-
 SPEECH = 'text\tlabel\n"I will go home.\tspeech\nBut not today."\tspeech\nhe sat\tprose\n"all, of it"\tprose\n'
 
 
-def test_a_quoted_text_that_swallows_a_row_is_warned_of_and_quotes_can_be_plain(tmp_path: Path) -> None:
+def test_a_quoted_text_that_swallows_a_row_is_warned_of_and_quotes_can_be_plain(tmp_path):
     table = csv_file.read(saved(tmp_path, SPEECH))
     assert len(table.texts) == 3
     assert table.warnings == [
@@ -216,26 +148,23 @@ def test_a_quoted_text_that_swallows_a_row_is_warned_of_and_quotes_can_be_plain(
     assert csv_file.read(saved(tmp_path, verse)).warnings == []
     with pytest.raises(RequestError, match=r"dataset\.quoting=all is neither minimal nor none"):
         csv_file.read(saved(tmp_path, SPEECH), quoting="all")
-
-
-def test_a_label_before_the_text_is_watched_too(tmp_path: Path) -> None:
     swallowed = 'label,text\nspeech,"I will go.\nspeech,Not today."\nprose,he sat\n'
     assert len(csv_file.read(saved(tmp_path, swallowed)).warnings) == 1
 
 
-def test_excels_first_line_names_the_separator(tmp_path: Path) -> None:
+def test_excels_first_line_names_the_separator(tmp_path):
     assert read(tmp_path, "sep=~\r\n" + PLAIN.replace(",", "~").replace("\n", "\r\n")) == ROWS
     assert read(tmp_path, "sep=;\n" + PLAIN.replace(",", ";"), ";") == ROWS
 
 
-def test_lines_of_remarks_are_no_rows(tmp_path: Path) -> None:
+def test_lines_of_remarks_are_no_rows(tmp_path):
     remarked = "# made today\n" + PLAIN.replace("grey cat", "# more, of them\ngrey cat")
     table = csv_file.read(saved(tmp_path, remarked), comment="#")
     assert list(zip(table.texts, table.labels, strict=True)) == ROWS
     assert table.name_row(2) == "row 3 (line 6)"
 
 
-def test_a_file_without_a_header_has_numbered_columns(tmp_path: Path) -> None:
+def test_a_file_without_a_header_has_numbered_columns(tmp_path):
     path = saved(tmp_path, PLAIN.partition("\n")[2])
     table = csv_file.read(path, text_column="0", label_column="1", header=False)
     assert list(zip(table.texts, table.labels, strict=True)) == ROWS
@@ -259,14 +188,7 @@ special = st.text(st.sampled_from([",", ";", "\t", "|", '"', "\n", "\r", " ", "a
     mark=st.booleans(),
     quote_all=st.booleans(),
 )
-def test_what_is_written_is_read(
-    tmp_path_factory: pytest.TempPathFactory,
-    rows: list[tuple[str, str]],
-    separator: str,
-    end: str,
-    mark: bool,
-    quote_all: bool,
-) -> None:
+def test_what_is_written_is_read(tmp_path_factory, rows, separator, end, mark, quote_all):
     path = tmp_path_factory.getbasetemp() / "property.csv"
     # Python 3.11's writer leaves a CR unquoted where lines end in LF.
     minimal = not quote_all and not any("\r" in cell or "\n" in cell for row in rows for cell in row)
@@ -279,7 +201,7 @@ def test_what_is_written_is_read(
 
 
 @given(st.binary(max_size=60))
-def test_any_bytes_are_read_or_refused(tmp_path_factory: pytest.TempPathFactory, noise: bytes) -> None:
+def test_any_bytes_are_read_or_refused(tmp_path_factory, noise):
     path = tmp_path_factory.getbasetemp() / "noise.csv"
     path.write_bytes(b"text,label\n" + noise)
     try:
@@ -292,10 +214,6 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory: pytest.TempPathFactory,
 # Real texts
 
 
-def independent(path: Path) -> pandas.DataFrame:
-    return pandas.read_csv(path, dtype=str, keep_default_na=False)
-
-
 @pytest.mark.parametrize(
     ("name", "texts", "labels", "duplicates", "conflicts"),
     [
@@ -305,11 +223,9 @@ def independent(path: Path) -> pandas.DataFrame:
         ("sotu/data.csv", 233, 8, 0, 0),
     ],
 )
-def test_real_files_are_what_pandas_finds(
-    shared_data: Path, name: str, texts: int, labels: int, duplicates: int, conflicts: int
-) -> None:
-    corpus = corpus_of(shared_data, name)
-    frame = independent(shared_data / name)
+def test_real_files_are_what_pandas_finds(shared_data, name, texts, labels, duplicates, conflicts):
+    corpus = csv_file.load(str(shared_data / name))
+    frame = pandas.read_csv(shared_data / name, dtype=str, keep_default_na=False)
     kept = frame.drop_duplicates("text")
     assert (len(corpus.texts), len(corpus.label_names)) == (texts, labels)
     assert corpus.dropped == {"duplicates": duplicates, "conflicts": conflicts, "blank": 0}
@@ -321,11 +237,10 @@ def test_real_files_are_what_pandas_finds(
     assert len(corpus.warnings) == (conflicts > 0)
 
 
-def test_a_real_split_keeps_its_rows_as_they_stand(shared_data: Path) -> None:
-    corpus = corpus_of(shared_data, "clinc150/data_split.csv", split_column="split")
-    frame = independent(shared_data / "clinc150/data_split.csv")
+def test_a_real_split_keeps_its_rows_as_they_stand(shared_data):
+    corpus = csv_file.load(str(shared_data / "clinc150/data_split.csv"), split_column="split")
+    frame = pandas.read_csv(shared_data / "clinc150/data_split.csv", dtype=str, keep_default_na=False)
     train, test = frame[frame["split"] == "train"], frame[frame["split"] == "test"]
-    assert corpus.split is not None
     assert list(corpus.split.train_texts) == train["text"].tolist()
     assert list(corpus.split.train_labels) == train["label"].tolist()
     assert list(corpus.split.test_texts) == test["text"].tolist() == list(corpus.texts)
@@ -333,22 +248,8 @@ def test_a_real_split_keeps_its_rows_as_they_stand(shared_data: Path) -> None:
     assert len(set(corpus.split.train_texts) & set(corpus.split.test_texts)) == 2  # known, and they stay
 
 
-def test_a_real_file_of_one_label_is_refused(shared_data: Path) -> None:
-    with pytest.raises(RequestError, match=r"data_oos\.csv has one label only, 'oos' on all 1200 texts"):
-        corpus_of(shared_data, "clinc150/data_oos.csv")
-
-
-def test_a_real_limit_is_stratified(shared_data: Path) -> None:
-    corpus = corpus_of(shared_data, "snips/data.csv", limit=700)
-    whole = corpus_of(shared_data, "snips/data.csv")
-    sizes, all_sizes = Counter(corpus.labels.tolist()), Counter(whole.labels.tolist())
-    assert len(corpus.texts) == 700
-    for label, size in sizes.items():
-        assert abs(size - 700 * all_sizes[label] / 14_310) < 2
-
-
 @pytest.mark.slow
-def test_a_million_rows_take_seconds(tmp_path: Path) -> None:
+def test_a_million_rows_take_seconds(tmp_path):
     path = tmp_path / "million.csv"
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerow(("text", "label"))

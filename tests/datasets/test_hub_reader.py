@@ -6,9 +6,6 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pyarrow as arrow
 import pytest
@@ -28,7 +25,7 @@ TRAIN = {"text": list("abcdef"), "label": list("xyxyxy")}
 TEST = {"text": list("ghijkl"), "label": list("xyxyyx")}
 
 
-def as_parquet(columns: dict[str, list[Any]], path: Path) -> None:
+def as_parquet(columns, path):
     path.parent.mkdir(parents=True, exist_ok=True)
     parquet.write_table(arrow.table(columns), path)
 
@@ -37,19 +34,19 @@ def as_parquet(columns: dict[str, list[Any]], path: Path) -> None:
 
 
 @pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def own_cache(tmp_path, monkeypatch):
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
     datasets.disable_progress_bars()
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path):
     as_parquet(TRAIN, tmp_path / "letters" / "train.parquet")
     as_parquet(TEST, tmp_path / "letters" / "test.parquet")
     return tmp_path / "letters"
 
 
-def test_the_test_split_is_taken_unless_told_otherwise(folder: Path) -> None:
+def test_the_test_split_is_taken_unless_told_otherwise(folder):
     corpus = hub_reader.load(str(folder))
     assert corpus.name == "letters"
     assert corpus.texts == tuple("ghijkl")
@@ -58,48 +55,43 @@ def test_the_test_split_is_taken_unless_told_otherwise(folder: Path) -> None:
     assert hub_reader.load(str(folder), split="train", name="mine").texts == tuple("abcdef")
 
 
-def test_the_data_sets_own_splits_serve_as_split_column(folder: Path) -> None:
+def test_the_data_sets_own_splits_serve_as_split_column(folder):
     corpus = hub_reader.load(str(folder), split_column="split")
-    assert corpus.split is not None
     assert corpus.split.train_texts == tuple("abcdef")
     assert corpus.split.test_texts == corpus.texts == tuple("ghijkl")
     assert corpus.split.test_rows.tolist() == corpus.rows.tolist() == [6, 7, 8, 9, 10, 11]
     assert corpus.source_rows == 12
 
 
-def test_a_split_column_of_the_data_comes_before_the_data_sets_splits(tmp_path: Path) -> None:
+def test_a_split_column_of_the_data_comes_before_the_data_sets_splits(tmp_path):
     marks = ["train"] * 2 + ["test"] * 4
     as_parquet({**TRAIN, "split": marks}, tmp_path / "marked" / "train.parquet")
     corpus = hub_reader.load(str(tmp_path / "marked"), split_column="split")
     assert corpus.texts == tuple("cdef")
 
 
-def test_train_or_the_only_split_is_taken_where_there_is_no_test(tmp_path: Path) -> None:
+def test_train_or_the_only_split_is_taken_where_there_is_no_test(tmp_path):
     as_parquet(TRAIN, tmp_path / "one" / "train.parquet")
     assert hub_reader.load(str(tmp_path / "one")).texts == tuple("abcdef")
     as_parquet(TRAIN, tmp_path / "two" / "validation.parquet")
     assert hub_reader.load(str(tmp_path / "two")).texts == tuple("abcdef")
 
 
-def test_numbered_classes_bear_their_names(tmp_path: Path) -> None:
+@pytest.mark.parametrize("codes", [[0, 1, 1, 0], [0, -1, 1, 0]])
+def test_numbered_classes_bear_their_names_and_a_withheld_one_is_a_missing_label(tmp_path, codes):
     features = datasets.Features({"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["no", "yes"])})
-    rows = datasets.Dataset.from_dict({"text": list("abcd"), "label": [0, 1, 1, 0]}, features=features)
-    (tmp_path / "classes").mkdir()
-    rows.to_parquet(str(tmp_path / "classes" / "train.parquet"))
-    corpus = hub_reader.load(str(tmp_path / "classes"))
-    assert [corpus.label_names[code] for code in corpus.labels] == ["no", "yes", "yes", "no"]
-
-
-def test_a_withheld_class_is_a_missing_label(tmp_path: Path) -> None:
-    features = datasets.Features({"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["no", "yes"])})
-    rows = datasets.Dataset.from_dict({"text": list("abcd"), "label": [0, -1, 1, 0]}, features=features)
+    rows = datasets.Dataset.from_dict({"text": list("abcd"), "label": codes}, features=features)
     (tmp_path / "glue").mkdir()
-    rows.to_parquet(str(tmp_path / "glue" / "test.parquet"))
-    with pytest.raises(RequestError, match=r"row 2 of .*glue has no label \(a missing value\): fill it in"):
-        hub_reader.load(str(tmp_path / "glue"))
+    rows.to_parquet(str(tmp_path / "glue" / "train.parquet"))
+    if -1 in codes:
+        with pytest.raises(RequestError, match=r"row 2 of .*glue has no label \(a missing value\): fill it in"):
+            hub_reader.load(str(tmp_path / "glue"))
+    else:
+        corpus = hub_reader.load(str(tmp_path / "glue"))
+        assert [corpus.label_names[code] for code in corpus.labels] == ["no", "yes", "yes", "no"]
 
 
-def test_a_folder_that_save_to_disk_wrote_is_read(tmp_path: Path) -> None:
+def test_a_folder_that_save_to_disk_wrote_is_read(tmp_path):
     parts = {"train": datasets.Dataset.from_dict(TRAIN), "test": datasets.Dataset.from_dict(TEST)}
     datasets.DatasetDict(parts).save_to_disk(str(tmp_path / "both"))
     assert hub_reader.load(str(tmp_path / "both")).texts == tuple("ghijkl")
@@ -116,12 +108,12 @@ def test_a_folder_that_save_to_disk_wrote_is_read(tmp_path: Path) -> None:
         ({"subset": "french"}, r"\(subset french\) cannot be read as a data set \(.*french.*\): choose one with"),
     ],
 )
-def test_a_wrong_choice_names_those_there_are(folder: Path, options: dict[str, str], words: str) -> None:
+def test_a_wrong_choice_names_those_there_are(folder, options, words):
     with pytest.raises(RequestError, match=words):
-        hub_reader.load(str(folder), **options)  # type: ignore[arg-type]
+        hub_reader.load(str(folder), **options)
 
 
-def test_missing_splits_are_said(tmp_path: Path) -> None:
+def test_missing_splits_are_said(tmp_path):
     as_parquet(TRAIN, tmp_path / "one" / "train.parquet")
     with pytest.raises(RequestError, match=r"has no split 'test', only 'train': leave dataset\.split_column out\.$"):
         hub_reader.load(str(tmp_path / "one"), split_column="split")
@@ -129,23 +121,18 @@ def test_missing_splits_are_said(tmp_path: Path) -> None:
         as_parquet(TRAIN, tmp_path / "odd" / "data" / f"{part}-00000-of-00001.parquet")
     with pytest.raises(RequestError, match=r"has the splits 'easy', 'hard': choose one with dataset\.split\.$"):
         hub_reader.load(str(tmp_path / "odd"))
-
-
-def test_an_empty_folder_is_no_data_set(tmp_path: Path) -> None:
     (tmp_path / "nothing").mkdir()
     with pytest.raises(RequestError, match="nothing cannot be read as a data set"):
         hub_reader.load(str(tmp_path / "nothing"))
 
 
-@pytest.mark.parametrize(
-    "path", ["../up", "own/../other", "a/b/c", "own/set\nx", "own set", "", "parquet?x=1", "/no/such"]
-)
-def test_what_is_neither_folder_nor_hub_id_is_refused(path: str) -> None:
+@pytest.mark.parametrize("path", ["../up", "own/../other", "a/b/c", "own/set\nx", "own set", "", "a?x=1", "/no/such"])
+def test_what_is_neither_folder_nor_hub_id_is_refused(path):
     with pytest.raises(RequestError, match="is neither a folder nor a data set of the hub: write owner/name"):
         hub_reader.load(path)
 
 
-def test_a_missing_library_is_said_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_library_is_said_with_the_command(monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(RequestError, match=r"needs the library datasets, .*: pip install 'evalkit\[hf\]'\.$"):
         hub_reader.load("own/set")
@@ -155,7 +142,7 @@ def test_a_missing_library_is_said_with_the_command(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def served(tmp_path_factory):
     """Address of a hub with the data set own/set, and own/gated."""
     folder = tmp_path_factory.mktemp("served")
     (folder / "README.md").write_text("---\nlicense: mit\n---\n")
@@ -182,54 +169,33 @@ LOAD_ALL = """
 """
 
 
-def load_all(cache: Path, endpoint: str, *requests: dict[str, Any], **environment: str) -> list[list[Any]]:
+def load_all(cache, endpoint, *requests, **environment):
     """What each load says, one process for all."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
+    own = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
     finished = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(LOAD_ALL), json.dumps(requests)],
-        env={
-            **kept,
-            "HF_HOME": str(cache),
-            "HF_ENDPOINT": endpoint,
-            "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-            **environment,
-        },
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+        env={**own, "HF_HOME": str(cache), "HF_ENDPOINT": endpoint, "HF_HUB_DISABLE_PROGRESS_BARS": "1", **environment},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
     assert finished.returncode == 0, finished.stderr
     return [json.loads(line) for line in finished.stdout.splitlines()]
 
 
-def test_a_data_set_comes_from_the_hub_and_then_from_the_cache(tmp_path: Path, served: str) -> None:
-    first, pinned, split = load_all(
-        tmp_path,
-        served,
-        {"path": "own/set"},
-        {"path": "own/set", "revision": COMMIT},
-        {"path": "own/set", "split_column": "split"},
-    )
-    assert first == pinned == split == ["own/set", "ghijkl", []]
+def test_a_data_set_comes_from_the_hub_and_then_from_the_cache(tmp_path, served):
+    plain, pinned = {"path": "own/set"}, {"path": "own/set", "revision": COMMIT}
+    served_sets = load_all(tmp_path, served, plain, pinned, {**plain, "split_column": "split"})
+    assert served_sets == [["own/set", "ghijkl", []]] * 3
 
-    cached, pinned, other = load_all(
-        tmp_path,
-        NOBODY,
-        {"path": "own/set"},
-        {"path": "own/set", "revision": COMMIT},
-        {"path": "own/set", "revision": "b" * 40},
-    )
+    cached, pinned, other = load_all(tmp_path, NOBODY, plain, pinned, {**plain, "revision": "b" * 40})
     warning = "own/set was taken from the cache, as the hub did not answer (ConnectError)."
     assert cached == pinned == ["own/set", "ghijkl", [warning]]
     assert other[0] == "HubUnreachableError"
     assert other[1].startswith(f"own/set at revision {'b' * 40} is not in the cache and the hub cannot be reached")
 
-    (offline,) = load_all(tmp_path, NOBODY, {"path": "own/set"}, HF_HUB_OFFLINE="1")
-    assert offline == ["own/set", "ghijkl", []]
+    assert load_all(tmp_path, NOBODY, plain, HF_HUB_OFFLINE="1") == [["own/set", "ghijkl", []]]
 
 
-def test_what_the_hub_refuses_is_said(tmp_path: Path, served: str) -> None:
+def test_what_the_hub_refuses_is_said(tmp_path, served):
     unknown, gated, revision = load_all(
         tmp_path, served, {"path": "own/none"}, {"path": "own/gated"}, {"path": "own/set", "revision": "v9"}
     )
@@ -239,7 +205,7 @@ def test_what_the_hub_refuses_is_said(tmp_path: Path, served: str) -> None:
     assert revision[1] == "own/set has no revision 'v9': check dataset.revision."
 
 
-def test_a_hub_out_of_reach_is_said_with_the_cures(tmp_path: Path) -> None:
+def test_a_hub_out_of_reach_is_said_with_the_cures(tmp_path):
     (away,) = load_all(tmp_path, NOBODY, {"path": "own/set"})
     (offline,) = load_all(tmp_path, NOBODY, {"path": "own/set"}, HF_HUB_OFFLINE="1")
     assert away[::2] == offline[::2] == ["HubUnreachableError", 1]

@@ -2,10 +2,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-import pytest
-
 from evalkit.datasets import thirty_words as topics
-from evalkit.errors import RequestError
 
 WORDS = {
     "finance": "bank, mortgage, money, investment, loan, credit application",
@@ -16,7 +13,7 @@ WORDS = {
 }
 
 
-def test_the_thirty_words_are_the_issues() -> None:
+def test_the_thirty_words_are_the_issues():
     corpus = topics.load()
     assert corpus.name == "topics"
     assert corpus.label_names == ("animals", "countries", "finance", "fruits", "sports")
@@ -26,10 +23,7 @@ def test_the_thirty_words_are_the_issues() -> None:
     assert corpus.warnings == ()
 
 
-def test_the_options_hold_for_them_too() -> None:
+def test_the_options_hold_for_them_too():
     assert topics.load(queries=["fish"]).queries == ("fish",)
     assert topics.load(queries=[]).queries == ()
-    corpus = topics.load(limit=10)
-    assert set(Counter(corpus.labels.tolist()).values()) == {2}
-    with pytest.raises(RequestError, match=r"dataset\.limit=2 is too small"):
-        topics.load(limit=2)
+    assert set(Counter(topics.load(limit=10).labels.tolist()).values()) == {2}

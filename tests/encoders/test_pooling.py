@@ -20,7 +20,7 @@ from evalkit.encoders import pooling
         ({"pooling_mode_mean_sqrt_len_tokens": True}, "mean_sqrt_len"),
     ],
 )
-def test_native_name_of_old_and_new_configurations(config: dict[str, object], name: str) -> None:
+def test_native_name_of_old_and_new_configurations(config, name):
     assert pooling.native_name(config) == name
 
 
@@ -38,7 +38,7 @@ BY_HAND = {
 
 
 @pytest.mark.parametrize("name", BY_HAND)
-def test_modules_pool_as_worked_by_hand(name: str) -> None:
+def test_modules_pool_as_worked_by_hand(name):
     import torch
 
     features = {"token_embeddings": torch.tensor(TOKENS), "attention_mask": torch.tensor(MASK)}
@@ -46,7 +46,7 @@ def test_modules_pool_as_worked_by_hand(name: str) -> None:
     np.testing.assert_allclose(pooled, BY_HAND[name], rtol=1e-6)
 
 
-def test_every_pooling_of_the_contract_has_a_module() -> None:
+def test_every_pooling_of_the_contract_has_a_module():
     assert pooling.POOLINGS == (
         "native", "mean", "cls", "max", "mean_sqrt_len", "weighted_mean", "last_token",
     )  # fmt: skip

@@ -8,14 +8,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 __all__ = ["MODELS", "Model", "build", "lay_in_cache", "make_tokenizer"]
-
-Size = Literal["small", "true"]
 
 WORDS = tuple(
     """
@@ -30,92 +26,54 @@ stars points out six five four three two one best worst screening theatre cinema
 
 @dataclass(frozen=True)
 class Model:
-    """How one of the named models is made.
-
-    `library` are the settings of sentence-transformers, None where the checkpoint has no modules.json.
-    """
+    """How one of the named models is made."""
 
     repo: str
     commit: str
     architecture: Literal["bert", "distilbert", "mpnet"]
     small: dict[str, Any]
-    true: dict[str, Any]
-    library: dict[str, Any] | None = None
+    true: dict[str, Any] = field(default_factory=dict)
     masked: bool = False
-    prompts: dict[str, str] = field(default_factory=dict)
+    library: dict[str, Any] | None = None  # settings of sentence-transformers, None where there is no modules.json
 
 
 _SMALL_BERT = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
 _SMALL_DISTILBERT = {"dim": 32, "n_layers": 2, "n_heads": 4, "hidden_dim": 64}
 _TRUE_MINILM = {"hidden_size": 384, "num_hidden_layers": 6, "num_attention_heads": 12, "intermediate_size": 1536}
 
-MODELS: dict[str, Model] = {
+MODELS = {
     "bert": Model(
-        "google-bert/bert-base-uncased",
-        "86b5e0934494bd15c9632b12f734a8a67f723594",
-        "bert",
-        _SMALL_BERT,
-        {},
+        "google-bert/bert-base-uncased", "86b5e0934494bd15c9632b12f734a8a67f723594", "bert", _SMALL_BERT,
         masked=True,
     ),
     "distilbert": Model(
-        "distilbert/distilbert-base-uncased",
-        "12040accade4e8a0f71eabdb258fecc2e7e948be",
-        "distilbert",
-        _SMALL_DISTILBERT,
-        {},
-        masked=True,
+        "distilbert/distilbert-base-uncased", "12040accade4e8a0f71eabdb258fecc2e7e948be", "distilbert",
+        _SMALL_DISTILBERT, masked=True,
     ),
     "mpnet": Model(
-        "sentence-transformers/all-mpnet-base-v2",
-        "9a3225965996d404b775526de6dbfe85d3368642",
-        "mpnet",
+        "sentence-transformers/all-mpnet-base-v2", "9a3225965996d404b775526de6dbfe85d3368642", "mpnet",
         {**_SMALL_BERT, "max_position_embeddings": 514},
         {"vocab_size": 30527, "max_position_embeddings": 514},
         library={"max_seq_length": 384, "do_lower_case": False, "pooling": "mean"},
     ),
     "bge": Model(
-        "BAAI/bge-base-en-v1.5",
-        "a5beb1e3e68b9ab74eb54cfd186867f64f240e1a",
-        "bert",
-        _SMALL_BERT,
-        {},
+        "BAAI/bge-base-en-v1.5", "a5beb1e3e68b9ab74eb54cfd186867f64f240e1a", "bert", _SMALL_BERT,
         library={"max_seq_length": 512, "do_lower_case": True, "pooling": "cls"},
     ),
     "minilm": Model(
-        "sentence-transformers/all-MiniLM-L6-v2",
-        "8b3219a92973c328a8e22fadcfa821b5dc75636a",
-        "bert",
-        {**_SMALL_BERT, "hidden_size": 24, "num_hidden_layers": 1},
-        _TRUE_MINILM,
+        "sentence-transformers/all-MiniLM-L6-v2", "8b3219a92973c328a8e22fadcfa821b5dc75636a", "bert",
+        {**_SMALL_BERT, "hidden_size": 24, "num_hidden_layers": 1}, _TRUE_MINILM,
         library={"max_seq_length": 256, "do_lower_case": False, "pooling": "mean"},
     ),
-}
+}  # fmt: skip
 """Short name → the model at its pinned commit."""
 
 
-def build(
-    name: str,
-    folder: Path,
-    *,
-    size: Size = "small",
-    seed: int = 0,
-    words: Iterable[str] = WORDS,
-    prompts: dict[str, str] | None = None,
-    max_shard_size: str | None = None,
-) -> Path:
+def build(name, folder, *, size="small", seed=0, words=WORDS, prompts=None, max_shard_size=None):
     """Write the checkpoint `name` (of `MODELS`) into `folder`, laid out as the true one is.
 
-    Parameters
-    ----------
-    size
-        ``small`` (a few thousand weights), or ``true`` (the true configuration).
-    seed
-        Of the generated weights.
-    words
-        What the tokenizer knows as whole words.
-    prompts
-        Named prompts for config_sentence_transformers.json.
+    `size` is small (a few thousand weights), or true (the true configuration); `seed` that of the generated weights;
+    `words` are what the tokenizer knows as whole words; `prompts` are named ones for the library's configuration.
     """
     import torch
     from transformers.utils import logging
@@ -140,13 +98,13 @@ def build(
             logging.enable_progress_bar()
     hidden = network.config.hidden_size
     if model.library is not None:
-        _write_library(folder, model.library, hidden, prompts if prompts is not None else model.prompts)
+        _write_library(folder, model.library, hidden, prompts or {})
     (folder / ".gitattributes").write_text("*.safetensors filter=lfs diff=lfs merge=lfs -text\n", encoding="utf-8")
     (folder / "README.md").write_text(f"Generated weights in the shape of {model.repo}.\n", encoding="utf-8")
     return folder
 
 
-def make_tokenizer(architecture: str, words: Iterable[str]) -> Any:
+def make_tokenizer(architecture, words):
     """A lower-casing WordPiece tokenizer of the architecture's kind: `words` whole, other words in pieces.
 
     Not trained: WordPiece training breaks ties differently from time to time, and one seed is to make one
@@ -165,14 +123,8 @@ def make_tokenizer(architecture: str, words: Iterable[str]) -> Any:
     return kind(vocab={token: number for number, token in enumerate(tokens)}, do_lower_case=True, model_max_length=512)
 
 
-def lay_in_cache(folder: Path, cache: Path, repo: str, commit: str) -> Path:
-    """Put a checkpoint into a Hugging Face cache (``HF_HUB_CACHE``) as a finished download would lie there.
-
-    Returns
-    -------
-    Path
-        The snapshot's folder.
-    """
+def lay_in_cache(folder, cache, repo, commit):
+    """Put a checkpoint into a Hugging Face cache (``HF_HUB_CACHE``) as a finished download; returns the snapshot."""
     storage = cache / ("models--" + repo.replace("/", "--"))
     snapshot = storage / "snapshots" / commit
     for file in sorted(path for path in folder.rglob("*") if path.is_file()):
@@ -187,7 +139,7 @@ def lay_in_cache(folder: Path, cache: Path, repo: str, commit: str) -> Path:
     return snapshot
 
 
-def _network(model: Model, shape: dict[str, Any]) -> Any:
+def _network(model, shape):
     import transformers
 
     if model.architecture == "distilbert":
@@ -199,15 +151,14 @@ def _network(model: Model, shape: dict[str, Any]) -> Any:
     return transformers.BertForMaskedLM(config) if model.masked else transformers.BertModel(config)
 
 
-def _write_library(folder: Path, settings: dict[str, Any], hidden: int, prompts: dict[str, str]) -> None:
+def _write_library(folder, settings, hidden, prompts):
     """The files of sentence-transformers, in the older form that the true checkpoints have."""
     kinds = (("0", "", "Transformer"), ("1", "1_Pooling", "Pooling"), ("2", "2_Normalize", "Normalize"))
     modules = [
         {"idx": int(name), "name": name, "path": path, "type": f"sentence_transformers.models.{kind}"}
         for name, path, kind in kinds
     ]
-    versions = {"sentence_transformers": "2.0.0", "transformers": "4.6.1", "pytorch": "1.8.1"}
-    library: dict[str, Any] = {"__version__": versions}
+    library = {"__version__": {"sentence_transformers": "2.0.0", "transformers": "4.6.1", "pytorch": "1.8.1"}}
     if prompts:
         library["prompts"] = prompts
     pooling = {

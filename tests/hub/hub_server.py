@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 __all__ = ["Fault", "HubServer"]
@@ -31,22 +31,16 @@ class Fault:
 
 
 class HubServer:
-    """Serves folders as models and data sets; ``requests`` lists what was asked, ``fault`` makes it misbehave.
+    """Serves folders, `models` by (hub id, commit); ``requests`` lists what was asked, ``fault`` makes it misbehave."""
 
-    Parameters
-    ----------
-    models
-        (hub id, commit) → folder with the files.
-    """
-
-    def __init__(self, models: dict[tuple[str, str], Path]) -> None:
+    def __init__(self, models):
         self.models = dict(models)
-        self.requests: list[tuple[str, str]] = []
-        self.fault: Fault | None = None
-        self.gated: frozenset[str] = frozenset()
+        self.requests = []
+        self.fault = None
+        self.gated = frozenset()
         self.stopping = threading.Event()
         self._lock = threading.Lock()
-        self._hashes: dict[tuple[Path, int], str] = {}
+        self._hashes = {}
         server = self
 
         class Handler(_Handler):
@@ -58,31 +52,31 @@ class HubServer:
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
 
     @property
-    def url(self) -> str:
+    def url(self):
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
-    def start(self) -> HubServer:
+    def start(self):
         self._thread.start()
         return self
 
-    def stop(self) -> None:
+    def stop(self):
         self.stopping.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
 
-    def asked(self, pattern: str) -> int:
+    def asked(self, pattern):
         """How many requests had a path that matches."""
         return sum(bool(re.search(pattern, path)) for _, path in self.requests)
 
-    def note(self, method: str, path: str) -> None:
+    def note(self, method, path):
         with self._lock:
             self.requests.append((method, path))
 
-    def commits(self, repo: str) -> list[str]:
+    def commits(self, repo):
         return [commit for name, commit in self.models if name == repo]
 
-    def sha256(self, path: Path) -> str:
+    def sha256(self, path):
         key = (path, path.stat().st_mtime_ns)
         if key not in self._hashes:
             self._hashes[key] = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -93,19 +87,10 @@ class _Handler(BaseHTTPRequestHandler):
     hub: HubServer
     protocol_version = "HTTP/1.1"
 
-    def log_message(self, format: str, *arguments: Any) -> None:
+    def log_message(self, format, *arguments):
         """The tests read `HubServer.requests` instead."""
 
-    def do_HEAD(self) -> None:
-        self._answer()
-
-    def do_GET(self) -> None:
-        self._answer()
-
-    def do_POST(self) -> None:
-        self._answer()
-
-    def _answer(self) -> None:
+    def do_GET(self):
         path = unquote(urlsplit(self.path).path)
         self.hub.note(self.command, path)
         fault = self.hub.fault
@@ -122,7 +107,9 @@ class _Handler(BaseHTTPRequestHandler):
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True  # the client gave up, as it may
 
-    def _route(self, path: str) -> None:
+    do_HEAD = do_POST = do_GET
+
+    def _route(self, path):
         if path.startswith("/cdn/"):
             self._send_file(Path(path.removeprefix("/cdn")), {})
             return
@@ -160,11 +147,11 @@ class _Handler(BaseHTTPRequestHandler):
                 {"_id": "0" * 24, "id": found["repo"], "modelId": found["repo"], "sha": commit, "siblings": files}
             )
 
-    def _tree(self, repo: str, commit: str) -> list[dict[str, Any]]:
+    def _tree(self, repo, commit):
         folder = self.hub.models[repo, commit]
         entries = []
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-            entry: dict[str, Any] = {
+            entry = {
                 "type": "file",
                 "path": path.relative_to(folder).as_posix(),
                 "size": path.stat().st_size,
@@ -175,7 +162,7 @@ class _Handler(BaseHTTPRequestHandler):
             entries.append(entry)
         return entries
 
-    def _resolve(self, repo: str, commit: str, file: str) -> None:
+    def _resolve(self, repo, commit, file):
         path = self.hub.models[repo, commit] / file
         if not path.is_file():
             self._refuse(HTTPStatus.NOT_FOUND, "EntryNotFound", {"X-Repo-Commit": commit})
@@ -194,7 +181,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self._send_file(path, {"X-Repo-Commit": commit, "ETag": f'"{digest[:40]}"'})
 
-    def _send_file(self, path: Path, headers: dict[str, str]) -> None:
+    def _send_file(self, path, headers):
         content = path.read_bytes()
         fault = self.hub.fault
         faulty = fault is not None and re.search(fault.match, str(path)) is not None
@@ -221,17 +208,17 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self.wfile.write(part)
 
-    def _send_json(self, value: Any) -> None:
+    def _send_json(self, value):
         content = json.dumps(value).encode()
         self._head(HTTPStatus.OK, {"Content-Type": "application/json", "Content-Length": str(len(content))})
         if self.command != "HEAD":
             self.wfile.write(content)
 
-    def _refuse(self, status: int, code: str | None, headers: dict[str, str] | None = None) -> None:
+    def _refuse(self, status, code, headers=None):
         extra = {"X-Error-Code": code, "X-Error-Message": code} if code else {}
         self._head(status, {**extra, **(headers or {}), "Content-Length": "0"})
 
-    def _head(self, status: int, headers: dict[str, str]) -> None:
+    def _head(self, status, headers):
         self.send_response(status)
         for key, value in headers.items():
             self.send_header(key, value)
