@@ -8,8 +8,8 @@ labels the hues return lighter and darker, with another marker.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Literal
 
 Theme = Literal["light", "dark"]
@@ -63,16 +63,13 @@ def markers(count: int) -> list[str]:
 
 def inks(count: int, theme: Theme) -> list[str]:
     """Return the labels' colours, darkened (or lightened) until text in them has a contrast of 4.5 with the paper."""
-    return [_ink(colour, theme) for colour in colours(count, theme)]
+    paper, step = ground(theme).paper, -0.06 if theme == "light" else 0.06
 
+    def readable(colour: str) -> str:
+        shades = (_mixed(colour, steps * step) for steps in itertools.count())
+        return next(shade for shade in shades if contrast(shade, paper) >= TEXT_CONTRAST)
 
-@lru_cache(maxsize=256)
-def _ink(colour: str, theme: Theme) -> str:
-    direction = -0.06 if theme == "light" else 0.06
-    step = 0
-    while contrast(shade := _mixed(colour, step * direction), ground(theme).paper) < TEXT_CONTRAST:
-        step += 1
-    return shade
+    return [readable(colour) for colour in colours(count, theme)]
 
 
 def contrast(first: str, second: str) -> float:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from evalkit.errors import RequestError
 from evalkit.pipeline.embed import stored_vectors
-from evalkit.report import gallery, leaderboard, leaderboard_text
+from evalkit.report import leaderboard, leaderboard_text
+from evalkit.report.gallery.page import write_gallery
 from evalkit.report.load_runs import LoadedRun, one_corpus, unique
 from evalkit.report.run_folder import write_csv, write_text
 from evalkit.store import Store
@@ -44,7 +45,7 @@ def report_on(runs: Sequence[LoadedRun], out: Path, *, rank_by: str | None = Non
         write_csv(table, out / f"{name}.csv")
     write_text(leaderboard_text.markdown(tables["leaderboard"], ranked), out / "leaderboard.md")
     page = out / "gallery.html"
-    gallery.write(once, tables, out=page, rank_by=ranked, theme="dark" if theme == "dark" else "auto")
+    write_gallery(once, tables, out=page, rank_by=ranked, theme="dark" if theme == "dark" else "auto")
     return Report(once, tables["leaderboard"], tables["comparisons"], ranked, page)
 
 

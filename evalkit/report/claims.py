@@ -45,7 +45,7 @@ def _overlap(runs: Sequence[LoadedRun], _: str, claimed: str) -> tuple[str, str]
     count = runs[0].record.corpus["labels"]
     every = count * (count - 1) // 2
     maps = [_overlapping_pairs(run) for run in runs]
-    expected = set(_listed(claimed)) - {"none"}
+    expected = {entry.strip() for entry in claimed.split(",")} - {"none"}
     met = [len(pairs) == every if claimed == "all" else pairs == expected for pairs in maps]
     if not any(maps):
         measured = f"none in {len(maps)} of {len(maps)} maps"
@@ -79,15 +79,11 @@ def _nearest_words(runs: Sequence[LoadedRun], subject: str, claimed: str) -> tup
     lists = {entry["query"]: [near["text"] for near in entry["neighbours"]] for entry in runs[0].record.queries}
     if subject not in lists:
         return OPEN
-    wanted = _listed(claimed)
+    wanted = [entry.strip() for entry in claimed.split(",")]
     found = lists[subject][: len(wanted)]
     shared = len(set(found) & set(wanted))
     partly = "another order" if shared == len(wanted) else f"{shared} of {len(wanted)}"
     return ", ".join(found), "yes" if found == wanted else partly
-
-
-def _listed(claimed: str) -> list[str]:
-    return [entry.strip() for entry in claimed.split(",")]
 
 
 def _score(runs: Sequence[LoadedRun], subject: str, claimed: str) -> tuple[str, str]:

@@ -15,8 +15,9 @@ from scipy.spatial import procrustes
 
 from evalkit.errors import RequestError
 from evalkit.records import write_json
-from evalkit.report import claims, gallery
+from evalkit.report import claims
 from evalkit.report.build_report import compare
+from evalkit.report.gallery.page import write_gallery
 from evalkit.report.leaderboard_text import cell_text, markdown, markdown_table, shown_scores
 from evalkit.report.load_runs import LoadedRun, collect, one_corpus, unique
 from evalkit.report.run_folder import neighbour_table, write_csv
@@ -44,7 +45,7 @@ def write_results(folder: Path) -> list[Path]:
     vectors = {file.stem: np.load(file, allow_pickle=False) for file in sorted((kept / "vectors").glob("*.npy"))}
     tables = compare(every, rank_by, vectors)
     timeless = tables["leaderboard"].assign(texts_per_second=float("nan"))
-    gallery.write(runs, {**tables, "leaderboard": timeless}, out=folder / "gallery.html", rank_by=rank_by)
+    write_gallery(runs, {**tables, "leaderboard": timeless}, out=folder / "gallery.html", rank_by=rank_by)
     tables["leaderboard"] = timeless.drop(columns="texts_per_second")
     tables |= {"neighbours": _neighbours(runs), "replicates": seed_spread(runs)}
     if (folder / "claims.csv").is_file():

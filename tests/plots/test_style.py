@@ -29,15 +29,6 @@ def test_numbers_are_written_as_readers_expect():
     assert [style.number(v) for v in (0.301, -0.02, -0.0001)] == ["0.30", "−0.02", "0.00"]
 
 
-def test_the_style_leaves_matplotlib_as_it_was():
-    import matplotlib as mpl
-
-    before = dict(mpl.rcParams)
-    with style.applied("dark"):
-        assert mpl.rcParams["text.parse_math"] is False
-    assert dict(mpl.rcParams) == before
-
-
 def test_models_are_called_by_the_last_part_of_their_hub_id():
     assert style.subject({"name": "org/all-MiniLM-L6-v2", "pooling": "mean"}) == "all-MiniLM-L6-v2 · mean pooling"
     assert style.subject({"name": "tfidf", "pooling": "none"}) == "tfidf"

@@ -17,12 +17,13 @@ from evalkit.types import Score
 N = 30
 
 
-def run(model, values, name="neighbours/precision_at_1", seed=0, **changes):
+def run(model, values, name="neighbours/precision_at_1", seed=0, pooling="mean", higher=True):
     """A run whose score has these pseudo-values."""
     texts = specimens.words().assign(**{f"{name}.pseudo": values})
-    record = specimens.record(texts, model_label=model, seed=seed, pooling=changes.pop("pooling", "mean"))
-    score = Score(name, "embedding", float(np.mean(values)), 1.0, 0.1, **changes)
-    record = dataclasses.replace(record, scores=(score,), identity=f"{model}-{seed}-{record.encoder['pooling']}")
+    record = specimens.record(texts, model_label=model, seed=seed, pooling=pooling)
+    score = Score(name, "embedding", float(np.mean(values)), 1.0, 0.1, higher_is_better=higher)
+    settings, identity = {**record.settings, "pooling": pooling}, f"{model}-{seed}-{pooling}"
+    record = dataclasses.replace(record, scores=(score,), identity=identity, settings=settings)
     return LoadedRun(record, texts, Path(model))
 
 
@@ -50,7 +51,7 @@ def test_the_interval_of_a_difference_ends_where_the_score_does(name, bound):
 def test_models_that_the_test_cannot_tell_apart_share_a_rank(higher):
     name = "neighbours/precision_at_1"
     means = {"good": 0.9, "as good": 0.9, "bad": 0.2}
-    runs = [run(m, values(mean, seed=i), higher_is_better=higher) for i, (m, mean) in enumerate(means.items())]
+    runs = [run(m, values(mean, seed=i), higher=higher) for i, (m, mean) in enumerate(means.items())]
     board = leaderboard(runs, name).set_index("model")
     ranks = {"good": 1, "as good": 1, "bad": 3} if higher else {"bad": 1, "good": 2, "as good": 2}
     assert board["rank"].to_dict() == ranks
@@ -81,15 +82,10 @@ def test_without_a_paired_test_ranks_go_by_value_and_the_board_says_so():
 
 
 def test_a_model_without_tokens_is_compared_at_every_pooling():
-    runs = []
-    for pooling in ("cls", "mean"):
-        one = run("bert", values(0.9), pooling=pooling)
-        settings = {**one.record.settings, "pooling": pooling}
-        runs.append(dataclasses.replace(one, record=dataclasses.replace(one.record, settings=settings)))
+    runs = [run("bert", values(0.9), pooling=pooling) for pooling in ("cls", "mean")]
     compared = comparisons([*runs, run("tfidf", values(0.4, seed=1), pooling="none")])
-    assert compared[["pooling", "model_a", "model_b"]].to_numpy().tolist() == [
-        ["cls", "bert", "tfidf"], ["mean", "bert", "tfidf"],
-    ]  # fmt: skip
+    pairs = compared[["pooling", "model_a", "model_b"]].to_numpy().tolist()
+    assert pairs == [["cls", "bert", "tfidf"], ["mean", "bert", "tfidf"]]
     assert compared["verdict"].str.startswith("bert is ahead of tfidf by 0.").all()
 
 

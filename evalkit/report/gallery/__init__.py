@@ -1,5 +1,1 @@
 """gallery.html: all maps, scores and neighbour lists of a sweep in one file, which opens from disk and in MLflow."""
-
-from evalkit.report.gallery.page import write
-
-__all__ = ["write"]

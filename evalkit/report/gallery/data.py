@@ -36,7 +36,9 @@ def payload(
     texts = [text if len(text) <= LONGEST_TEXT else f"{text[: LONGEST_TEXT - 1]}…" for text in map(str, first["text"])]
     rows = _sample(codes, texts, runs, budget)
     plan = layout.arrange(runs, tables["leaderboard"])
-    reference = runs[plan.order[0]].texts[["x", "y"]].to_numpy(dtype=np.float64)
+    best = runs[plan.order[0]]
+    seed = best.record.projection["seed"]
+    reference = best.texts[["x", "y"]].to_numpy(dtype=np.float64)
     themes: tuple[palette.Theme, ...] = ("light", "dark")
     return {
         "corpus": plain(runs[0].record.corpus),
@@ -53,7 +55,7 @@ def payload(
         "labelOf": packed(codes[rows], np.uint16),
         "models": plan.models,
         "columns": plan.columns,
-        "alignedTo": layout.title(runs[plan.order[0]]),
+        "alignedTo": " · ".join((best.model, best.pooling, projection_name(best.record), f"seed {seed}")),
         "runs": [_run(runs[i], codes, rows, reference, plan.column[i]) for i in plan.order],
         **{name: json_rows(table) for name, table in tables.items()},
     }

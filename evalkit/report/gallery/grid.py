@@ -64,11 +64,6 @@ def _drawn_by(run: LoadedRun, runs: Sequence[LoadedRun]) -> str:
     return " ".join([projection_name(run.record), *(f"{key} {own[key]}" for key in varying)])
 
 
-def title(run: LoadedRun) -> str:
-    """Return a run's name: model · pooling · projection · seed."""
-    return f"{run.model} · {run.pooling} · {projection_name(run.record)} · seed {run.record.projection['seed']}"
-
-
 def aligned(points: NDArray[np.float64], reference: NDArray[np.float64]) -> NDArray[np.float64]:
     """Turn and, where that fits better, mirror (N, 2) points towards the reference (orthogonal Procrustes).
 

@@ -24,7 +24,7 @@ ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028
 SCRIPTS = ("state.js", "maps.js", "tables.js", "lists.js", "controls.js")
 
 
-def write(
+def write_gallery(
     runs: Sequence[LoadedRun], tables: Mapping[str, pd.DataFrame], *, out: Path, rank_by: str, theme: str = "auto"
 ) -> None:
     """Write the gallery of runs of the same texts to `out`, whole or not at all.

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import specimens
 
-from evalkit.report import gallery
+from evalkit.report.gallery.page import write_gallery
 from evalkit.report.load_runs import LoadedRun
 
 MODELS = {
@@ -86,7 +86,7 @@ def written(sweep, tmp_path):
     def write(keep=None, bare=False, theme="auto", **changes):
         runs, tables = sweep(**changes)
         out = tmp_path / "gallery.html"
-        gallery.write(runs[:keep], NO_TABLES if bare else tables, out=out, rank_by=NAMES[0], theme=theme)
+        write_gallery(runs[:keep], NO_TABLES if bare else tables, out=out, rank_by=NAMES[0], theme=theme)
         return out
 
     return write
@@ -103,7 +103,7 @@ def large(tmp_path):
         moved, near = base["x"] + rng.normal(size=len(base)), list(rng.integers(0, len(base), (len(base), 10)))
         texts = base.assign(x=moved, neighbours=near)
         runs.append(LoadedRun(specimens.record(texts, seed=i % 3, model=f"model{i // 3}"), texts, Path(f"run{i}")))
-    gallery.write(runs, NO_TABLES, out=tmp_path / "gallery.html", rank_by=NAMES[0])
+    write_gallery(runs, NO_TABLES, out=tmp_path / "gallery.html", rank_by=NAMES[0])
     return tmp_path / "gallery.html"
 
 

@@ -44,24 +44,12 @@ def test_integers_are_packed_little_endian_and_never_wrapped():
 
 
 @pytest.mark.parametrize("mirrored", [False, True])
-def test_a_turned_or_mirrored_map_is_turned_back(mirrored):
+def test_a_turned_or_mirrored_map_is_turned_back_and_never_stretched(mirrored):
     rng = np.random.default_rng(0)
     reference = rng.normal(size=(40, 2))
-    angle = 2.1
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    if mirrored:
-        turn = turn @ np.diag([1, -1])
+    turn = np.array([[np.cos(2.1), -np.sin(2.1)], [np.sin(2.1), np.cos(2.1)]]) @ np.diag([1, -1 if mirrored else 1])
     back = layout.aligned(3 * reference @ turn + 5, reference)
     np.testing.assert_allclose(back, 3 * (reference - reference.mean(axis=0)), atol=1e-12)
-
-
-def test_alignment_never_stretches():
-    rng = np.random.default_rng(1)
-    points, reference = rng.normal(size=(20, 2)), rng.normal(size=(20, 2))
-    turned = layout.aligned(points, reference)
-    np.testing.assert_allclose(
-        np.linalg.norm(turned[:, None] - turned, axis=-1), np.linalg.norm(points[:, None] - points, axis=-1)
-    )
 
 
 def test_coordinates_keep_one_scale_and_point_down():
