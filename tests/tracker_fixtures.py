@@ -33,29 +33,17 @@ def make_record(identity: str = "ab" * 32, **changes) -> Record:
         "evalkit_version": "0.1.0",
         "settings": {
             "model": {"name": "BAAI/bge-base-en-v1.5", "revision": None, "trust_remote_code": False},
-            "model_label": "bge",
-            "pooling": "native",
+            "model_label": "bge", "pooling": "native", "seed": 3, "k": [1, 5], "store": ".evalkit", "reuse": True,
             "dataset": {"name": "topics", "path": "http://anna:geheim@host/topics.csv"},
             "projection": {"name": "tsne", "_target_": "evalkit.projections.tsne.project", "perplexity": 5},
             "evaluators": {"neighbours": {"space": "embedding", "_target_": "evalkit.metrics.neighbours.evaluate"}},
             "tracker": {"name": "mlflow", "uri": None},
-            "queries": ["zebra crossing", "mango chutney"],
-            "rank_by": "neighbours/precision_at_1",
-            "seed": 3,
-            "k": [1, 5],
-            "store": ".evalkit",
-            "reuse": True,
+            "queries": ["zebra crossing", "mango chutney"], "rank_by": "neighbours/precision_at_1",
         },
         "corpus": {"name": "topics", "fingerprint": "f" * 64, "texts": 30, "labels": 5, "dropped": {"duplicates": 0}},
         "encoder": {
-            "name": "BAAI/bge-base-en-v1.5",
-            "revision": "a5beb1e",
-            "pooling": "cls",
-            "native_pooling": "cls",
-            "dimension": 768,
-            "truncated_share": 0.0,
-            "texts_per_second": 812.5,
-            "key": "0" * 64,
+            "name": "BAAI/bge-base-en-v1.5", "revision": "a5beb1e", "pooling": "cls", "native_pooling": "cls",
+            "dimension": 768, "truncated_share": 0.0, "texts_per_second": 812.5, "key": "0" * 64,
         },
         "projection": {"name": "tsne", "seed": 3, "parameters": {"perplexity": 5}},
         "scores": (
@@ -69,7 +57,7 @@ def make_record(identity: str = "ab" * 32, **changes) -> Record:
         "timings": {"encode": 0.5, "project": 1.5},
         "environment": {"git_commit": "c" * 40, "git_dirty": False},
         "warnings": ("2 texts such as 'kangaroo' were cut.",),
-    }
+    }  # fmt: skip
     return Record(**{**fields, **changes})
 
 
@@ -155,36 +143,33 @@ class Server:
     """A real `mlflow server` on loopback."""
 
     def __init__(self, store: str, folder: Path) -> None:
-        self.port = free_port()
-        self.uri = f"http://127.0.0.1:{self.port}"
+        port = free_port()
+        self.uri = f"http://127.0.0.1:{port}"
         command = [
-            sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port), "--workers", "1",
+            sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
             "--backend-store-uri", store, "--artifacts-destination", str(folder / "served"), "--serve-artifacts",
         ]  # fmt: skip
         environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "PYTHONWARNINGS": "ignore"}
         environment.pop("PYTEST_CURRENT_TEST", None)
-        self.log = (folder / "server.log").open("wb")
-        self.process = subprocess.Popen(
-            command, stdout=self.log, stderr=subprocess.STDOUT, env=environment, cwd=folder, start_new_session=True
-        )
-        self._wait()
+        with (folder / "server.log").open("wb") as log:
+            self.process = subprocess.Popen(
+                command, stdout=log, stderr=subprocess.STDOUT, env=environment, cwd=folder, start_new_session=True
+            )
 
-    def _wait(self) -> None:
-        for _ in range(300):
-            try:
-                with urllib.request.urlopen(f"{self.uri}/health", timeout=2):
-                    return
-            except OSError:
-                if self.process.poll() is not None:
-                    break
-                time.sleep(0.2)
-        pytest.fail(f"mlflow server did not start: {Path(self.log.name).read_text()[-2000:]}")
+    def wait(self) -> bool:
+        """Whether it answers within two minutes."""
+        for _ in range(600):
+            with contextlib.suppress(OSError), urllib.request.urlopen(f"{self.uri}/health", timeout=2):
+                return True
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.2)
+        return False
 
     def kill(self) -> None:
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
-        self.log.close()
 
 
 @pytest.fixture
@@ -194,6 +179,7 @@ def serve(tmp_path: Path) -> Iterator[Callable[[str], Server]]:
 
     def start(store: str) -> Server:
         started.append(Server(store, tmp_path))
+        assert started[-1].wait(), (tmp_path / "server.log").read_text()[-2000:]
         return started[-1]
 
     yield start
@@ -256,6 +242,19 @@ def small_disk(tmp_path):
         pytest.skip(f"no small disk can be mounted here: {mounted.stderr.strip()}")
     yield place
     subprocess.run(["umount", "--lazy", str(place)], check=True)  # clients of the tests keep connections
+
+
+@pytest.fixture
+def disk_store(small_disk, template_store):
+    """Tracking address of a store on the small disk."""
+    shutil.copyfile(template_store, small_disk / "mlflow.db")
+    return f"sqlite:///{small_disk / 'mlflow.db'}"
+
+
+def fill_disk(disk, free):
+    """Fill a disk but for `free` bytes, until its file `ballast` is removed."""
+    with (disk / "ballast").open("wb") as ballast, contextlib.suppress(OSError):
+        ballast.write(b"x" * (shutil.disk_usage(disk).free - free))
 
 
 LOG = """

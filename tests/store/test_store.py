@@ -11,11 +11,13 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock, Timeout
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -61,6 +63,8 @@ def test_what_was_written_is_found_by_a_new_store(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="read-only"):
         entry.array("vectors")[0, 0] = 1
     assert store.warnings == []
+    assert Store(tmp_path / "nowhere").find("embedding", KEY) is None
+    assert not (tmp_path / "nowhere").exists()
     assert store.find("graph", KEY) is None
     assert store.find("embedding", OTHER) is None
 
@@ -73,12 +77,6 @@ def test_pickled_arrays_are_refused(tmp_path: Path) -> None:
     entry = Store(tmp_path).write("graph", KEY, fill_objects, {})
     with pytest.raises(ValueError, match="Python objects"):
         entry.array("objects")
-
-
-def test_nothing_is_found_in_an_empty_or_missing_store(tmp_path: Path) -> None:
-    store = Store(tmp_path / "nowhere")
-    assert store.find("embedding", KEY) is None
-    assert not (tmp_path / "nowhere").exists()
 
 
 def test_a_relative_folder_stays_where_it_was_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,13 +109,10 @@ def test_a_file_where_the_store_should_be_is_a_wrong_request(tmp_path: Path) -> 
         Store(tmp_path / "file")
 
 
-def test_meta_that_is_no_json_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+def test_meta_that_is_no_json_and_a_manifest_of_the_callers_are_refused(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match=r"value\.where is a PosixPath"):
         Store(tmp_path).write("embedding", KEY, fill, {"where": tmp_path})
     assert tree(tmp_path) == []
-
-
-def test_the_manifest_cannot_be_the_callers(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"entry\.json is the store's own file"):
         Store(tmp_path).write("record", KEY, lambda folder: (folder / "entry.json").touch(), {})
     assert Store(tmp_path).find("record", KEY) is None
@@ -363,22 +358,14 @@ def test_what_is_obtained_is_made_once_and_always_read(tmp_path: Path) -> None:
 
 
 def test_a_lock_of_several_entries_is_held_while_one_is_made(tmp_path: Path) -> None:
-    store, order = Store(tmp_path), []
-
-    def late() -> None:
-        with Store(tmp_path).lock("embedding", OTHER):
-            order.append("other")
-
-    thread = threading.Thread(target=late)
+    store = Store(tmp_path)
 
     def make() -> None:
-        thread.start()
-        time.sleep(0.2)
-        order.append("made")
+        file = tmp_path / "v1" / "locks" / "embedding" / f"{OTHER}.lock"
+        with pytest.raises(Timeout), FileLock(file, timeout=0):
+            pytest.fail("nobody holds the lock")
 
     store.obtain("embedding", KEY, make=make, keep=lambda _: written(store), load=lambda entry: entry, lock=OTHER)
-    thread.join()
-    assert order == ["made", "other"]
 
 
 def test_the_second_writer_keeps_the_first_ones_entry(tmp_path: Path) -> None:
@@ -399,11 +386,11 @@ def test_the_second_writer_keeps_the_first_ones_entry(tmp_path: Path) -> None:
     assert list((tmp_path / "v1" / "pending").iterdir()) == []
 
 
-def obtain_all(folder: str, log: str, keys: list[str]) -> None:
+def obtain_all(folder: Path, log: Path, keys: list[str]) -> None:
     store = Store(folder)
 
     def make(key: str) -> str:
-        with Path(log).open("a") as file:
+        with log.open("a") as file:
             file.write(key + "\n")
         time.sleep(0.01)
         return key
@@ -416,44 +403,29 @@ def obtain_all(folder: str, log: str, keys: list[str]) -> None:
 def test_processes_that_lock_compute_each_entry_once(tmp_path: Path) -> None:
     keys = [digest({"which": number}) for number in range(8)]
     log = tmp_path / "log"
-    context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=obtain_all, args=(str(tmp_path / "store"), str(log), keys)) for _ in range(4)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join(60)
-    assert [worker.exitcode for worker in workers] == [0] * 4
+    with ProcessPoolExecutor(4, multiprocessing.get_context("spawn")) as pool:
+        list(pool.map(partial(obtain_all, tmp_path / "store", log), [keys] * 4, timeout=60))
     assert sorted(log.read_text().split()) == sorted(keys)
 
 
 @pytest.mark.fault("store", "several writers", "6 writing threads and a reader without a lock")
 def test_writers_and_readers_without_locks_never_see_half_an_entry(tmp_path: Path) -> None:
-    failures: list[str] = []
     done = threading.Event()
 
-    def read() -> None:
+    def read() -> list[str]:
         store = Store(tmp_path)
         while not done.is_set():
             entry = store.find("embedding", KEY)
-            if entry is not None and not np.array_equal(entry.array("vectors"), VECTORS):
-                failures.append("wrong vectors")
-        failures.extend(store.warnings)
+            assert entry is None or np.array_equal(entry.array("vectors"), VECTORS)
+        return store.warnings
 
-    def write() -> None:
+    with ThreadPoolExecutor(7) as pool:
+        reader = pool.submit(read)
         try:
-            written(Store(tmp_path))
-        except EvaluationError as error:
-            failures.append(repr(error))
-
-    reader = threading.Thread(target=read)
-    writers = [threading.Thread(target=write) for _ in range(6)]
-    for thread in (reader, *writers):
-        thread.start()
-    for thread in writers:
-        thread.join()
-    done.set()
-    reader.join()
-    assert failures == []
+            list(pool.map(written, [Store(tmp_path) for _ in range(6)]))
+        finally:
+            done.set()
+    assert reader.result() == []
 
 
 HANGING = """

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import pytest
-from tracker_fixtures import ended, plain_tracking, run_folder, serve, small_disk, store, template_store
+from tracker_fixtures import disk_store, ended, plain_tracking, run_folder, serve, small_disk, store, template_store
 
-__all__ = ["ended", "plain_tracking", "run_folder", "serve", "small_disk", "store", "template_store"]
+__all__ = ["disk_store", "ended", "plain_tracking", "run_folder", "serve", "small_disk", "store", "template_store"]
 
 
 @pytest.fixture(autouse=True)

@@ -28,8 +28,7 @@ def test_the_setting_stands_before_the_environment(monkeypatch):
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "team")
     assert resolve_uri(None) == "http://server:5000"
     assert resolve_uri("https://other") == "https://other"
-    assert resolve_experiment(None) == "team"
-    assert resolve_experiment("mine") == "mine"
+    assert (resolve_experiment(None), resolve_experiment("mine")) == ("team", "mine")
     monkeypatch.delenv("MLFLOW_EXPERIMENT_NAME")
     assert resolve_experiment(None) == "evalkit"
 

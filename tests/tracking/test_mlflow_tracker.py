@@ -14,6 +14,7 @@ from evalkit.tracking.mlflow_store import sqlite_path
 from evalkit.tracking.mlflow_tracker import MlflowTracker
 from evalkit.tracking.none import NoTracker
 from evalkit.tracking.process_liveness import process_tags
+from evalkit.types import Score
 
 
 @pytest.fixture
@@ -54,23 +55,19 @@ def test_an_identity_is_logged_once(tracker, store, run_folder):
     other = tracker.log_run(make_record("cd" * 32), run_folder, RunContext())
     assert other.new
     assert {run.info.run_id for run in runs_in(store)} == {first.run_id, other.run_id}
+    assert MlflowTracker(store, "another experiment").log_run(make_record(), run_folder, RunContext()).new
+    assert len(runs_in(store, "another experiment")) == 1
 
 
-def test_experiments_are_apart(store, run_folder):
-    for name in ("one", "two"):
-        assert MlflowTracker(store, name).log_run(make_record(), run_folder, RunContext()).new
-    assert len(runs_in(store, "one")) == len(runs_in(store, "two")) == 1
-
-
-@pytest.mark.parametrize("status", ["FAILED", "KILLED", "RUNNING"])
-def test_only_a_finished_run_counts(tracker, store, run_folder, status):
+def test_only_a_finished_run_counts(tracker, store, run_folder):
     tracker.log_run(make_record("cd" * 32), run_folder, RunContext())
-    client = client_of(store)
-    other = client.create_run("1", tags={"evalkit.identity": "ab" * 32, "evalkit.host": "elsewhere"})
-    if status != "RUNNING":
-        client.set_terminated(other.info.run_id, status)
+    client, others = client_of(store), {}
+    for status in ("FAILED", "KILLED", "RUNNING"):
+        run = client.create_run("1", tags={"evalkit.identity": "ab" * 32, "evalkit.host": "elsewhere"})
+        client.update_run(run.info.run_id, status)
+        others[run.info.run_id] = status
     assert tracker.log_run(make_record(), run_folder, RunContext()).new
-    assert client.get_run(other.info.run_id).info.status == status
+    assert {run_id: client.get_run(run_id).info.status for run_id in others} == others
 
 
 def test_a_dead_processes_run_is_killed_and_logged_anew(tracker, store, run_folder, ended):
@@ -105,6 +102,8 @@ def test_a_duplicate_that_another_machine_finished_is_deleted(tracker, store, ru
 def test_an_identity_that_would_change_the_search_is_refused(tracker, run_folder):
     with pytest.raises(RequestError, match="no identity"):
         tracker.log_run(make_record("x' or tags.a = 'b"), run_folder, RunContext())
+    with pytest.raises(RequestError, match="no sweep's id"):
+        tracker.log_sweep("x' or tags.a = 'b", run_folder, {}, RunContext())
 
 
 @pytest.mark.fault("security", "confidential texts", "log_texts=false, every byte of store and artifacts searched")
@@ -134,6 +133,9 @@ def test_the_sweeps_run_is_updated_not_doubled(tracker, store, tmp_path):
     (folder / "leaderboard.md").write_text("| model |\n|:--|\n| bge |\n")
     first = tracker.log_sweep("5ee9", folder, {"runs": 1}, RunContext(sweep="5ee9", sweep_name="noon"))
     (folder / "gallery.html").write_text("<html>")
+    for corpus in ("corpus-a", "corpus-b"):
+        (folder / corpus).mkdir()
+        (folder / corpus / "topics.csv").write_text(corpus)
     second = tracker.log_sweep("5ee9", folder, {"runs": 2}, RunContext(sweep="5ee9"))
     assert (first.new, second.new, first.run_id == second.run_id) == (True, False, True)
     (run,) = runs_in(store)
@@ -144,24 +146,15 @@ def test_the_sweeps_run_is_updated_not_doubled(tracker, store, tmp_path):
     assert run.data.metrics["sweep/runs"] == 2
     assert "| bge |" in run.data.tags["mlflow.note.content"]
     names = {file.path for file in client_of(store).list_artifacts(run.info.run_id)}
-    assert names == {"leaderboard.md", "gallery.html"}
+    assert names == {"leaderboard.md", "gallery.html", "corpus-a", "corpus-b"}
+    for corpus in ("corpus-a", "corpus-b"):
+        (file,) = client_of(store).list_artifacts(run.info.run_id, corpus)
+        assert file.path == f"{corpus}/topics.csv"
     tracker.log_sweep("0ther", folder, {}, RunContext())
     assert len(runs_in(store)) == 2
 
 
-def test_a_sweep_over_corpora_keeps_its_tables_apart(tracker, store, tmp_path):
-    for corpus in ("corpus-a", "corpus-b"):
-        (tmp_path / "sweep" / corpus).mkdir(parents=True)
-        (tmp_path / "sweep" / corpus / "topics.csv").write_text(corpus)
-    logged = tracker.log_sweep("5ee9", tmp_path / "sweep", {}, RunContext())
-    for corpus in ("corpus-a", "corpus-b"):
-        (file,) = client_of(store).list_artifacts(logged.run_id, corpus)
-        assert file.path == f"{corpus}/topics.csv"
-
-
 def test_more_metrics_and_params_than_one_call_takes(tracker, store, run_folder):
-    from evalkit.types import Score
-
     scores = tuple(Score(f"family/score_{i}", "embedding", 0.5, 1.0, 0.1, 0.4, 0.01, 0.4, 0.6) for i in range(250))
     settings = {"model_label": "bge", **{f"setting_{i}": i for i in range(230)}}
     tracker.log_run(make_record(scores=scores, settings=settings), run_folder, RunContext())

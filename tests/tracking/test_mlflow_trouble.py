@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-import shutil
 import sqlite3
 import subprocess
 import threading
@@ -15,6 +14,7 @@ import pytest
 from tracker_fixtures import (
     answering_server,
     client_of,
+    fill_disk,
     fill_folder,
     free_port,
     hanging_server,
@@ -52,12 +52,11 @@ def test_no_server(run_folder):
 
 
 def test_the_advised_command_is_whole(tmp_path, monkeypatch):
-    folder = fill_folder(tmp_path / "my runs" / "1", make_record())
-    uri = f"http://127.0.0.1:{free_port()}"
+    folder, uri = fill_folder(tmp_path / "my runs" / "1", make_record()), f"http://127.0.0.1:{free_port()}"
     trouble = trouble_of(MlflowTracker(uri, "my tests"), folder, sync_folder=tmp_path / "my runs")
     command = trouble.sentence.split("`")[1]
     assert shlex.split(command)[3:] == [str(tmp_path / "my runs"), "--tracking-uri", uri, "--experiment", "my tests"]
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     assert trouble_of(MlflowTracker(), folder).sentence.split("`")[1] == f"python -m evalkit.sync '{folder}'"
 
 
@@ -125,37 +124,33 @@ def test_a_database_that_is_not_there(run_folder):
         assert "geheim" not in trouble.sentence
 
 
-def test_a_read_only_store(run_folder, template_store, small_disk):
-    shutil.copyfile(template_store, small_disk / "mlflow.db")
-    tracker = MlflowTracker(f"sqlite:///{small_disk / 'mlflow.db'}")
+def test_a_read_only_store(run_folder, small_disk, disk_store):
+    tracker = MlflowTracker(disk_store)
     assert isinstance(tracker.log_run(make_record(), run_folder, RunContext()), LoggedRun)
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     trouble = trouble_of(tracker, run_folder, make_record("cd" * 32))
     assert "cannot be written" in trouble.sentence or "readonly" in trouble.sentence
     subprocess.run(["mount", "-o", "remount,rw", str(small_disk)], check=True)
-    reachability.known(tracker._uri).recover()
+    reachability.known(disk_store).recover()
     assert tracker.log_run(make_record("cd" * 32), run_folder, RunContext()).new
-    assert len(finished_in(tracker._uri)) == 2
+    assert len(finished_in(disk_store)) == 2
 
 
 @pytest.mark.parametrize("free", [0, 24, 150])
 @pytest.mark.fault("tracker", "a full disk under sqlite, run by run", "a tmpfs of 3 MB with 0, 24 or 150 kB free")
-def test_a_full_disk(run_folder, template_store, small_disk, free):
+def test_a_full_disk(run_folder, small_disk, disk_store, free):
     """With so many kB free the store, the run's rows or its files find no room."""
-    shutil.copyfile(template_store, small_disk / "mlflow.db")
-    uri = f"sqlite:///{small_disk / 'mlflow.db'}"
-    tracker = MlflowTracker(uri)
+    tracker = MlflowTracker(disk_store)
     assert tracker.log_run(make_record(), run_folder, RunContext()).new
     (run_folder / "texts.parquet").write_bytes(b"x" * 200_000)
-    with (small_disk / "ballast").open("wb") as ballast, contextlib.suppress(OSError):
-        ballast.write(b"x" * (shutil.disk_usage(small_disk).free - free * 1024))
+    fill_disk(small_disk, free * 1024)
     trouble = trouble_of(tracker, run_folder, make_record("cd" * 32))
     assert "No space left" in trouble.sentence or "full" in trouble.sentence or "disk" in trouble.sentence
     (small_disk / "ballast").unlink()
-    reachability.known(uri).recover()
+    reachability.known(disk_store).recover()
     assert tracker.log_run(make_record("cd" * 32), run_folder, RunContext()).new
-    assert sorted(run.data.tags["evalkit.identity"][:2] for run in finished_in(uri)) == ["ab", "cd"]
-    assert len(runs_in(uri)) == 2
+    assert sorted(run.data.tags["evalkit.identity"][:2] for run in finished_in(disk_store)) == ["ab", "cd"]
+    assert len(runs_in(disk_store)) == 2
 
 
 @pytest.mark.fault("tracker", "artifacts that cannot be written", "a file in place of mlruns/")

@@ -12,7 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from tracker_fixtures import free_port, hanging_server, refusing_server
+from tracker_fixtures import fill_disk, free_port, hanging_server, refusing_server
 
 from evalkit.cli import sync
 from evalkit.records import read_record
@@ -84,21 +84,18 @@ def away(evalkit):
     return run
 
 
-def fault(server, words: str, name: str, made: str):
-    return pytest.param(server, words, marks=pytest.mark.fault("tracker", name, made))
+FAULTS = {
+    no_server: ("no server answers", "no server", "a port of 127.0.0.1 that nobody holds"),
+    hanging_server: ("did not answer within 5 seconds", "a server that hangs", "takes every connection, never answers"),
+    refusing_server: ("refused the credentials (401)", "wrong credentials", "a server that answers 401"),
+}
 
 
 @pytest.mark.parametrize(
     ("server", "words"),
     [
-        fault(no_server, "no server answers", "no server", "a port of 127.0.0.1 that nobody holds"),
-        fault(
-            hanging_server,
-            "did not answer within 5 seconds",
-            "a server that hangs",
-            "takes every connection, never answers",
-        ),
-        fault(refusing_server, "refused the credentials (401)", "wrong credentials", "a server that answers 401"),
+        pytest.param(server, words, marks=pytest.mark.fault("tracker", *made))
+        for server, (words, *made) in FAULTS.items()
     ],
 )
 def test_a_sweep_without_its_server(away, store, server, words):
@@ -109,25 +106,20 @@ def test_a_sweep_without_its_server(away, store, server, words):
 
 
 @pytest.mark.fault("tracker", "a read-only disk under sqlite", "a tmpfs mounted read-only")
-def test_a_sweep_on_a_read_only_store(away, template_store, small_disk):
-    shutil.copyfile(template_store, small_disk / "mlflow.db")
-    uri = f"sqlite:///{small_disk / 'mlflow.db'}"
+def test_a_sweep_on_a_read_only_store(away, small_disk, disk_store):
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
-    folder = away(uri, "cannot be written")
+    folder = away(disk_store, "cannot be written")
     subprocess.run(["mount", "-o", "remount,rw,size=30m", str(small_disk)], check=True)
-    sync_twice(folder, uri)
+    sync_twice(folder, disk_store)
 
 
 @pytest.mark.fault("tracker", "a full disk under sqlite", "a tmpfs of 3 MB, filled but for 150 kB before the sweep")
-def test_a_sweep_on_a_full_disk(away, template_store, small_disk):
-    shutil.copyfile(template_store, small_disk / "mlflow.db")
-    uri = f"sqlite:///{small_disk / 'mlflow.db'}"
-    with (small_disk / "ballast").open("wb") as ballast, contextlib.suppress(OSError):
-        ballast.write(b"x" * (shutil.disk_usage(small_disk).free - 150_000))
-    folder = away(uri, "MLflow has not got these results")
+def test_a_sweep_on_a_full_disk(away, small_disk, disk_store):
+    fill_disk(small_disk, 150_000)
+    folder = away(disk_store, "MLflow has not got these results")
     (small_disk / "ballast").unlink()
     subprocess.run(["mount", "-o", "remount,size=60m", str(small_disk)], check=True)
-    sync_twice(folder, uri)
+    sync_twice(folder, disk_store)
 
 
 @pytest.mark.fault("tracker", "a server that dies midway", "kill -9 of `mlflow server` after the sweep's first run")
