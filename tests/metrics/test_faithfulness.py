@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
-from score_samples import by_name, codes, draw, sample_of, unit
+from score_samples import by_name, codes, draw, noise, sample_of, unit
 
 from evalkit.metrics import faithfulness
+from evalkit.metrics.label_pairs import embedding_rates, pair_accuracy
 from evalkit.neighbours.exact import plane
 
 
@@ -86,9 +87,7 @@ def test_label_scores_see_what_the_map_loses_and_adds():
 
 def test_noise_gains_no_label_continuity_from_dimension():
     # Plain distance consistency is 1.00 on noise of 30 × 768; leave-one-out accuracy is not above one half.
-    from evalkit.metrics.label_pairs import embedding_rates, pair_accuracy
-
-    vectors = unit(np.random.default_rng(0).normal(size=(30, 768)))
+    vectors = noise(30, 768)
     accuracy = pair_accuracy(embedding_rates(vectors, codes(6, 6, 6, 6, 6), 5))
     assert accuracy[np.triu_indices(5, 1)].mean() == pytest.approx(0.5, abs=0.12)
 

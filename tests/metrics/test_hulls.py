@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import shapely
-from score_samples import by_name, clouds, codes, sample_of, unit
+from score_samples import by_name, clouds, codes, noise, sample_of, unit
 
 from evalkit.metrics import hulls
 
@@ -9,8 +9,7 @@ SQUARE = np.array([[0.0, 0], [2, 0], [2, 2], [0, 2]])
 
 
 def evaluate(points, labels, seed=0):
-    vectors = unit(np.random.default_rng(0).normal(size=(len(points), 4)))
-    return hulls.evaluate(sample_of(vectors, labels, points), np.random.default_rng(seed))
+    return hulls.evaluate(sample_of(noise(len(points), 4), labels, points), np.random.default_rng(seed))
 
 
 def score(points, labels):

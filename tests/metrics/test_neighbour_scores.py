@@ -6,17 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from score_samples import by_name, codes, sample_of, unit
+from score_samples import by_name, codes, noise, sample_of, unit
 
 from evalkit.errors import EvaluationError
 from evalkit.metrics import neighbours
 from evalkit.metrics.hubness import hubness
-from evalkit.metrics.neighbours import (
-    average_precision_chance,
-    evaluate_graph,
-    precision_best,
-    precision_chance,
-)
+from evalkit.metrics.neighbours import average_precision_chance, evaluate_graph, precision_best, precision_chance
 from evalkit.neighbours.exact import nearest, plane
 from evalkit.stats import labelled_graph
 from evalkit.stats.jackknife import jackknife
@@ -51,11 +46,6 @@ def by_all_orders(similarities: np.ndarray, labels: np.ndarray, ks) -> np.ndarra
     return table
 
 
-def macro(values: np.ndarray, labels: np.ndarray) -> float:
-    means = [values[labels == c] for c in np.unique(labels)]
-    return float(np.mean([m.mean() for m in means if not np.isnan(m).any()]))
-
-
 def test_two_orthogonal_labels_of_three_equal_texts():
     found = by_name(evaluate(np.repeat(np.eye(2, dtype=np.float32), 3, axis=0), codes(3, 3)))
     one = found["precision_at_1"]
@@ -86,7 +76,8 @@ def test_ties_are_averaged_over_every_order(depth, seed):
     found = jackknife(laid, labels)
     np.testing.assert_allclose(found.values, np.nan_to_num(expected), atol=1e-12)
     np.testing.assert_allclose(found.means[0], np.nanmean(expected, axis=1), atol=1e-12)
-    np.testing.assert_allclose(found.means[1], [macro(row, labels) for row in expected], atol=1e-12)
+    by_label = pd.DataFrame(expected.T).groupby(labels).mean()
+    np.testing.assert_allclose(found.means[1], by_label.mean(), atol=1e-12)
     again = label_statistic(laid, list("abrm"))(labels[None])
     for kind, suffix in enumerate(("", "_macro")):
         np.testing.assert_allclose([again[name + suffix][0] for name in "abrm"], found.means[kind], atol=1e-12)
@@ -94,9 +85,7 @@ def test_ties_are_averaged_over_every_order(depth, seed):
 
 def test_any_number_of_labels_is_counted():
     labels = codes(*[2] * 300)  # more than a byte holds
-    x = unit(
-        np.random.default_rng(7).normal(size=(600, 6)) + 2 * np.random.default_rng(8).normal(size=(300, 6))[labels]
-    )
+    x = unit(noise(600, 6, seed=7) + noise(300, 6, seed=8)[labels])
     laid = LabelledGraph.of(nearest(x, 4), np.bincount(labels), [1, 3], r_scores=True)
     found = label_statistic(laid, list("abrm"))(labels[None])
     np.testing.assert_allclose([found[name][0] for name in "abrm"], jackknife(laid, labels).means[0])
@@ -165,7 +154,7 @@ def test_r_is_capped_for_all_and_said_so(monkeypatch):
     monkeypatch.setattr(labelled_graph, "LONGEST_R", 6)
     monkeypatch.setattr(labelled_graph, "CAPPED_R", 4)
     labels = codes(3, 6, 9)
-    x = unit(np.random.default_rng(2).normal(size=(18, 5)))
+    x = noise(18, 5, seed=2)
     score = by_name(evaluate(x, labels, ks=[1]))["map_at_r"]
     order = np.argsort(-(x @ x.T) + 9 * np.eye(18), axis=1)[:, :4]
     expected, chances = [], []
@@ -200,14 +189,14 @@ def test_a_sample_of_queries_is_weighted_to_the_corpus():
 
 
 def test_pseudo_values_average_to_the_scores():
-    found = evaluate(unit(np.random.default_rng(4).normal(size=(30, 8))), codes(12, 8, 5, 5))
+    found = evaluate(noise(30, 8), codes(12, 8, 5, 5))
     for name, score in by_name(found).items():
         if name != "hubness":
             assert found.per_text[f"neighbours/{name}.pseudo"].mean() == pytest.approx(score.value, abs=1e-12)
 
 
 def test_k_is_clipped_to_what_the_corpus_allows():
-    x = unit(np.random.default_rng(4).normal(size=(9, 8)))
+    x = noise(9, 8)
     assert [name for name in by_name(evaluate(x, codes(4, 5))) if name.startswith("precision")] == [
         "precision_at_1", "precision_at_1_macro", "precision_at_5", "precision_at_5_macro",
     ]  # fmt: skip
@@ -280,7 +269,7 @@ def test_hubness_is_compared_with_gaussian_vectors_and_ranks_nothing():
 
 def test_long_lists_get_fewer_permutations_and_say_so(monkeypatch):
     monkeypatch.setattr(neighbours, "BUDGET", 999.0 * 200 * 10)
-    found = by_name(evaluate(unit(np.random.default_rng(9).normal(size=(200, 6))), codes(100, 100)))
+    found = by_name(evaluate(noise(200, 6), codes(100, 100)))
     assert found["precision_at_10"].parameters["permutations"] == 999
     assert found["map_at_r"].parameters["permutations"] == 99
     assert found["map_at_r_macro"].p_value >= 0.01
