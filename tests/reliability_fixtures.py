@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from reliability.notes import NOTHING, note
+from reliability.page import NOTHING, note
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -31,7 +31,7 @@ def pytest_runtest_makereport(
         for mark in item.iter_markers("fault"):
             part, fault, made = mark.args
             lost = NOTHING if report.passed else f"{item.name} failed"
-            note(part, fault, made=made, by=_place(item), lost=lost, seconds=report.duration)
+            note(part, fault, made=made, by=_place(item), lost=lost)
     return report
 
 

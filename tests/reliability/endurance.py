@@ -1,25 +1,16 @@
-"""Many runs in one sweep: memory, open files and figures of its processes, sampled as the runs go by.
-
-    PYTHONPATH=tests python -m reliability.endurance [--runs 500] [--tracked 100] [--folder DIR]
-
-A sweep over seeds, with a Hydra callback that looks at its process after every so many runs.
-"""
+"""Many runs in one sweep over seeds: memory, open files and figures, sampled by a Hydra callback as the runs go by."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import subprocess
 import sys
-import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hydra.experimental.callback import Callback
-from reliability.notes import NOTHING, commit, note
 
 JITTER = 16.0
 """Megabytes that come and go with the allocator's arenas, however many runs there were: 387 to 397 in 60 runs here."""
@@ -32,15 +23,6 @@ OBJECTS_BOUND = 50
 
 WARM = 0.2
 """Share of the runs that counts as the first."""
-
-
-SHOWN = {
-    "megabytes": "MB of memory",
-    "handles": "open files",
-    "threads": "threads",
-    "objects": "objects",
-    "figures": "open figures",
-}
 
 
 class Sampler(Callback):
@@ -79,8 +61,6 @@ class Outcome:
     samples: list[dict[str, float]]
     status: int
     records: int
-    seconds: float
-    err: str
 
     @property
     def warm(self) -> dict[str, float]:
@@ -95,6 +75,13 @@ class Outcome:
     @property
     def megabytes_a_run(self) -> float:
         return self.growth("megabytes") / (self.samples[-1]["runs"] - self.warm["runs"])
+
+    def seen(self) -> str:
+        """The figures after the first runs and at the end."""
+        last = self.samples[-1]
+        return f"from run {self.warm['runs']:.0f} to {last['runs']:.0f}: " + ", ".join(
+            f"{name} {self.warm[name]:.0f} → {last[name]:.0f}" for name in last if name != "runs"
+        )
 
     def complaints(self) -> list[str]:
         """What is not as it should be."""
@@ -122,61 +109,7 @@ def run(folder: Path, runs: int, *options: str, every: int = 25) -> Outcome:
     path = os.pathsep.join(filter(None, [tests, os.environ.get("PYTHONPATH")]))
     environment = {**os.environ, "PYTHONPATH": path, "MPLBACKEND": "agg"}
     environment.pop("PYTEST_CURRENT_TEST", None)
-    start = time.monotonic()
-    done = subprocess.run(
-        command, check=False, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
+    done = subprocess.run(command, check=False, cwd=folder, env=environment, stdout=subprocess.DEVNULL)
     samples = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
     records = len(list((folder / "sweep").glob("*/record.json")))
-    return Outcome(samples, done.returncode, records, time.monotonic() - start, done.stderr)
-
-
-def report(outcome: Outcome, kind: str, by: str) -> list[str]:
-    """Note the outcome; its complaints."""
-    warm, last = outcome.warm, outcome.samples[-1]
-    complaints = outcome.complaints()
-    note(
-        "endurance",
-        f"many runs in one process, {kind}",
-        made=f"a sweep over {last['runs']} seeds, looked at every {outcome.samples[0]['runs']} runs",
-        tried=int(last["runs"]),
-        lost="; ".join(complaints) or NOTHING,
-        found=f"from run {warm['runs']} to {last['runs']}: "
-        + ", ".join(f"{name} {warm[key]:.0f} → {last[key]:.0f}" for key, name in SHOWN.items()),
-        by=by,
-        seconds=outcome.seconds,
-    )
-    return complaints
-
-
-def main() -> None:
-    """Run both sweeps and print their samples."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=500, help="without a tracker")
-    parser.add_argument("--tracked", type=int, default=100, help="with MLflow on sqlite")
-    parser.add_argument("--folder", type=Path, help="where to work (default: a temporary folder)")
-    asked = parser.parse_args()
-    commit()  # the one that it began at
-    failed = False
-    with tempfile.TemporaryDirectory() as temporary:
-        root = asked.folder or Path(temporary)
-        for kind, runs, options in (
-            ("no tracker", asked.runs, ["tracker=none"]),
-            ("MLflow on sqlite", asked.tracked, ["tracker.uri=sqlite:///mlflow.db"]),
-        ):
-            if not runs:
-                continue
-            folder = root / kind.split()[0]
-            folder.mkdir(parents=True)
-            outcome = run(folder, runs, *options)
-            print(f"{kind}: {runs} runs in {outcome.seconds:.0f} s, status {outcome.status}")
-            for sample in outcome.samples:
-                print("  " + "  ".join(f"{name} {value:.0f}" for name, value in sample.items()))
-            complaints = report(outcome, kind, f"tests/reliability/endurance.py --runs {runs}")
-            print("  " + ("; ".join(complaints) or "as it should be"), outcome.err, sep="\n")
-            failed |= bool(complaints)
-    sys.exit(failed)
-
-
-if __name__ == "__main__":
-    main()
+    return Outcome(samples, done.returncode, records)

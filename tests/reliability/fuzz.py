@@ -1,7 +1,5 @@
 """Damaged files and odd options, for a stated time from a stated seed: nothing but one of our sentences may come out.
 
-    PYTHONPATH=tests python -m reliability.fuzz [--seconds 300] [--seed 0] [--keep DIR]
-
 Files (CSV, JSONL, parquet, .npy) begin as good ones and suffer one to five mutations each: bytes flipped, cut, doubled,
 moved, replaced by what is known to hurt. They go through the readers and the corpus, or the precomputed encoder.
 Options go through Hydra's composition and evalkit's settings as the command line would give them. A case passes if it
@@ -11,12 +9,9 @@ within ten seconds.
 
 from __future__ import annotations
 
-import argparse
 import csv
 import io
 import json
-import sys
-import tempfile
 import time
 import traceback
 import warnings
@@ -26,7 +21,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from reliability.notes import NOTHING, commit, note
 
 SLOW_SECONDS = 10.0
 
@@ -150,7 +144,6 @@ class Tally:
     cases: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
     wrong: dict[str, str] = field(default_factory=dict)
-    seconds: float = 0.0
 
 
 def cases(random: np.random.Generator) -> Iterator[tuple[str, bytes | list[str]]]:
@@ -193,7 +186,6 @@ def fuzz(folder: Path, seconds: float, random: np.random.Generator) -> Tally:
                 keep(tally, folder, f"no single sentence: {said[:300]!r}", kind, content)
         if time.monotonic() - start > SLOW_SECONDS:
             keep(tally, folder, f"took {time.monotonic() - start:.0f} s", kind, content)
-    tally.seconds = time.monotonic() - began
     return tally
 
 
@@ -206,41 +198,3 @@ def keep(tally: Tally, folder: Path, what: str, kind: str, content: bytes | list
     tally.wrong[key] = " ".join(content) if isinstance(content, list) else f"finding-{len(tally.wrong)}-{kind}"
     if isinstance(content, bytes):
         (folder / tally.wrong[key]).write_bytes(content)
-
-
-def main() -> None:
-    """Fuzz, note, say."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=300)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--keep", type=Path, help="where findings go (default: a temporary folder)")
-    asked = parser.parse_args()
-    commit()
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = asked.keep or Path(temporary)
-        folder.mkdir(parents=True, exist_ok=True)
-        tally = fuzz(folder, asked.seconds, np.random.default_rng(asked.seed))
-    report(tally, f"tests/reliability/fuzz.py --seconds {asked.seconds:.0f} --seed {asked.seed}")
-    print(f"{tally.cases.total()} cases in {tally.seconds:.0f} s: {dict(tally.cases)}; refused {dict(tally.refused)}")
-    for what, content in tally.wrong.items():
-        print(f"- {what}\n    {content}")
-    sys.exit(bool(tally.wrong))
-
-
-def report(tally: Tally, by: str) -> None:
-    """Note a line a kind."""
-    for kind, number in tally.cases.items():
-        wrong = [what for what in tally.wrong if what.startswith(kind)]
-        note(
-            "input",
-            f"fuzzed {kind}",
-            made="one to five wounds to a good file" if kind != "options" else "one to three overrides of odd values",
-            tried=number,
-            lost="; ".join(wrong) or NOTHING,
-            found=f"{tally.refused[kind]} refused in a sentence, the rest accepted; all kinds {tally.seconds:.0f} s",
-            by=by,
-        )
-
-
-if __name__ == "__main__":
-    main()

@@ -1,7 +1,5 @@
 """A sweep that is killed at random moments and started again until it is done: what of it is lost?
 
-    PYTHONPATH=tests python -m reliability.kills [--kills 30] [--stops 12] [--seed 0] [--folder DIR]
-
 The sweep downloads a model from a local hub, encodes, projects, scores, writes and logs to MLflow on sqlite.
 Undisturbed it shows how often each phase is seen; kills then aim at phases in turn, at a drawn look into each, and
 at any moment of the measured time. A folder suffers up to five kills, each followed by the same command again, before
@@ -10,14 +8,11 @@ it is let finish and checked against the undisturbed sweep. SIGTERM and SIGINT a
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import json
 import os
 import signal
 import sqlite3
-import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -28,7 +23,6 @@ from typing import Any
 import numpy as np
 from hub import checkpoints
 from hub.hub_server import HubServer
-from reliability.notes import NOTHING, commit, note
 from reliability.victim import Ended, strike
 
 AIMS = ("downloading", "encoding", "projecting", "scoring", "writing", "logging", "closing")
@@ -271,14 +265,13 @@ def strike_many(
             ended = sweep.start(how, **where(aim, measured, random))
             kept |= sweep.entries()
             if ended.struck is None:
-                last = ended  # it was done before: the aim is tried in another folder
+                last = ended  # it was done before: a phase that was not seen is replaced by any moment
+                left[left.index(aim)] = ANY
                 break
             left.remove(aim)
             wrong += stopped_badly(sweep, ended) if how is not signal.SIGKILL else []
-            print(f"  folder {folder}: struck while {ended.struck} (aim: {aim}), {ended.seconds:.1f} s", flush=True)
         wrong += complaints(sweep, whole, kept, last or sweep.start())
         dead = sum(run["status"] == "KILLED" for run in sweep.tracked())
-        print(f"  folder {folder}: {len(sweep.struck)} strikes, then {wrong or 'whole'}; {dead} KILLED", flush=True)
         tally.struck.update(sweep.struck)
         tally.wrong += [f"{how.name} in folder {folder} ({', '.join(sweep.struck)}): {entry}" for entry in wrong]
         tally.started += sweep.started
@@ -297,66 +290,3 @@ def stopped_badly(sweep: Sweep, ended: Ended) -> list[str]:
         f"a run RUNNING when stopped while {ended.struck}" for run in sweep.tracked() if run["status"] == "RUNNING"
     ]
     return wrong
-
-
-def hits(tally: Tally) -> str:
-    return ", ".join(f"{phase} {count}" for phase, count in tally.struck.most_common())
-
-
-def main() -> None:
-    """Kill, stop, note, and say what was wrong."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kills", type=int, default=30)
-    parser.add_argument("--stops", type=int, default=5, help="of each of SIGTERM and SIGINT")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--folder", type=Path, help="where to work (default: a temporary folder)")
-    asked = parser.parse_args()
-    commit()  # the one that it began at
-    random = np.random.default_rng(asked.seed)
-    by = f"tests/reliability/kills.py --kills {asked.kills} --stops {asked.stops} --seed {asked.seed}"
-    wrong: list[str] = []
-    with tempfile.TemporaryDirectory() as temporary:
-        root = asked.folder or Path(temporary)
-        root.mkdir(exist_ok=True, parents=True)
-        with slow_hub(root) as hub:
-            whole, measured = undisturbed(root / "whole", hub.url)
-            print(f"undisturbed: {measured.seconds:.1f} s, seen {measured.seen}", flush=True)
-            for how, number in (
-                (signal.SIGKILL, asked.kills),
-                (signal.SIGTERM, asked.stops),
-                (signal.SIGINT, asked.stops),
-            ):
-                if number:
-                    print(f"{how.name}, {number} times", flush=True)
-                    tally = strike_many(root, hub.url, whole, measured, number, how, random)
-                    wrong += tally.wrong
-                    report(tally, how, by)
-    print("\n".join(wrong) or "nothing was lost")
-    sys.exit(bool(wrong))
-
-
-FAULTS = {
-    signal.SIGKILL: ("kill -9 of a sweep", "{killed} stale runs marked KILLED, none RUNNING"),
-    signal.SIGTERM: ("SIGTERM to a sweep", "status 130 and one sentence, no traceback, no run RUNNING"),
-    signal.SIGINT: ("Ctrl-C in a sweep", "status 130 and one sentence, no traceback, no run RUNNING"),
-}
-
-
-def report(tally: Tally, how: signal.Signals, by: str) -> None:
-    """Note what came of the strikes."""
-    fault, seen = FAULTS[how]
-    note(
-        "resuming",
-        fault,
-        made=f"to its whole process group, at moments drawn over phases and time; then the same command again, up to "
-        f"{A_FOLDER} times a folder; compared with an undisturbed sweep",
-        tried=tally.struck.total(),
-        lost="; ".join(tally.wrong) or NOTHING,
-        found=f"hit while {hits(tally)}; {tally.started} starts; nothing that stood in the store was made again; "
-        + seen.format(killed=tally.killed_runs),
-        by=by,
-    )
-
-
-if __name__ == "__main__":
-    main()
