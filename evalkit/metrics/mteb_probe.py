@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections import Counter
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from evalkit.stats.permutation import build_score, permutation_count, permute_scores
@@ -17,23 +17,17 @@ SEED = 42
 MAX_ITERATIONS = 100
 
 
-def draw_rows(labels: Codes) -> list[list[int]]:
+def draw_rows(labels: Codes) -> list[NDArray[np.int64]]:
     """Training rows that MTEB fits on at each draw: the first 8 of every label in a shuffled order.
 
     MTEB shuffles the list of one draw again, from the same seed, for the next draw; so the draws differ, and are
     the same for every model.
     """
-    order = list(range(len(labels)))
-    chosen = []
+    order, chosen = np.arange(labels.size), []
     for _ in range(DRAWS):
         np.random.RandomState(SEED).shuffle(order)
-        taken: Counter[int] = Counter()
-        rows = []
-        for row in order:
-            if taken[int(labels[row])] < TEXTS_PER_LABEL:
-                rows.append(row)
-                taken[int(labels[row])] += 1
-        chosen.append(rows)
+        place_in_label = pd.Series(order).groupby(labels[order]).cumcount()
+        chosen.append(order[place_in_label < TEXTS_PER_LABEL])
     return chosen
 
 
