@@ -143,15 +143,12 @@ def comparisons(runs: Sequence[LoadedRun]) -> pd.DataFrame:
             pairs = list(itertools.combinations(able, 2))
             found = [_bounded(paired.compare(x, y), name) for (_, x), (_, y) in pairs]
             higher = _higher_is_better(runs, name)
-            corrected = paired.holm([comparison.p for comparison in found])
-            for ((a, x), (b, _)), comparison, p_holm in zip(pairs, found, corrected, strict=True):
-                verdict = paired.verdict(
-                    a.model, b.model, comparison, n_texts=len(x), p=float(p_holm), higher_is_better=higher
-                )
+            corrected = paired.holm([comparison.p for comparison in found]).tolist()
+            for ((a, x), (b, _)), each, p in zip(pairs, found, corrected, strict=True):
+                verdict = paired.verdict(a.model, b.model, each, n_texts=len(x), p=p, higher_is_better=higher)
                 rows.append((
-                    name, pooling, a.model, b.model, a.mean(name), b.mean(name), comparison.difference,
-                    comparison.ci_low, comparison.ci_high, comparison.p, float(p_holm), comparison.texts_needed,
-                    verdict,
+                    name, pooling, a.model, b.model, a.mean(name), b.mean(name), each.difference, each.ci_low,
+                    each.ci_high, each.p, p, each.texts_needed, verdict,
                 ))  # fmt: skip
     return pd.DataFrame(rows, columns=COMPARISON_COLUMNS)
 

@@ -58,7 +58,7 @@ def collect(folders: Sequence[Path]) -> list[LoadedRun]:
     """Load every finished run at or below `folders`; refuse one without runs, and runs that cannot be read."""
     found = find_records(list(folders))
     if not found:
-        listed = ", ".join(str(folder) for folder in folders)
+        listed = ", ".join(map(str, folders))
         raise RequestError(f"{listed} holds no record.json: give folders of finished runs or sweeps.")
     runs = []
     for folder in found:

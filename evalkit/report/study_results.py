@@ -24,13 +24,9 @@ from evalkit.report.run_folder import neighbour_table, write_csv
 
 DECIMALS = 4
 MAP_SCORES = (
-    "map/silhouette",
-    "map/centroid_accuracy",
-    "map/neighbourhood_hit_at_5",
-    "hulls/overlap",
-    "faithfulness/trustworthiness_at_10",
-    "faithfulness/label_continuity",
-)
+    "map/silhouette", "map/centroid_accuracy", "map/neighbourhood_hit_at_5", "hulls/overlap",
+    "faithfulness/trustworthiness_at_10", "faithfulness/label_continuity",
+)  # fmt: skip
 
 
 def write_results(folder: Path) -> list[Path]:

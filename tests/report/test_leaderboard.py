@@ -60,7 +60,7 @@ def test_models_that_the_test_cannot_tell_apart_share_a_rank(higher):
 
 @pytest.mark.parametrize(("higher", "ahead"), [(True, "bge is ahead of bert"), (False, "bert is ahead of bge")])
 def test_the_model_ahead_is_the_one_with_the_better_value(higher, ahead):
-    runs = [run("bge", values(0.9), higher_is_better=higher), run("bert", values(0.5, seed=1), higher_is_better=higher)]
+    runs = [run("bge", values(0.9), higher=higher), run("bert", values(0.5, seed=1), higher=higher)]
     assert comparisons(runs)["verdict"].item().startswith(f"{ahead} by 0.39")
 
 

@@ -39,7 +39,6 @@ def payload(
     best = runs[plan.order[0]]
     seed = best.record.projection["seed"]
     reference = best.texts[["x", "y"]].to_numpy(dtype=np.float64)
-    themes: tuple[palette.Theme, ...] = ("light", "dark")
     return {
         "corpus": plain(runs[0].record.corpus),
         "version": runs[0].record.evalkit_version,
@@ -49,8 +48,8 @@ def payload(
         "cut": LONGEST_TEXT,
         "labels": names.tolist(),
         "sizes": np.bincount(codes, minlength=len(names)).tolist(),
-        "colours": {kind: palette.colours(len(names), kind) for kind in themes},
-        "inks": {kind: palette.inks(len(names), kind) for kind in themes},
+        "colours": {look: palette.colours(len(names), look) for look in palette.HUES},
+        "inks": {look: palette.inks(len(names), look) for look in palette.HUES},
         "texts": [texts[row] for row in rows],
         "labelOf": packed(codes[rows], np.uint16),
         "models": plan.models,

@@ -10,11 +10,8 @@ import specimens
 from evalkit.report.gallery.page import write_gallery
 from evalkit.report.load_runs import LoadedRun
 
-MODELS = {
-    "minilm": ("sentence-transformers/all-MiniLM-L6-v2", 0.85),
-    "tfidf": ("tfidf", 0.35),
-    "random": ("random", 0.0),
-}
+MINILM = "sentence-transformers/all-MiniLM-L6-v2"
+MODELS = {"minilm": (MINILM, 0.85), "tfidf": ("tfidf", 0.35), "random": ("random", 0.0)}
 NAMES = ("neighbours/map_at_r_macro", "neighbours/precision_at_5", "separation/silhouette")
 NO_TABLES = {name: pd.DataFrame() for name in ("leaderboard", "comparisons", "agreement", "topics")}
 
