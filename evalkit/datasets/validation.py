@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -25,14 +26,10 @@ def check_options(limit: int | None, conflicts: str, queries: Sequence[str]) -> 
 
 def _unusable(text: str) -> str | None:
     """What a text holds that no tokenizer or file can represent."""
-    if "\0" in text:
-        return "holds a NUL character"
-    if not text.isascii():
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            return f"holds half a surrogate pair (U+{ord(text[error.start]):04X})"
-    return None
+    bad = re.search(r"[\0\ud800-\udfff]", text)
+    if bad is None:
+        return None
+    return "holds a NUL character" if bad[0] == "\0" else f"holds half a surrogate pair (U+{ord(bad[0]):04X})"
 
 
 def usable_rows(
@@ -52,7 +49,12 @@ def usable_rows(
         elif (blank_text or blank_label) and drop_blank:
             dropped["blank"] += 1
         elif blank_text or blank_label:
-            raise RequestError(_blank(table, row, "text" if blank_text else "label"))
+            value, what, option = (text, "text", "blank") if blank_text else (label, "label", "unlabelled")
+            how = f"no {what} (a missing value)" if value is None else f"a blank {what}"
+            raise RequestError(
+                f"{table.name_row(row)} of {table.source} has {how}: fill it in, or leave such rows out with "
+                f"dataset.drop_{option}=true."
+            )
         elif fault := _unusable(str(text)) or _unusable(str(label)):
             raise RequestError(f"{table.name_row(row)} of {table.source} {fault}: write it as plain UTF-8 text.")
         else:
@@ -63,17 +65,6 @@ def usable_rows(
             "dataset.label_column."
         )
     return kept, dict(dropped)
-
-
-def _blank(table: Table, row: int, what: str) -> str:
-    """A row has no text, or no label."""
-    value = (table.texts if what == "text" else table.labels)[row]
-    how = f"no {what} (a missing value)" if value is None else f"a blank {what}"
-    option = "drop_blank" if what == "text" else "drop_unlabelled"
-    return (
-        f"{table.name_row(row)} of {table.source} has {how}: fill it in, or leave such rows out with "
-        f"dataset.{option}=true."
-    )
 
 
 def parts(table: Table, kept: list[int]) -> tuple[list[int], list[int]]:

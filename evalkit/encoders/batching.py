@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.encoders import Advance, pooling
+from evalkit.encoders import Advance
+from evalkit.encoders.pooling import MODES
 from evalkit.types import Encoding, Vectors
 
 CHUNK = 8_192
@@ -109,7 +110,6 @@ def _split(pipeline: Pipeline, chosen: Sequence[str]) -> tuple[Any, dict[str, An
     def pool(name: str) -> Any:
         if name == pipeline.native:
             return own
-        module = pooling.module(name, own.embedding_dimension, include_prompt=own.include_prompt)
-        return module.to(pipeline.model.device).eval()
+        return Pooling(own.embedding_dimension, MODES[name], own.include_prompt).to(pipeline.model.device).eval()
 
     return Sequential(*modules[:position]), {name: Sequential(pool(name), *rest) for name in chosen}

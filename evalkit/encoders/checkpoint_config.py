@@ -12,10 +12,6 @@ from typing import Any
 from evalkit.encoders.pooling import POOLINGS, native_name
 from evalkit.errors import EvaluationError, RequestError
 
-TRANSFORMER_CONFIGS = tuple(
-    f"sentence_{kind}_config.json"
-    for kind in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
-)
 OFFSET_POSITIONS = frozenset(
     {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "mpnet", "longformer", "data2vec-text"}
 )
@@ -38,11 +34,6 @@ class CheckpointConfig:
     prompts: Mapping[str, str]  # by their names
     default_prompt: str | None  # its name
     remote_code: bool  # whether a module of the pipeline is code in the checkpoint
-
-    @property
-    def normalised(self) -> bool:
-        """Whether the pipeline ends in scaling to length 1."""
-        return self.modules[-1] == "Normalize"
 
     def resolve_pooling(self, pooling: str, name: str) -> str:
         """`pooling`, with ``native`` replaced by the model's own; refused where the model cannot be pooled that way."""
@@ -93,7 +84,8 @@ def read(folder: Path, name: str) -> CheckpointConfig:
     config = read_json(first / "config.json") or read_json(folder / "config.json") or {}
     architecture = str((config.get("architectures") or [""])[0])
     _refuse_other_kinds(name, library, modules, architecture)
-    transformer: dict[str, Any] = next(filter(None, (read_json(first / file) for file in TRANSFORMER_CONFIGS)), {})
+    own_configs = map(read_json, sorted(first.glob("sentence_*_config.json")))  # sentence_bert_config.json and others
+    transformer: dict[str, Any] = next(filter(None, own_configs), {})
     text_config = {**config, **config["text_config"]} if isinstance(config.get("text_config"), dict) else config
     causal = architecture.endswith("ForCausalLM") and config.get("is_causal", True)
     native, include_prompt, dimension = _pooled(folder, modules, text_config, causal)

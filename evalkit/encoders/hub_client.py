@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from evalkit.encoders.silence import quiet
 from evalkit.errors import EvalkitError, EvaluationError, HubUnreachableError, RequestError
@@ -99,68 +100,54 @@ def _one_sentence(name: str, revision: str | None) -> Iterator[None]:
         causes: list[BaseException] = [error]
         while cause := causes[-1].__cause__ or causes[-1].__context__:
             causes.append(cause)
-        translated = _refusal(causes, name, revision) or _failure(causes, name)
+        translated = _translated(causes, name, revision)
         if translated is None:
             raise
         raise translated from None
 
 
-def _refusal(causes: Sequence[BaseException], name: str, revision: str | None) -> EvalkitError | None:
-    """What the hub answered, where it answered."""
-    from huggingface_hub import errors
-
-    status = next((error.response.status_code for error in causes if isinstance(error, errors.HfHubHTTPError)), None)
-    hub = f"the hub {_endpoint()}"
-    if status is None:
-        return None
-    if isinstance(causes[0], errors.GatedRepoError):
-        return EvaluationError(
-            f"{name} is gated and {hub} does not give it to you: accept its terms on its page there, "
-            "then log in (hf auth login) or set HF_TOKEN."
-        )
-    if isinstance(causes[0], errors.RevisionNotFoundError):
-        return EvaluationError(f"{name} has no revision {revision!r} on {hub}: correct model.revision.")
-    if isinstance(causes[0], errors.RepositoryNotFoundError) or status in {401, 403}:
-        return EvaluationError(f"{name} does not exist on {hub}, or is private: correct it, or log in (hf auth login).")
-    if status in {404, 416}:
-        return EvaluationError(f"a file of {name} is listed by {hub}, but is not there: choose another revision.")
-    return HubUnreachableError(f"{hub} answers with status {status} for {name}: {_cures(name)}.")
-
-
-def _failure(causes: Sequence[BaseException], name: str) -> EvalkitError | None:
-    """The disk is full or read-only, a file arrives damaged, or the hub was not reached."""
+def _translated(causes: Sequence[BaseException], name: str, revision: str | None) -> EvalkitError | None:
+    """The hub's answer, a full disk, a damaged file or a hub out of reach, as one sentence; None for what is none."""
     from huggingface_hub import constants, errors
 
+    hub = "the hub " + re.sub(r"//[^/@]*@", "//", constants.ENDPOINT)  # without a user and password
     cache = constants.HF_HUB_CACHE
+    cures = (
+        f"fill the cache where there is a network (hf download {name}), name a folder that holds the model "
+        "(model=hf model.name=/path), or take the offline model (model=minilm)"
+    )
     for error in causes:
         if isinstance(error, OSError) and error.errno in NO_SPACE:
             return EvaluationError(f"there is no space for {name} in {cache}: free some, or move the cache (HF_HOME).")
         if isinstance(error, PermissionError):
             return EvaluationError(f"{name} cannot be written to {cache} (no permission): move the cache (HF_HOME).")
         if isinstance(error, OSError) and "onsistency check" in str(error):
-            return EvaluationError(f"a file of {name} arrives damaged from {_endpoint()}: try again later.")
+            return EvaluationError(f"a file of {name} arrives damaged from {hub}: try again later.")
         if isinstance(error, errors.OfflineModeIsEnabled):
-            return HubUnreachableError(f"{name} is not wholly in the cache and HF_HUB_OFFLINE is set: {_cures(name)}.")
+            return HubUnreachableError(f"{name} is not wholly in the cache and HF_HUB_OFFLINE is set: {cures}.")
+        if isinstance(error, errors.HfHubHTTPError):
+            return _refusal(error, name, revision, hub, cures)
     network = [type(error).__name__ for error in causes if type(error).__module__.startswith(NETWORK_LIBRARIES)]
     if not network and not isinstance(causes[0], OSError | ValueError):
         return None
-    message = next(iter(str(causes[0]).splitlines()), "no answer in time")
-    return HubUnreachableError(
-        f"{name} is not in the cache and the hub {_endpoint()} cannot be reached ({[*network, message][0]}): "
-        f"{_cures(name)}."
-    )
+    message = [*network, *str(causes[0]).splitlines(), "no answer in time"][0]
+    return HubUnreachableError(f"{name} is not in the cache and {hub} cannot be reached ({message}): {cures}.")
 
 
-def _cures(name: str) -> str:
-    """What to do where the hub is out of reach."""
-    return (
-        f"fill the cache where there is a network (hf download {name}), name a folder that holds the model "
-        "(model=hf model.name=/path), or take the offline model (model=minilm)"
-    )
+def _refusal(error: Any, name: str, revision: str | None, hub: str, cures: str) -> EvalkitError:
+    """What the hub answered."""
+    from huggingface_hub import errors
 
-
-def _endpoint() -> str:
-    """The hub's address without the user and password that may stand in it."""
-    from huggingface_hub import constants
-
-    return re.sub(r"//[^/@]*@", "//", constants.ENDPOINT)
+    status = error.response.status_code
+    if isinstance(error, errors.GatedRepoError):
+        return EvaluationError(
+            f"{name} is gated and {hub} does not give it to you: accept its terms on its page there, "
+            "then log in (hf auth login) or set HF_TOKEN."
+        )
+    if isinstance(error, errors.RevisionNotFoundError):
+        return EvaluationError(f"{name} has no revision {revision!r} on {hub}: correct model.revision.")
+    if isinstance(error, errors.RepositoryNotFoundError) or status in {401, 403}:
+        return EvaluationError(f"{name} does not exist on {hub}, or is private: correct it, or log in (hf auth login).")
+    if status in {404, 416}:
+        return EvaluationError(f"a file of {name} is listed by {hub}, but is not there: choose another revision.")
+    return HubUnreachableError(f"{hub} answers with status {status} for {name}: {cures}.")

@@ -1,4 +1,4 @@
-"""From token vectors to one vector a text: names of poolings, and sentence-transformers' modules for them.
+"""From token vectors to one vector a text: names of poolings, ours and sentence-transformers'.
 
 `native` is the model's own pooling; the other six replace it, and keep what follows it in the model's pipeline (a
 dense layer, the scaling to length 1).
@@ -38,10 +38,3 @@ def native_name(config: Mapping[str, Any]) -> str:
         modes = [key if key == "mean_sqrt_len_tokens" else key.partition("_")[0] for key in legacy]
     names = {theirs: name for name, theirs in MODES.items()}
     return "+".join(names.get(mode, mode) for mode in ([modes] if isinstance(modes, str) else modes))
-
-
-def module(pooling: str, dimension: int, *, include_prompt: bool = True) -> Any:
-    """sentence-transformers' module for one of `MODES`, of token vectors of length `dimension`."""
-    from sentence_transformers.sentence_transformer.modules import Pooling
-
-    return Pooling(dimension, MODES[pooling], include_prompt)

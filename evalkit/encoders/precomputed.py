@@ -59,11 +59,6 @@ class PrecomputedEncoder(Encoder):
         if (column or columns) and self.path.suffix != ".parquet":
             raise RequestError(f"{self.path.name} has no columns: leave model.column and model.columns out.")
 
-    @property
-    def can_encode_queries(self) -> bool:
-        """Whether vectors of queries were given."""
-        return self.query_path is not None
-
     def identify(self, pooling: str) -> EncoderIdentity:
         """See `evalkit.encoders.Encoder.identify`; the revision is the digest of the file."""
         del pooling  # there are no tokens to pool

@@ -87,7 +87,7 @@ class TransformerEncoder(Encoder):
             revision=checkpoint.revision,
             pooling=config.resolve_pooling(pooling, self.name),
             native_pooling=config.native_pooling,
-            normalised=config.normalised and truncate_dim is None,
+            normalised=config.modules[-1] == "Normalize" and truncate_dim is None,
             dtype="bfloat16" if self.dtype == "bfloat16" else "float32",
             dimension=truncate_dim or config.dimension,
             max_length=self._longest_input(),

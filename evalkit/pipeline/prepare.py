@@ -100,7 +100,7 @@ def _with_answerable_queries(
         return corpus, ()
     vectors: Any = request.encoder
     vectors.encode_rows(corpus.rows, corpus.source_rows)
-    if not corpus.queries or vectors.can_encode_queries:
+    if not corpus.queries or vectors.query_path is not None:
         return corpus, ()
     if request.described.get("queries"):
         vectors.encode_queries(corpus.queries, ["native"], corpus.texts, lambda _: None)  # raises: says what is missing

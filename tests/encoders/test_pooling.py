@@ -40,9 +40,10 @@ BY_HAND = {
 @pytest.mark.parametrize("name", BY_HAND)
 def test_modules_pool_as_worked_by_hand(name):
     import torch
+    from sentence_transformers.sentence_transformer.modules import Pooling
 
     features = {"token_embeddings": torch.tensor(TOKENS), "attention_mask": torch.tensor(MASK)}
-    pooled = pooling.module(name, 2)(features)["sentence_embedding"].numpy()
+    pooled = Pooling(2, pooling.MODES[name])(features)["sentence_embedding"].numpy()
     np.testing.assert_allclose(pooled, BY_HAND[name], rtol=1e-6)
 
 

@@ -158,11 +158,9 @@ def test_a_value_that_is_not_finite_is_refused_naming_the_row(bad, tmp_path, val
 def test_queries_need_vectors_of_their_own(tmp_path, values):
     path, queries = saved(tmp_path, values), saved(tmp_path, values[:2] * 2, "queries.npy")
     without = PrecomputedEncoder(path=path)
-    assert not without.can_encode_queries
     with pytest.raises(RequestError, match=r"there are 2 queries.*model\.query_path"):
         without.encode_queries(["a", "b"], ["native"], [], lambda _: None)
     encoder = PrecomputedEncoder(path=path, query_path=queries)
-    assert encoder.can_encode_queries
     made = encoder.encode_queries(["a", "b"], ["native", "mean"], [], lambda _: None)
     np.testing.assert_array_equal(made["mean"].vectors, values[:2] * 2)
     with pytest.raises(RequestError, match="has 2 rows and there are 3 queries"):
