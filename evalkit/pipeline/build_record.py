@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from evalkit.datasets.corpus import Corpus
 from evalkit.errors import RequestError
@@ -12,44 +12,35 @@ from evalkit.pipeline.embed import Embedded
 from evalkit.pipeline.identity import encoder_material, environment
 from evalkit.pipeline.request import Prepared
 from evalkit.store import digest
-from evalkit.types import EncoderIdentity, Evaluation, Projection, Record
+from evalkit.types import EncoderIdentity, Record
 from evalkit.version import __version__
+
+if TYPE_CHECKING:
+    from evalkit.pipeline.tables import Parts
 
 
 def record_of(
     prepared: Prepared,
-    embedded: Embedded,
-    projection: Projection,
-    evaluations: Mapping[str, Evaluation],
-    *,
+    parts: Parts,
     queries: Sequence[Mapping[str, Any]],
     topics: Sequence[Mapping[str, Any]],
     seconds: Mapping[str, float],
     more_warnings: Sequence[str],
 ) -> Record:
     """The record of an evaluation; `queries` and `topics` are rows of tables, `seconds` the duration of each stage."""
-    corpus = prepared.corpus
-    warnings = [
-        *_repeated_warnings(corpus),
-        *corpus.warnings,
-        *prepared.warnings,
-        *_truncated_warnings(prepared.encoder, embedded),
-        *projection.warnings,
-        *(warning for evaluation in evaluations.values() for warning in evaluation.warnings),
-        *more_warnings,
-    ]
+    projection, evaluations = parts.projection, parts.evaluations.values()
     return Record(
         identity=prepared.identity,
         evalkit_version=__version__,
         settings=settings_entry(prepared),
-        corpus=corpus_entry(corpus),
-        encoder=_encoder_entry(prepared.encoder, embedded),
+        corpus=corpus_entry(parts.corpus),
+        encoder=_encoder_entry(prepared.encoder, parts.embedded),
         projection={"name": projection.name, "seed": projection.seed, "parameters": dict(projection.parameters)},
-        scores=tuple(score for evaluation in evaluations.values() for score in evaluation.scores),
+        scores=tuple(score for evaluation in evaluations for score in evaluation.scores),
         queries=tuple(queries),
         timings={name: round(taken, 4) for name, taken in seconds.items()},
         environment=environment(),
-        warnings=tuple(dict.fromkeys(warnings)),
+        warnings=tuple(dict.fromkeys([*_warnings(prepared, parts), *more_warnings])),
         topics=tuple(topics),
     )
 
@@ -86,20 +77,20 @@ def _encoder_entry(identity: EncoderIdentity, embedded: Embedded) -> dict[str, A
     }
 
 
-def _repeated_warnings(corpus: Corpus) -> list[str]:
-    repeated = corpus.dropped.get("duplicates", 0)
-    if not repeated:
-        return []
-    return [f"{repeated} of {corpus.source_rows} rows repeat an earlier row's text and label, and count once."]
-
-
-def _truncated_warnings(identity: EncoderIdentity, embedded: Embedded) -> list[str]:
-    if embedded.truncated_share <= 0.01:
-        return []
-    return [
-        f"{embedded.truncated_share:.0%} of the texts were cut at {identity.max_length} tokens by {identity.name}: "
-        "their ends do not count (split them, or choose a model with a longer input)."
-    ]
+def _warnings(prepared: Prepared, parts: Parts) -> Iterator[str]:
+    corpus, encoder, share = parts.corpus, prepared.encoder, parts.embedded.truncated_share
+    if repeated := corpus.dropped.get("duplicates", 0):
+        yield f"{repeated} of {corpus.source_rows} rows repeat an earlier row's text and label, and count once."
+    yield from corpus.warnings
+    yield from prepared.warnings
+    if share > 0.01:
+        yield (
+            f"{share:.0%} of the texts were cut at {encoder.max_length} tokens by {encoder.name}: "
+            "their ends do not count (split them, or choose a model with a longer input)."
+        )
+    yield from parts.projection.warnings
+    for evaluation in parts.evaluations.values():
+        yield from evaluation.warnings
 
 
 def check_rank_by(record: Record, rank_by: str) -> None:

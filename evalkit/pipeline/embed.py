@@ -22,6 +22,7 @@ from evalkit.store import Entry, Store
 from evalkit.types import Codes, Embedding, EncoderIdentity, Encoding, SplitVectors, Vectors
 
 KIND = "embeddings"
+MEASURED = ("truncated", "seconds", "parameters")  # fields of an `Encoding` besides the vectors
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -152,22 +153,13 @@ def _write(store: Store, key: str, encoding: Encoding, identity: EncoderIdentity
             f"{identity.name} gives vectors that are not finite (first: text {int(np.argmin(finite)) + 1}): "
             "its checkpoint is broken or dtype=bfloat16 overflows, try dtype=float32 or another revision."
         )
-    meta = {
-        "truncated": encoding.truncated,
-        "seconds": encoding.seconds,
-        "parameters": encoding.parameters,
-        "encoder": encoder_material(identity),
-    }
+    made = {name: getattr(encoding, name) for name in MEASURED}
+    meta = {**made, "encoder": encoder_material(identity)}
     return store.write(KIND, key, lambda folder: np.save(folder / "vectors.npy", vectors, allow_pickle=False), meta)
 
 
 def _load(entry: Entry) -> Encoding:
-    return Encoding(
-        vectors=entry.array("vectors"),
-        truncated=int(entry.meta["truncated"]),
-        seconds=float(entry.meta["seconds"]),
-        parameters=entry.meta["parameters"],
-    )
+    return Encoding(vectors=entry.array("vectors"), **{name: entry.meta[name] for name in MEASURED})
 
 
 def stored_vectors(store: Store, key: str) -> Vectors | None:

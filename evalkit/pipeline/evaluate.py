@@ -12,17 +12,10 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from evalkit.pipeline import neighbour_graphs as graphs
 from evalkit.pipeline.build_record import check_rank_by, record_of
 from evalkit.pipeline.embed import Embedded, embed
 from evalkit.pipeline.evaluators import evaluation_of, run_evaluator
-from evalkit.pipeline.neighbour_graphs import (
-    QUERY_SAMPLE,
-    graph_warnings,
-    kept_graph,
-    map_graph,
-    projection_graph,
-    scoring_graph,
-)
 from evalkit.pipeline.project import project
 from evalkit.pipeline.request import EvaluatorChoice, Prepared
 from evalkit.runtime.threads import suitable_threads
@@ -82,8 +75,8 @@ def evaluate(prepared: Prepared, store: Store, *, watcher: Watcher, poolings: Se
     with suitable_threads(unit.size):
         with stage("project"):
             depth = prepared.projection_depth
-            make = functools.partial(projection_graph, unit, depth, seed=request.seed)
-            whole = kept_graph(store, keys.projection_graph, len(unit) * depth, make)
+            make = functools.partial(graphs.projection_graph, unit, depth, seed=request.seed)
+            whole = graphs.kept_graph(store, keys.projection_graph, len(unit) * depth, make)
             projection = project(prepared.projection, unit, whole, store, key=keys.projection, seed=request.seed)
         near, evaluations = _evaluations(prepared, embedded, projection, whole, store, stage)
         start = time.perf_counter()
@@ -93,16 +86,8 @@ def evaluate(prepared: Prepared, store: Store, *, watcher: Watcher, poolings: Se
         labels, topics = tables.label_table(parts, confusion), tables.topic_rows(parts)
         queries = tables.query_neighbours(parts, NEAREST)
         seconds["tables"] = time.perf_counter() - start
-    record = record_of(
-        prepared,
-        embedded,
-        projection,
-        evaluations,
-        queries=queries,
-        topics=topics,
-        seconds=seconds,
-        more_warnings=[*graph_warnings(whole), *store.warnings],
-    )
+    warnings = [*graphs.graph_warnings(whole), *store.warnings]
+    record = record_of(prepared, parts, queries, topics, seconds, warnings)
     check_rank_by(record, request.rank_by)
     return Result(record=record, texts=texts, labels=labels, pairs=pairs, confusion=confusion)
 
@@ -120,7 +105,7 @@ def _evaluations(
     # Built only where a score is not in the store, or the projection's graph is approximate.
     scoring = functools.cache(lambda: _scoring_graph(prepared, embedding.unit, whole, store))
     near = whole if len(corpus.texts) <= LARGE else scoring()
-    plane = functools.cache(lambda: map_graph(projection.points, prepared.k, near))
+    plane = functools.cache(lambda: graphs.map_graph(projection.points, prepared.k, near))
 
     def run(choice: EvaluatorChoice) -> Evaluation:
         on_map = choice.space == "map"
@@ -150,6 +135,6 @@ def _scoring_graph(prepared: Prepared, unit: Vectors, whole: NeighbourGraph, sto
     depth, n = prepared.scoring_depth, len(unit)
     if n <= LARGE and depth <= whole.indices.shape[1]:
         return whole
-    make = functools.partial(scoring_graph, unit, prepared.corpus.labels, depth, seed=prepared.request.seed)
-    rows = n if n <= LARGE else QUERY_SAMPLE
-    return kept_graph(store, prepared.keys.scoring_graph, rows * depth, make)
+    make = functools.partial(graphs.scoring_graph, unit, prepared.corpus.labels, depth, seed=prepared.request.seed)
+    rows = n if n <= LARGE else graphs.QUERY_SAMPLE
+    return graphs.kept_graph(store, prepared.keys.scoring_graph, rows * depth, make)

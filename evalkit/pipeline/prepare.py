@@ -11,16 +11,8 @@ from typing import Any
 
 from evalkit.datasets.corpus import Corpus
 from evalkit.errors import RequestError
+from evalkit.pipeline import identity
 from evalkit.pipeline.embed import rows_among, texts_to_encode
-from evalkit.pipeline.identity import (
-    encoder_material,
-    foreign_digests,
-    labels_digest,
-    rows_digest,
-    source_digest,
-    texts_fingerprint,
-    vectors_key,
-)
 from evalkit.pipeline.neighbour_graphs import graph_key, projection_depth
 from evalkit.pipeline.request import EvaluatorChoice, Keys, Prepared, ProjectionChoice, Request
 from evalkit.records import plain
@@ -66,7 +58,7 @@ def prepare(request: Request, corpus: Corpus) -> Prepared:
     evaluators = (*request.evaluators, topics)
     deep, shallow = graph_depth(corpus.labels, k), projection_depth(k, neighbours_needed(projection.project, n), n)
     texts, queries, embedding = vector_keys(encoder, corpus)
-    labels = labels_digest(corpus.labels, len(corpus.label_names))
+    labels = identity.labels_digest(corpus.labels, len(corpus.label_names))
     map_key = _projection_key(projection, embedding, request.seed)
     shared = {
         "vectors": embedding,
@@ -74,7 +66,7 @@ def prepare(request: Request, corpus: Corpus) -> Prepared:
         # The probe reads the train and test rows as well, which the scored texts do not determine.
         "split": None if corpus.split is None else corpus.fingerprint,
         "seed": request.seed,
-        "source": source_digest(),
+        "source": identity.source_digest(),
     }
     keys = Keys(
         texts=texts,
@@ -139,13 +131,13 @@ def _run_identity(
     settings = {**request.identifying, "k": list(k), "projection": dict(projection.described)}
     material = {
         "settings": settings,
-        "encoder": encoder_material(encoder),
+        "encoder": identity.encoder_material(encoder),
         "corpus": corpus.fingerprint,
         "queries": list(corpus.queries),
         "seed": request.seed,
         "version": __version__,
-        "source": source_digest(),
-        "foreign": foreign_digests(settings),
+        "source": identity.source_digest(),
+        "foreign": identity.foreign_digests(settings),
     }
     return digest(material)
 
@@ -153,14 +145,14 @@ def _run_identity(
 def vector_keys(encoder: EncoderIdentity, corpus: Corpus) -> tuple[str, str, str]:
     """Fingerprints of the texts and of the queries to encode, and the key of the scored texts' embedding."""
     if encoder.kind == "precomputed":
-        return "", "", vectors_key(encoder, rows_digest(corpus.rows))
+        return "", "", identity.vectors_key(encoder, identity.rows_digest(corpus.rows))
     texts = texts_to_encode(corpus)
-    fingerprint = texts_fingerprint(texts)
-    key = vectors_key(encoder, fingerprint)
+    fingerprint = identity.texts_fingerprint(texts)
+    key = identity.vectors_key(encoder, fingerprint)
     fitted = key if encoder.kind == "tfidf" else None  # fitted on the corpus, and so are its queries
-    queries = digest({"queries": texts_fingerprint(corpus.queries), "corpus": fitted})
+    queries = digest({"queries": identity.texts_fingerprint(corpus.queries), "corpus": fitted})
     if corpus.split is not None:
-        key = digest({"vectors": key, "rows": rows_digest(rows_among(texts, corpus.texts))})
+        key = digest({"vectors": key, "rows": identity.rows_digest(rows_among(texts, corpus.texts))})
     return fingerprint, queries, key
 
 
@@ -171,8 +163,8 @@ def _projection_key(projection: ProjectionChoice, embedding: str, seed: int) -> 
         "vectors": embedding,
         "projection": described,
         "seed": seed,
-        "source": source_digest(DRAWING),
-        "foreign": foreign_digests(described),
+        "source": identity.source_digest(DRAWING),
+        "foreign": identity.foreign_digests(described),
     }
     return digest(material)
 
@@ -184,6 +176,6 @@ def _evaluation_key(choice: EvaluatorChoice, shared: Mapping[str, Any], projecti
         "evaluator": {"name": choice.name, "space": choice.space, **described},
         "projection": projection if choice.space == "map" else None,
         "k": list(k) if choice.takes_k else None,
-        "foreign": foreign_digests(described),
+        "foreign": identity.foreign_digests(described),
     }
     return digest(material)

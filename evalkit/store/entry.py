@@ -89,15 +89,14 @@ def _verify(folder: Path, kind: str, key: str) -> dict[str, Any]:
     if (manifest["format"], manifest["kind"], manifest["key"]) != (FORMAT, kind, key):
         raise FaultyEntryError(f"its manifest is that of {manifest['kind']} {str(manifest['key'])[:12]}")
     files = manifest["files"]
-    strange = sorted(set(sizes) - set(files) - {MANIFEST})
-    if strange:
-        raise FaultyEntryError(f"the file {strange[0]!r} does not belong to it")
-    for name, expected in files.items():
+    for name in sorted({*sizes, *files} - {MANIFEST}):
+        if name not in files:
+            raise FaultyEntryError(f"the file {name!r} does not belong to it")
         if name not in sizes:
             raise FaultyEntryError(f"the file {name!r} is missing")
-        if sizes[name] != expected["bytes"]:
-            raise FaultyEntryError(f"{name!r} has {sizes[name]} bytes, and {expected['bytes']} were written")
-        if file_digest(folder / name) != expected["sha256"]:
+        if sizes[name] != files[name]["bytes"]:
+            raise FaultyEntryError(f"{name!r} has {sizes[name]} bytes, and {files[name]['bytes']} were written")
+        if file_digest(folder / name) != files[name]["sha256"]:
             raise FaultyEntryError(f"{name!r} does not have the checksum it was written with")
     meta: dict[str, Any] = manifest["meta"]
     return meta

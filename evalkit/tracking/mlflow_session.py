@@ -26,7 +26,11 @@ def open_session(uri: str, experiment: str) -> Iterator[Session]:
     try:
         with _client(uri) as (client, location):
             session = Session(client, _experiment(client, experiment, location), address.left_open)
-            _tidy(session, address.tidied)
+            for run_id in list(session.left_open):
+                mlflow_runs.discard(session, run_id, "FAILED")
+            if session.experiment_id not in address.tidied:  # once a process
+                mlflow_runs.close_dead(session, mlflow_runs.running_here(session))
+                address.tidied.add(session.experiment_id)
             yield session
     except TrackerUnavailable as error:
         address.fail(str(error))
@@ -75,12 +79,3 @@ def _experiment(client: Any, name: str, location: str | None) -> str:
     if experiment.tags.get(mlflow_view.VIEW_TAG) != mlflow_view.STATE:
         client.set_experiment_tag(experiment.experiment_id, mlflow_view.VIEW_TAG, mlflow_view.STATE)
     return str(experiment.experiment_id)
-
-
-def _tidy(session: Session, tidied: set[str]) -> None:
-    """Close the runs that this process left open and, once a process, those of dead ones."""
-    for run_id in list(session.left_open):
-        mlflow_runs.discard(session, run_id, "FAILED")
-    if session.experiment_id not in tidied:
-        mlflow_runs.close_dead(session, mlflow_runs.running_here(session))
-        tidied.add(session.experiment_id)

@@ -34,6 +34,8 @@ def process_tags() -> dict[str, str]:
 
 def known_dead(tags: Mapping[str, str]) -> bool:
     """Whether a run's tags name a process of this host and machine that has ended, or from before its last boot."""
+    import psutil
+
     here = _place()
     if tags.get(HOST) != here[HOST] or tags.get(MACHINE) != here[MACHINE]:
         return False
@@ -45,23 +47,13 @@ def known_dead(tags: Mapping[str, str]) -> bool:
     if namespace != own_namespace:
         return False
     try:
-        return not _alive(int(tags[PID]), float(tags[STARTED]))
-    except (KeyError, ValueError):
-        return False  # edited tags
-
-
-def _alive(pid: int, started: float) -> bool:
-    import psutil
-
-    try:
-        process = psutil.Process(pid)
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return False
-        return abs(float(process.create_time()) - started) <= CLOCK_TOLERANCE_SECONDS
+        process, started = psutil.Process(int(tags[PID])), float(tags[STARTED])
+        later = abs(process.create_time() - started) > CLOCK_TOLERANCE_SECONDS  # another one under the same number
+        return bool(later or process.status() == psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
-        return False
-    except psutil.AccessDenied:
         return True
+    except (KeyError, ValueError, psutil.AccessDenied):
+        return False  # edited tags, or another user's process
 
 
 @lru_cache(maxsize=1)
