@@ -62,7 +62,7 @@ def _draw_cells(axes: Axes, shares: NDArray[np.float64], theme: palette.Theme) -
     """Colour the cells by share and, in a small matrix, write the shares in percent."""
     from matplotlib.colors import LinearSegmentedColormap, to_hex
 
-    ground = palette.ground(theme)
+    ground = palette.GROUNDS[theme]
     strong = "#23508f" if theme == "light" else "#8fb4ff"
     ramp = LinearSegmentedColormap.from_list("share", [ground.paper, strong])
     axes.pcolormesh(shares, cmap=ramp, vmin=0, vmax=1, edgecolors=ground.line, linewidth=0.4)

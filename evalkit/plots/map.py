@@ -136,7 +136,7 @@ def _draw_points(axes: Axes, points: Points, labels: Codes, theme: palette.Theme
         axes.imshow(picture, extent=extent, aspect="auto", interpolation="nearest", zorder=2)
         return
     few = n <= 500
-    edge: dict[str, Any] = {"edgecolors": palette.ground(theme).paper, "linewidths": 0.5} if few else {"linewidths": 0}
+    edge: dict[str, Any] = {"edgecolors": palette.GROUNDS[theme].paper, "linewidths": 0.5} if few else {"linewidths": 0}
     order = np.argsort(labels, kind="stable")
     shapes, inks = np.array(palette.markers(count))[labels[order]], np.array(colours)[labels[order]]
     for marker in dict.fromkeys(shapes):
@@ -173,7 +173,7 @@ def _write_names(
     always = len(inks) <= ALL_NAMED
     size, room = (10.5, 0) if always else (9.0, 4) if len(inks) <= MANY_TOPICS else (7.5, 12)
     # A plate under a name, not an outline round each letter: outlines make an SVG of 150 names ten times as large.
-    plate = {"boxstyle": "round,pad=0.12", "facecolor": palette.ground(theme).paper, "alpha": 0.72, "linewidth": 0}
+    plate = {"boxstyle": "round,pad=0.12", "facecolor": palette.GROUNDS[theme].paper, "alpha": 0.72, "linewidth": 0}
     look: dict[str, Any] = {"fontsize": size, "weight": "bold", "bbox": plate, "zorder": 4}
     lines = [axes.text(0, 0, style.clean(name, LONGEST_NAME), color=ink, **look) for name, ink in inks.items()]
     distances = np.linspace(2, 190, 12).tolist() if always else (2 - room / 2, 8 - room / 2, 18)
@@ -198,7 +198,7 @@ def _write_words(
         end = point if box is None else np.clip(point, box[:2], box[2:])
         if np.linalg.norm(end - point) > LEADER:
             leaders.append(back.transform([point, end]))
-    faint = palette.ground(theme).faint
+    faint = palette.GROUNDS[theme].faint
     axes.add_collection(LineCollection(leaders, colors=faint, linewidths=0.6, zorder=1.5), autolim=False)
     return sum(box is not None for box in placed)
 
@@ -240,7 +240,7 @@ def _write_caption(drawn: Figure, record: Record, remark: str) -> None:
 
 def _write_stamp(drawn: Figure, warning: str, theme: palette.Theme) -> None:
     """Put the warning above the map, where it covers nothing."""
-    ground = palette.ground(theme)
+    ground = palette.GROUNDS[theme]
     plate = {"boxstyle": "round,pad=0.35", "facecolor": ground.warning_paper, "edgecolor": ground.warning}
     drawn.text(
         0.5, 1 - 0.11 / drawn.get_figheight(), warning, fontsize=9.0, weight="bold", color=ground.warning,

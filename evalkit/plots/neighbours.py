@@ -48,7 +48,7 @@ def _figure(record: Record, colours: Mapping[str, str], theme: palette.Theme) ->
         axes = drawn.add_axes((left / wide, bottom / high, panel / wide, bars / high))
         axes.set(xlim=(0, 1), ylim=(depth - 0.5, -0.5))
         axes.axis("off")
-        _draw_panel(axes, query, colours, palette.ground(theme))
+        _draw_panel(axes, query, colours, palette.GROUNDS[theme])
     _write_foot(drawn, record, colours, theme)
     return drawn
 
@@ -88,6 +88,6 @@ def _write_foot(drawn: Figure, record: Record, colours: Mapping[str, str], theme
     if len(record.queries) > len(queries):
         caption += f" · {len(queries)} of {len(record.queries)} queries"
     below = (legend.get_window_extent().y0 / style.DPI - 0.2) / drawn.get_figheight()
-    faint = palette.ground(theme).faint
+    faint = palette.GROUNDS[theme].faint
     line = drawn.text(0, below, style.clean(caption, 400), fontsize=8.0, color=faint, va="center")
     style.shorten(line, drawn.get_figwidth() * style.DPI)

@@ -40,13 +40,10 @@ class Ground:
     warning_paper: str
 
 
-LIGHT = Ground("#ffffff", "#1d2126", "#5a626c", "#d5d9de", "#7a3e00", "#fff1d6")
-DARK = Ground("#14171c", "#eceff3", "#a5adb8", "#39404a", "#ffd08a", "#3a2a10")
-
-
-def ground(theme: Theme) -> Ground:
-    """Return the ground colours of a theme."""
-    return DARK if theme == "dark" else LIGHT
+GROUNDS: dict[Theme, Ground] = {
+    "light": Ground("#ffffff", "#1d2126", "#5a626c", "#d5d9de", "#7a3e00", "#fff1d6"),
+    "dark": Ground("#14171c", "#eceff3", "#a5adb8", "#39404a", "#ffd08a", "#3a2a10"),
+}
 
 
 def colours(count: int, theme: Theme) -> list[str]:
@@ -63,7 +60,7 @@ def markers(count: int) -> list[str]:
 
 def inks(count: int, theme: Theme) -> list[str]:
     """Return the labels' colours, darkened (or lightened) until text in them has a contrast of 4.5 with the paper."""
-    paper, step = ground(theme).paper, -0.06 if theme == "light" else 0.06
+    paper, step = GROUNDS[theme].paper, -0.06 if theme == "light" else 0.06
 
     def readable(colour: str) -> str:
         shades = (_mixed(colour, steps * step) for steps in itertools.count())

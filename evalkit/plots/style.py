@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evalkit.plots.palette import Theme, ground
+from evalkit.plots.palette import GROUNDS, Theme
 from evalkit.types import Record
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from matplotlib.text import Text
 
 PROJECTIONS = {"tsne": "t-SNE", "umap": "UMAP", "pca": "PCA"}
-
 DPI = 160
 
 # Tried after DejaVu Sans, in this order, where they are installed: scripts that it lacks.
@@ -37,7 +36,7 @@ def figure(width: float, height: float, theme: Theme) -> Figure:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    made = Figure(figsize=(width, height), dpi=DPI, facecolor=ground(theme).paper)
+    made = Figure(figsize=(width, height), dpi=DPI, facecolor=GROUNDS[theme].paper)
     FigureCanvasAgg(made)  # measures texts
     return made
 
@@ -47,7 +46,7 @@ def applied(theme: Theme) -> Iterator[None]:
     """Set evalkit's fonts and colours for the block; matplotlib's settings are restored afterwards."""
     import matplotlib as mpl
 
-    colours = ground(theme)
+    colours = GROUNDS[theme]
     settings: dict[Any, Any] = {
         "font.family": list(_families()),
         "font.size": 9.0,

@@ -58,8 +58,9 @@ def collect(folders: Sequence[Path]) -> list[LoadedRun]:
     """Load every finished run at or below `folders`; refuse one without runs, and runs that cannot be read."""
     found = find_records(list(folders))
     if not found:
-        listed = ", ".join(map(str, folders))
-        raise RequestError(f"{listed} holds no record.json: give folders of finished runs or sweeps.")
+        raise RequestError(
+            f"{', '.join(map(str, folders))} holds no record.json: give folders of finished runs or sweeps."
+        )
     runs = []
     for folder in found:
         record = read_record(folder)

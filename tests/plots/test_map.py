@@ -18,17 +18,12 @@ def drawn(texts, path, theme="light"):
     return path.with_suffix(".png").read_bytes(), path.with_suffix(".svg").read_text(encoding="utf-8")
 
 
-@pytest.fixture
-def axes():
+def axes_of(texts, theme="light", **faithfulness):
     """Draw a map; its axes, which know their figure."""
-
-    def made(texts, theme="light", **faithfulness):
-        figure = map_picture.figure(specimens.record(texts, **faithfulness), texts, theme=theme)
-        figure.canvas.draw()
-        [only] = figure.axes
-        return only
-
-    return made
+    figure = map_picture.figure(specimens.record(texts, **faithfulness), texts, theme=theme)
+    figure.canvas.draw()
+    [only] = figure.axes
+    return only
 
 
 def box(artist):
@@ -71,7 +66,7 @@ def test_maps_of_any_size_are_small_files_equal_each_time(tmp_path, n, k, theme)
     assert max(len(svg), len(png)) < 1_000_000
     with Image.open(io.BytesIO(png)) as picture:
         assert picture.size == (1280, 1120)
-        assert to_hex(np.array(picture.getpixel((0, 0))[:3]) / 255) == palette.ground(theme).paper
+        assert to_hex(np.array(picture.getpixel((0, 0))[:3]) / 255) == palette.GROUNDS[theme].paper
 
 
 @pytest.mark.slow
@@ -93,10 +88,10 @@ def test_matplotlib_is_left_as_it_was(tmp_path):
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("n", [30, 60])
-def test_words_and_names_do_not_overlap_nor_leave_the_map(axes, n, seed):
+def test_words_and_names_do_not_overlap_nor_leave_the_map(n, seed):
     many = specimens.clouds(60, 6, seed).assign(text=[f"word {i}" for i in range(60)])
     texts = specimens.words(seed) if n == 30 else many
-    shown = axes(texts)
+    shown = axes_of(texts)
     found = boxes(shown)
     assert set(written(shown)) == set(texts["text"]) | set(texts["label"])
     shared = placement.overlaps(found, found)
@@ -105,9 +100,9 @@ def test_words_and_names_do_not_overlap_nor_leave_the_map(axes, n, seed):
     assert all(inside(each, box(shown)) for each in found)
 
 
-def test_words_stand_beside_their_own_points(axes):
+def test_words_stand_beside_their_own_points():
     texts = specimens.words()
-    shown = axes(texts)
+    shown = axes_of(texts)
     order = np.argsort(texts["label"].to_numpy(dtype=object), kind="stable")
     pixels = np.empty((30, 2))
     pixels[order] = dots(shown)
@@ -116,10 +111,10 @@ def test_words_stand_beside_their_own_points(axes):
         assert np.linalg.norm(np.clip(point, places[word][:2], places[word][2:]) - point) < 150
 
 
-def test_a_word_far_from_its_point_has_a_line_to_it_under_the_dots(axes):
+def test_a_word_far_from_its_point_has_a_line_to_it_under_the_dots():
     texts = specimens.words().assign(x=lambda d: 0.02 * d["x"], y=lambda d: 0.02 * d["y"])
     texts.loc[len(texts)] = ["away", "finance", 30.0, 30.0]
-    shown = axes(texts)
+    shown = axes_of(texts)
     [leaders] = zorder(shown, 1.5)
     lines = [shown.transData.transform(line) for line in leaders.get_segments()]
     assert len(lines) > 10
@@ -129,17 +124,17 @@ def test_a_word_far_from_its_point_has_a_line_to_it_under_the_dots(axes):
         assert np.linalg.norm(np.clip(end, found[:, :2], found[:, 2:]) - end, axis=1).min() < 3
 
 
-def test_words_without_room_are_counted_in_the_caption(axes):
+def test_words_without_room_are_counted_in_the_caption():
     texts = specimens.clouds(60, 2).assign(text=[f"{'long ' * 4} {i}" for i in range(60)], x=0.0, y=0.0)
-    shown = axes(texts)
+    shown = axes_of(texts)
     missing = 60 - (len(shown.texts) - 2)
     assert missing > 0
     assert f"{missing} of 60 words found no room" in shown.figure.texts[2].get_text()
 
 
-def test_both_axes_have_one_scale_and_no_ticks(axes):
+def test_both_axes_have_one_scale_and_no_ticks():
     texts = specimens.clouds(300, 5).assign(y=lambda d: d["y"] * 0.1)
-    shown = axes(texts)
+    shown = axes_of(texts)
     points = dots(shown)
     assert len(points) == 300
     data = texts[["x", "y"]].to_numpy()  # sorted by label as they are
@@ -152,19 +147,19 @@ def test_both_axes_have_one_scale_and_no_ticks(axes):
 
 
 @pytest.mark.parametrize("faithfulness", [{"continuity": 0.7, "trust": 0.6}, {"continuity": 0.7}])
-def test_the_stamp_stands_on_the_picture_and_off_the_map(axes, faithfulness):
-    shown = axes(specimens.words(), **faithfulness)
+def test_the_stamp_stands_on_the_picture_and_off_the_map(faithfulness):
+    shown = axes_of(specimens.words(), **faithfulness)
     *_, stamp = shown.figure.texts
     assert "more separation" in stamp.get_text()
     assert ("trustworthiness 0.60, chance 0.50" in stamp.get_text()) == ("trust" in faithfulness)
-    assert stamp.get_color() == palette.LIGHT.warning
+    assert stamp.get_color() == palette.GROUNDS["light"].warning
     plate = box(stamp.get_bbox_patch())
     assert inside(plate)
     assert plate[1] > box(shown)[3]
 
 
-def test_a_faithful_map_has_no_stamp_and_a_caption_inside_the_picture(axes):
-    shown = axes(specimens.words())
+def test_a_faithful_map_has_no_stamp_and_a_caption_inside_the_picture():
+    shown = axes_of(specimens.words())
     under = shown.figure.texts
     assert len(under) == 3
     assert all(inside(box(line)) and box(line)[3] < box(shown)[1] for line in under)
@@ -177,23 +172,23 @@ def test_a_long_caption_is_cut_at_the_rim():
     assert 1100 < box(figure.texts[0])[2] < 1280
 
 
-def test_a_label_keeps_its_colour_across_maps(axes):
+def test_a_label_keeps_its_colour_across_maps():
     texts = specimens.words()
     hues = np.array([to_rgb(colour) for colour in palette.colours(5, "light")])
     for rows in (texts, texts.sample(frac=1, random_state=1)):
-        shown = axes(rows)
+        shown = axes_of(rows)
         colours = {text.get_text(): text.get_color() for text in names(shown)}
         assert colours == dict(zip(sorted(set(texts["label"])), palette.inks(5, "light"), strict=True))
         [group] = zorder(shown, 2)
         np.testing.assert_allclose(group.get_facecolors()[:, :3], np.repeat(hues, 6, axis=0))
 
 
-def test_lone_collinear_and_equal_points_are_drawn_as_such(axes):
+def test_lone_collinear_and_equal_points_are_drawn_as_such():
     rows = [("a", "lone", 0, 0), ("d", "area", 0, 3), ("e", "area", 1, 4), ("f", "area", 2, 3)]
     rows += [*[(f"b{i}", "line", i / 3, i / 3) for i in range(3)], *([("c", "same", 5, 1)] * 3)]
     texts = pd.DataFrame(rows, columns=["text", "label", "x", "y"])
     hues = dict(zip(sorted(set(texts["label"])), palette.colours(4, "light"), strict=True))
-    shown = axes(texts)
+    shown = axes_of(texts)
     [faces], [edges] = zorder(shown, 1), zorder(shown, 1.1)
     assert [to_hex(colour) for colour in faces.get_facecolors()] == [hues["area"]]
     assert [to_hex(colour) for colour in edges.get_colors()] == [hues["area"], hues["line"]]
@@ -201,9 +196,9 @@ def test_lone_collinear_and_equal_points_are_drawn_as_such(axes):
     assert [len(line) for line in edges.get_segments()] == [4, 2]  # the triangle is closed, the line has two ends
 
 
-def test_many_points_are_one_image_in_the_svg_and_very_many_their_density(axes):
+def test_many_points_are_one_image_in_the_svg_and_very_many_their_density():
     for n, rasterized, images in ((2000, {False}, 0), (2001, {True}, 0), (10_000, {True}, 0), (10_001, set(), 1)):
-        shown = axes(specimens.clouds(n, 3))
+        shown = axes_of(specimens.clouds(n, 3))
         assert {group.get_rasterized() for group in zorder(shown, 2)} == rasterized
         assert len(shown.images) == images
     [picture] = shown.images
@@ -213,8 +208,8 @@ def test_many_points_are_one_image_in_the_svg_and_very_many_their_density(axes):
 
 @pytest.mark.parametrize("k", [12, 13])
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_every_hull_is_shaded_in_its_colour_under_all_else(axes, k, theme):
-    shown = axes(specimens.clouds(20 * k, k), theme)
+def test_every_hull_is_shaded_in_its_colour_under_all_else(k, theme):
+    shown = axes_of(specimens.clouds(20 * k, k), theme)
     [faces] = zorder(shown, 1)
     assert [to_hex(colour) for colour in faces.get_facecolors()] == palette.colours(k, theme)
     assert all(0.03 < alpha <= 0.15 for alpha in faces.get_facecolors()[:, 3])
@@ -222,19 +217,19 @@ def test_every_hull_is_shaded_in_its_colour_under_all_else(axes, k, theme):
 
 
 @pytest.mark.parametrize("scale", [1e-54, 1e9])
-def test_the_units_of_a_map_do_not_matter(axes, scale):
+def test_the_units_of_a_map_do_not_matter(scale):
     texts = specimens.words()
-    scaled = axes(texts.assign(x=scale * texts["x"], y=scale * texts["y"]))
-    np.testing.assert_allclose(dots(scaled), dots(axes(texts)), atol=1e-6)
+    scaled = axes_of(texts.assign(x=scale * texts["x"], y=scale * texts["y"]))
+    np.testing.assert_allclose(dots(scaled), dots(axes_of(texts)), atol=1e-6)
 
 
-def test_strange_texts_are_drawn_as_they_are_and_nothing_is_printed(axes, tmp_path, capfd, caplog):
+def test_strange_texts_are_drawn_as_they_are_and_nothing_is_printed(tmp_path, capfd, caplog):
     strange = ["$x_1$", "<img src=x onerror=alert(1)>", "two\nlines", "y" * 10_000]
     strange += ["日本語のテキスト", "😀 smile", "مرحبا", "%s {0} \\frac"]
     texts = specimens.words()
     texts.loc[: len(strange) - 1, "text"] = strange
     texts["label"] = texts["label"].replace({"finance": "<b>$\\alpha$</b>", "sports": "s" * 300})
-    shown = axes(texts)
+    shown = axes_of(texts)
     drawn(texts, tmp_path / "map")
     assert {"$x_1$", "<img src=x onerror=alert(1)>", "two lines"} <= set(written(shown))
     assert not any(text.get_parse_math() for text in shown.texts)
@@ -243,8 +238,8 @@ def test_strange_texts_are_drawn_as_they_are_and_nothing_is_printed(axes, tmp_pa
     assert out + err + caplog.text == ""
 
 
-def test_many_topics_name_those_that_find_room_and_the_caption_counts_them(axes):
-    shown = axes(specimens.clouds(1500, 60))
+def test_many_topics_name_those_that_find_room_and_the_caption_counts_them():
+    shown = axes_of(specimens.clouds(1500, 60))
     found = names(shown)
     assert 20 <= len(found) < 60
     assert f"Named: {len(found)} of 60 topics" in shown.figure.texts[2].get_text()

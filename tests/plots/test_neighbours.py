@@ -5,27 +5,22 @@ from matplotlib.colors import to_hex
 from evalkit.plots import neighbours, palette, style
 
 
-@pytest.fixture
-def drawn():
-    """The figure of so many queries, a topic of a long name and a long text."""
-
-    def made(*queries):
-        texts = specimens.words()
-        texts.loc[0, "text"] = "$broken_{ <img src=x>\n" + "W" * 500
-        texts["label"] = texts["label"].replace({"sports": "sports " * 10})
-        record = specimens.record(texts, queries=specimens.nearest_lists(texts, queries=queries))
-        names = sorted(set(texts["label"]))
-        colours = dict(zip(names, palette.colours(len(names), "light"), strict=True))
-        with style.applied("light"):
-            figure = neighbours._figure(record, colours, "light")
-            figure.canvas.draw()
-        return record, names, figure
-
-    return made
+def drawn(*queries):
+    """Record, topics and figure of these queries; a topic has a long name and a text is long."""
+    texts = specimens.words()
+    texts.loc[0, "text"] = "$broken_{ <img src=x>\n" + "W" * 500
+    texts["label"] = texts["label"].replace({"sports": "sports " * 10})
+    record = specimens.record(texts, queries=specimens.nearest_lists(texts, queries=queries))
+    names = sorted(set(texts["label"]))
+    colours = dict(zip(names, palette.colours(len(names), "light"), strict=True))
+    with style.applied("light"):
+        figure = neighbours._figure(record, colours, "light")
+        figure.canvas.draw()
+    return record, names, figure
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_nearest_texts_are_drawn_equal_each_time(drawn, tmp_path, theme):
+def test_the_nearest_texts_are_drawn_equal_each_time(tmp_path, theme):
     record, names, _ = drawn("bitcoin", "melon")
     written = []
     for name in ("a", "b"):
@@ -35,7 +30,7 @@ def test_the_nearest_texts_are_drawn_equal_each_time(drawn, tmp_path, theme):
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 40])
-def test_queries_and_texts_of_any_length_stay_in_their_panels(drawn, count):
+def test_queries_and_texts_of_any_length_stay_in_their_panels(count):
     record, _, figure = drawn(*("W" * 100 for _ in range(count)))
     assert len(figure.axes) == min(count, neighbours.SHOWN)
     for axes in figure.axes:
@@ -53,7 +48,7 @@ def test_queries_and_texts_of_any_length_stay_in_their_panels(drawn, count):
     assert ("12 of 40 queries" in figure.texts[0].get_text()) == (len(record.queries) == 40)
 
 
-def test_bars_are_as_long_as_the_similarities_in_the_topics_colours(drawn):
+def test_bars_are_as_long_as_the_similarities_in_the_topics_colours():
     record, names, figure = drawn("bitcoin")
     _, bars, _ = figure.axes[0].collections
     near = record.queries[0]["neighbours"]

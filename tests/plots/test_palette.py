@@ -45,7 +45,7 @@ def test_the_measure_would_refuse_a_palette_that_colour_blind_readers_confuse():
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_colours_stand_out_from_the_paper_and_inks_can_be_read(theme):
-    paper = palette.ground(theme).paper
+    paper = palette.GROUNDS[theme].paper
     assert min(palette.contrast(colour, paper) for colour in palette.colours(10, theme)) >= 2.1
     assert min(palette.contrast(ink, paper) for ink in palette.inks(150, theme)) >= 4.5
 
