@@ -47,7 +47,8 @@ def known_dead(tags: Mapping[str, str]) -> bool:
     if namespace != own_namespace:
         return False
     try:
-        process, started = psutil.Process(int(tags[PID])), float(tags[STARTED])
+        pid, started = int(tags[PID]), float(tags[STARTED])
+        process = psutil.Process(pid)
         later = abs(process.create_time() - started) > CLOCK_TOLERANCE_SECONDS  # another one under the same number
         return bool(later or process.status() == psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
