@@ -25,16 +25,13 @@ FINGERPRINT_BLOCK = 1 << 16
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Split:
-    """Train and test rows in file order, with nothing dropped; the probe reads them.
-
-    ``train_rows`` and ``test_rows`` are row numbers in the data, counted from 0; precomputed vectors are read by them.
-    """
+    """Train and test rows in file order, with nothing dropped; the probe reads them."""
 
     train_texts: tuple[str, ...]
     test_texts: tuple[str, ...]
     train_labels: tuple[str, ...]
     test_labels: tuple[str, ...]
-    train_rows: NDArray[np.int64]
+    train_rows: NDArray[np.int64]  # in the data, counted from 0; precomputed vectors are read by them
     test_rows: NDArray[np.int64]
 
 
@@ -69,8 +66,7 @@ def build_corpus(
 ) -> Corpus:
     """Check a table, leave repeated rows out, and number the labels in sorted order.
 
-    Texts and labels are kept as written: case and spaces count, and labels that differ by nothing else give a
-    warning.
+    Texts and labels are kept as written; labels that differ by case and spaces only give a warning.
 
     Parameters
     ----------

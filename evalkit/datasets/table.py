@@ -16,30 +16,16 @@ def name_row(row: int) -> str:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Table:
-    """Columns of text, unchanged, one entry a row; None where the source has no value.
+    """Columns of text, unchanged, one entry a row; None where the source has no value."""
 
-    Attributes
-    ----------
-    source
-        Its name in messages: the path as the user wrote it.
-    texts, labels, splits
-        Columns; splits hold ``train`` or ``test`` a row, None without a split column.
-    name_row
-        Row number from 0 → how messages name the row (``row 5 (line 7)``).
-    name
-        The corpus' name, unless the user gives one.
-    queries, warnings
-        Queries that come with the data; sentences for the record.
-    """
-
-    source: str
+    source: str  # its name in messages: the path as the user wrote it
     texts: Sequence[str | None]
     labels: Sequence[str | None]
-    splits: Sequence[str | None] | None = None
-    name_row: Callable[[int], str] = field(default=name_row)
-    name: str = ""
-    queries: Sequence[str] = ()
-    warnings: Sequence[str] = ()
+    splits: Sequence[str | None] | None = None  # train or test a row; None without a split column
+    name_row: Callable[[int], str] = field(default=name_row)  # row from 0 → how messages name it: row 5 (line 7)
+    name: str = ""  # the corpus' name, unless the user gives one
+    queries: Sequence[str] = ()  # that come with the data
+    warnings: Sequence[str] = ()  # sentences for the record
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,15 +90,14 @@ def _packaged(name: str, revision: str | None, package: Mapping[str, Any] | None
     spec = importlib.util.find_spec(package["module"])
     if spec is None or not spec.submodule_search_locations:
         return None
-    folder = Path(spec.submodule_search_locations[0]) / package["folder"]
+    folder = Path(spec.submodule_search_locations[0], package["folder"])
     if not folder.is_dir():
         return None
     content = digest(folder)
     if content != package["digest"]:
         raise EvaluationError(
-            f"the installed package {package['module']} does not hold {name} at {package['revision'][:12]} "
-            f"(content {content[:12]}, expected {package['digest'][:12]}): "
-            "reinstall it, or remove it to use the hub."
+            f"the installed package {package['module']} does not hold {name} at {package['revision'][:12]} (content "
+            f"{content[:12]}, expected {package['digest'][:12]}): reinstall it, or remove it to use the hub."
         )
     return Checkpoint(name, package["revision"], folder, list_files(folder))
 
