@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from evalkit.encoders import checkpoint_config
-from evalkit.encoders.file_digest import sha256
 from evalkit.errors import EvaluationError
+from evalkit.runtime.file_digest import known_digest
 
 TEXT_SUFFIXES = frozenset({".json", ".txt", ".model", ".jinja", ".bpe", ".tiktoken", ".spm", ".vocab", ".py"})
 TOKENIZER_FILES = (
@@ -72,7 +72,7 @@ def has_weights(folder: Path) -> bool:
 
 def digest(folder: Path) -> str:
     """Hex SHA-256 over the files of `needed`: their names and contents."""
-    lines = [f"{file}\n{sha256(folder / file)}\n" for file in needed(list_files(folder))]
+    lines = [f"{file}\n{known_digest(folder / file)}\n" for file in needed(list_files(folder))]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.encoders import Advance, Encoder
-from evalkit.encoders.file_digest import sha256
 from evalkit.errors import RequestError
+from evalkit.runtime.file_digest import known_digest
 from evalkit.types import EncoderIdentity, Encoding, Vectors
 
 UNREADABLE = (
@@ -64,13 +64,13 @@ class PrecomputedEncoder(Encoder):
         del pooling  # there are no tokens to pool
         details: dict[str, Any] = {}
         if self.query_path is not None:
-            details["queries"] = "sha256:" + sha256(self.query_path)
+            details["queries"] = "sha256:" + known_digest(self.query_path)
         if self.column or self.columns:
             details["columns"] = self.column or self.columns
         return EncoderIdentity(
             kind="precomputed",
             name=self.name,
-            revision="sha256:" + sha256(self.path),
+            revision="sha256:" + known_digest(self.path),
             dimension=int(self._vectors(self.path).shape[1]),
             details=details,
         )
