@@ -23,7 +23,7 @@ from evalkit.pipeline.neighbour_graphs import (
 from evalkit.pipeline.prepare import neighbours_needed, resolve_k
 from evalkit.stats.labelled_graph import graph_depth
 from evalkit.stats.stratified_rows import LARGE
-from evalkit.types import Codes, Evaluation, NeighbourGraph, Projection, Sample, Score, Vectors
+from evalkit.types import Codes, Evaluation, Projection, Sample, Score, Vectors
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -113,7 +113,10 @@ def evaluate(
     project = None if projection is None else importlib.import_module(f"evalkit.projections.{projection}").project
     needed = 0 if project is None else neighbours_needed(project, len(raw))
     whole = projection_graph(unit, projection_depth(ks, needed, len(raw)), seed=seed)
-    sample = Sample(unit, raw, codes, len(names), graph=_scoring_graph(unit, codes, ks, whole, seed), whole_graph=whole)
+    depth = graph_depth(codes, ks)
+    enough = len(raw) <= LARGE and depth <= whole.indices.shape[1]
+    graph = whole if enough else scoring_graph(unit, codes, depth, seed=seed)
+    sample = Sample(unit, raw, codes, len(names), graph=graph, whole_graph=whole)
     drawn: Projection | None = None
     on_map = sample
     if project is not None:
@@ -129,16 +132,6 @@ def evaluate(
         projection=drawn,
         warnings=(*(warning for evaluation in found for warning in evaluation.warnings), *graph_warnings(whole)),
     )
-
-
-def _scoring_graph(
-    unit: Vectors, codes: Codes, ks: tuple[int, ...], whole: NeighbourGraph, seed: int
-) -> NeighbourGraph:
-    """`whole` itself where it is exact and deep enough for the scores."""
-    depth = graph_depth(codes, ks)
-    if len(unit) <= LARGE and depth <= whole.indices.shape[1]:
-        return whole
-    return scoring_graph(unit, codes, depth, seed=seed)
 
 
 def _evaluation(family: str, sample: Sample, ks: tuple[int, ...], seed: int) -> Evaluation:

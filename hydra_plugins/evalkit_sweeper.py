@@ -20,8 +20,6 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-__all__ = ["EvalkitSweeper", "SweeperSchema"]
-
 
 @dataclass
 class SweeperSchema:
@@ -36,14 +34,9 @@ ConfigStore.instance().store(group="hydra/sweeper", name="evalkit", node=Sweeper
 
 
 class EvalkitSweeper(Sweeper):
-    """Launch every combination of the values that the overrides list.
+    """Launch every combination of the values that the overrides list, `max_batch_size` jobs at a time (default: all).
 
-    Parameters
-    ----------
-    max_batch_size
-        Jobs handed to the launcher at a time; all by default.
-    params
-        Overrides that come before the command line's.
+    The overrides in `params` come before the command line's.
     """
 
     def __init__(self, max_batch_size: int | None, params: dict[str, str]) -> None:
@@ -73,10 +66,9 @@ class EvalkitSweeper(Sweeper):
         state = current()
         if state is not None:
             state.running = self._config
-        done = []
-        for first in range(0, len(combinations), self._batch or len(combinations)):
-            batch = combinations[first : first + (self._batch or len(combinations))]
-            done.append(self._launcher.launch(batch, initial_job_idx=first))
+        done, size = [], self._batch or len(combinations)
+        for first in range(0, len(combinations), size):
+            done.append(self._launcher.launch(combinations[first : first + size], initial_job_idx=first))
             for job in done[-1]:
                 _ = job.return_value  # raises what kept a job from starting
         return done

@@ -1,7 +1,5 @@
 """One browser for all tests: playwright allows one driver a process."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

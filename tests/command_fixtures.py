@@ -1,7 +1,5 @@
 """The command as a user types it, in this process (fast) or in one of its own (true)."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys
@@ -20,6 +18,10 @@ class Outcome:
     out: str
     err: str
     folder: Path
+
+    def succeeded(self) -> "Outcome":
+        assert self.status == 0, self.err
+        return self
 
     @property
     def runs(self) -> list[Path]:

@@ -1,7 +1,5 @@
 """Fixtures: a local model hub with the five named models, small and generated, at their pinned commits."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,13 +9,9 @@ from hub import checkpoints as generated
 from hub.hub_server import HubServer
 
 FOREIGN = (
-    "HF_TOKEN",
-    "HF_HUB_OFFLINE",
-    "TRANSFORMERS_OFFLINE",
-    "HF_HUB_CACHE",
-    "HUGGINGFACE_HUB_CACHE",
+    "HF_TOKEN", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE",
     "HF_DATASETS_OFFLINE",
-)
+)  # fmt: skip
 
 
 @pytest.fixture(scope="session")

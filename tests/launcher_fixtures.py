@@ -76,13 +76,9 @@ class Sweep:
             cwd=folder,
             # Ray's workers are polite (nice 15): beside other tests they would get next to nothing. joblib gives each
             # process its share of the threads, and the last bits of a float32 product depend on their number.
-            env={
-                **os.environ,
-                "COLUMNS": "160",
-                "RAY_worker_niceness": "0",
-                "OMP_NUM_THREADS": "1",
-                **(environment or {}),
-            },
+            env=os.environ
+            | {"COLUMNS": "160", "RAY_worker_niceness": "0", "OMP_NUM_THREADS": "1"}
+            | (environment or {}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -90,14 +86,16 @@ class Sweep:
             start_new_session=group,  # as a shell's job has: Ctrl-C goes to all of it
         )
 
-    def end(self) -> Sweep:
+    def end(self, status: int = 0) -> Sweep:
+        """Wait for the end, which is to be in order."""
         try:
             self.out, self.err = self.process.communicate(timeout=900)
         except BaseException:
             self.process.kill()
             self.process.communicate()
             raise
-        self.status = self.process.returncode
+        assert self.process.returncode == status, self.err
+        assert "Traceback" not in self.err
         return self
 
     @property

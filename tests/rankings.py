@@ -1,7 +1,5 @@
 """Judgments and hits by hand."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from evalkit.retrieval.search import UNRETRIEVED, hits_from_scores

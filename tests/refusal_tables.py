@@ -3,8 +3,6 @@
 Of options, of data and of vectors; the files are those that the tests write.
 """
 
-from __future__ import annotations
-
 OPTIONS = [
     (["model=nothing"], ["has no choice 'nothing'", "choose one of bert, bge"]),
     (["modle=bge"], ["there is no option 'modle'", "check its spelling"]),
@@ -139,22 +137,3 @@ VECTORS = [
         ["two_queries.npy has 2 rows and there is 1 query", "give one row a query"],
     ),
 ]
-
-CAUSES = [
-    "has no choice", "there is no option", "give a whole number", "give true or false", "must be from 0",
-    "cannot be null", "names several values", "seed cannot be read", "is not set", "more neighbours than there are",
-    "k must list", "give a list", "evaluators is empty", "needs the evaluator", "cannot be 'tpu'",
-    "cannot be 'float8'", "cannot be 'blue'", "must be at least 1", "512 positions", "384 dimensions",
-    "has no meaning for", "has no value", "cannot be a list", "model.name='../secret'",
-    "'/no/such/folder' does not exist", "holds no model", "nor a hub id", "the override", "is no override",
-    "makes no configuration", "needs a folder", "cannot be written", "is the folder of job", "leads out of",
-    "is no tracking address", "is no score of this run", "perplexity must be above 1", "has no column", "is empty",
-    "no rows below its header", "has a blank text", "one label only", "different text", "a NUL byte", "fields in row",
-    "under two labels", "is not UTF-8", "is UTF-16", "compressed by gzip", "is a folder, and a file is meant",
-    "missing.csv does not exist", "is too small", "of queries is blank", "a label of its own", "a quoted field",
-    "the column 'label' 2 times", "split column", "is no JSON", "a list, and an object", "an object as",
-    "half a surrogate", "cannot be read as parquet", "rows and the data have", "holds an array of shape",
-    "as an array of numbers", "not finite", "is no file", "neither .npy nor .parquet", "holds no vectors",
-    "dimensions and those of", "rows and there is",
-]  # fmt: skip
-"""What makes a refusal another one: of each cause one sentence, whatever the option or file is called."""

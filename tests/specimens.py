@@ -1,10 +1,5 @@
 """Makes records and texts that look like real ones, of any size, for the tests of pictures and gallery."""
 
-from __future__ import annotations
-
-import json
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 
@@ -90,14 +85,9 @@ def clouds(n: int, k: int, seed: int = 0, spread: float = 1.0) -> pd.DataFrame:
     centres = rng.uniform(-1, 1, (k, 2)) * 2.2 * np.sqrt(k)
     stretch = rng.uniform(0.4, 1.1, (k, 2)) * spread
     points = centres[labels] + rng.normal(size=(n, 2)) * stretch[labels]
-    return pd.DataFrame(
-        {
-            "text": [f"please tell me about item {i} of this topic" for i in range(n)],
-            "label": [f"topic {c:03d}" if k > 12 else f"topic {'ABCDEFGHIJKL'[c]}" for c in labels],
-            "x": points[:, 0],
-            "y": points[:, 1],
-        }
-    )
+    texts = [f"please tell me about item {i} of this topic" for i in range(n)]
+    names = [f"topic {c:03d}" if k > 12 else f"topic {'ABCDEFGHIJKL'[c]}" for c in labels]
+    return pd.DataFrame({"text": texts, "label": names, "x": points[:, 0], "y": points[:, 1]})
 
 
 def words(seed: int = 0) -> pd.DataFrame:
@@ -110,20 +100,7 @@ def nearest_lists(texts: pd.DataFrame, seed: int = 0, queries: tuple[str, ...] =
     rng = np.random.default_rng(seed)
     out = []
     for query in queries:
-        rows = rng.choice(len(texts), min(5, len(texts)), replace=False)
-        similarities = np.sort(rng.uniform(0.2, 0.8, len(rows)))[::-1]
-        found = texts.iloc[rows]
-        out.append(
-            {
-                "query": query,
-                "neighbours": [
-                    {"text": t, "label": lab, "similarity": float(s)}
-                    for t, lab, s in zip(found["text"], found["label"], similarities, strict=True)
-                ],
-            }
-        )
+        near = texts[["text", "label"]].iloc[rng.choice(len(texts), min(5, len(texts)), replace=False)]
+        near = near.assign(similarity=np.sort(rng.uniform(0.2, 0.8, len(near)))[::-1])
+        out.append({"query": query, "neighbours": near.to_dict("records")})
     return tuple(out)
-
-
-def dump(path: Path, payload: object) -> None:
-    path.write_text(json.dumps(payload), encoding="utf-8")

@@ -1,9 +1,7 @@
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
-import evalkit
+from evalkit import evaluate
 from evalkit.errors import RequestError
 from evalkit.records import read_record
 
@@ -17,7 +15,7 @@ def clusters():
 
 
 def test_two_labels_of_three_orthogonal_texts():
-    scores = evalkit.evaluate(np.repeat(np.eye(2), 3, axis=0), list("aaabbb"), evaluators=["neighbours", "separation"])
+    scores = evaluate(np.repeat(np.eye(2), 3, axis=0), list("aaabbb"), evaluators=["neighbours", "separation"])
     assert scores["neighbours/precision_at_1"].value == 1
     assert scores["neighbours/precision_at_1"].chance == pytest.approx(0.4)
     assert scores["separation/silhouette"].value == 1
@@ -27,8 +25,8 @@ def test_lengths_and_names_do_not_matter(clusters):
     vectors, labels = clusters
     scaled = vectors * np.linspace(0.5, 9, 30)[:, None]
     renamed = np.where(labels == "a", "zebra", labels)
-    one = evalkit.evaluate(vectors, labels, evaluators=["neighbours"])
-    two = evalkit.evaluate(scaled, renamed, evaluators=["neighbours"])
+    one = evaluate(vectors, labels, evaluators=["neighbours"])
+    two = evaluate(scaled, renamed, evaluators=["neighbours"])
     assert one["neighbours/precision_at_5"].value == pytest.approx(two["neighbours/precision_at_5"].value)
 
 
@@ -39,21 +37,16 @@ def test_the_same_numbers_as_a_run(evalkit, tmp_path):
     np.save(tmp_path / "v.npy", vectors)
     rows = [f"text {n},{label}" for n, label in enumerate(labels)]
     (tmp_path / "t.csv").write_text("\n".join(["text,label", *rows]))
-    done = evalkit(
-        "model=precomputed", f"model.path={tmp_path}/v.npy", "dataset=csv", f"dataset.path={tmp_path}/t.csv",
-        "projection=pca",
-    )  # fmt: skip
-    assert done.status == 0, done.err
-    import evalkit as package
-
-    mine = {score.name: score for score in package.evaluate(vectors, labels, projection="pca")}
+    given = ("model=precomputed", f"model.path={tmp_path}/v.npy", "dataset=csv", f"dataset.path={tmp_path}/t.csv")
+    done = evalkit(*given, "projection=pca").succeeded()
+    mine = {score.name: score for score in evaluate(vectors, labels, projection="pca")}
     for score in read_record(done.runs[0]).scores:
         assert mine[score.name].value == pytest.approx(score.value), score.name
         assert mine[score.name].p_value == pytest.approx(score.p_value), score.name
 
 
 def test_a_projection_adds_the_map_scores(clusters):
-    scores = evalkit.evaluate(*clusters, projection="pca")
+    scores = evaluate(*clusters, projection="pca")
     assert {"map/silhouette", "hulls/overlap", "faithfulness/label_continuity"} <= {score.name for score in scores}
     assert scores.projection.points.shape == (30, 2)
     assert len(scores.table()) == len(scores)
@@ -79,5 +72,5 @@ def test_a_projection_adds_the_map_scores(clusters):
 )
 def test_what_cannot_be_scored_is_refused_in_one_sentence(vectors, labels, options, words):
     with pytest.raises(RequestError, match=words) as caught:
-        evalkit.evaluate(vectors, labels, **options)
+        evaluate(vectors, labels, **options)
     assert "\n" not in str(caught.value)

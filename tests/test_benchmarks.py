@@ -1,7 +1,5 @@
 """The benchmark scripts as they are run, at a small size: their JSON, and the page that is made of it."""
 
-from __future__ import annotations
-
 import json
 import math
 import subprocess

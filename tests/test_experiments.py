@@ -1,7 +1,5 @@
 """The studies: their names, their sweeps, and their committed results, computed again and compared."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys
@@ -43,11 +41,9 @@ def stage(repository, name):
     return pipeline["stages"][name]
 
 
-def study(folder, *arguments, environment=None):
-    return subprocess.run(
-        [sys.executable, "-m", "evalkit.study", *arguments],
-        cwd=folder, env=environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+def study(folder, *arguments):
+    command = [sys.executable, "-m", "evalkit.study", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture
@@ -114,21 +110,18 @@ def test_committed_results_hold_no_time_no_machine_and_four_decimals(repository)
 
 
 def test_an_unknown_study_is_a_wrong_request(room):
-    done = study(room, "report", "nothing")
-    assert done.returncode == 2
-    assert "is no study" in done.stderr
-    assert "Traceback" not in done.stderr
-    done = study(room, "report", "offline")
-    assert done.returncode == 2
-    assert "evaluate first" in done.stderr
+    for name, words in (("nothing", "is no study"), ("offline", "evaluate first")):
+        done = study(room, "report", name)
+        assert done.returncode == 2
+        assert words in done.stderr
+        assert "Traceback" not in done.stderr
 
 
 @pytest.fixture
 def views(evalkit, tmp_path):
     """A small sweep, as a study keeps it."""
-    done = evalkit("-m", "model=random", "seed=0,1", "evaluators=[neighbours,hulls]", "hydra.sweep.dir=sweep")
-    assert done.status == 0, done.err
-    freeze(done.folder / "sweep", tmp_path / "runs")
+    done = evalkit("-m", "model=random", "seed=0,1", "evaluators=[neighbours,hulls]").succeeded()
+    freeze(done.folder / "multirun", tmp_path / "runs")
     return unique(collect([tmp_path / "runs"]))
 
 
@@ -136,16 +129,12 @@ def test_what_is_kept_of_a_run_says_nothing_of_when_and_where(views):
     assert len(views) == 2
     for view in views:
         data = json.loads((view.folder / "record.json").read_text(encoding="utf-8"))
-        assert data["timings"] == {}
-        assert data["environment"] == {}
-        assert data["encoder"]["texts_per_second"] is None
+        assert (data["timings"], data["environment"], data["encoder"]["texts_per_second"]) == ({}, {}, None)
         assert not {"store", "tracker", "device"} & set(data["settings"])
 
 
 def test_claims_are_checked_and_what_has_not_run_stays_open(views, tmp_path):
-    pairs = {  # what the maps show, read from pairs.csv by other means
-        frozenset(line.split(",")[:2]) for line in (views[0].folder / "pairs.csv").read_text().splitlines()[1:]
-    }
+    assert len((views[0].folder / "pairs.csv").read_text().splitlines()) > 1  # the map shows overlapping topics
     words = [near["text"] for near in views[0].record.queries[0]["neighbours"]]
     value = views[0].score("neighbours/precision_at_1").value
     table = pd.DataFrame(
@@ -161,7 +150,6 @@ def test_claims_are_checked_and_what_has_not_run_stays_open(views, tmp_path):
         columns=claims.COLUMNS,
     )
     checked = claims.check(table, views)
-    assert pairs
     assert checked["holds"].tolist() == ["open", "no", "yes", "another order", "0 of 5", "yes", "no"]
     assert checked["measured"][0] == ""
     table.loc[0, "about"] = "the weather"
@@ -206,33 +194,6 @@ def test_every_source_that_a_study_imports_is_a_dependency_of_its_stage(reposito
             "evalkit/__init__.py", "evalkit/version.py",
         }  # fmt: skip
         assert all(any(file == dep or file.startswith(f"{dep}/") for file in loaded) for dep in sources)
-
-
-@pytest.mark.slow
-def test_the_article_comes_from_the_hub_and_fills_its_table(room, hub_environment):
-    done = study(room, "evaluate", "article", "tracker=none", "seed=0", environment=hub_environment)
-    assert done.returncode == 0, done.stderr
-    done = study(room, "report", "article", environment=hub_environment)
-    assert done.returncode == 0, done.stderr
-    folder = room / "experiments" / "article"
-    checked = pd.read_csv(folder / "results" / "claims.csv", keep_default_na=False)
-    assert len(checked) == 14
-    assert (checked["measured"] != "").all()
-    assert "open" not in set(checked["holds"])
-    readme = (folder / "README.md").read_text(encoding="utf-8")
-    assert checked["measured"][9] in readme
-
-
-@pytest.mark.slow
-def test_where_the_hub_is_out_of_reach_the_table_stays_open(room, hub_environment):
-    environment = {**hub_environment, "HF_ENDPOINT": "http://127.0.0.1:9"}
-    done = study(room, "evaluate", "article", "tracker=none", "seed=0", environment=environment)
-    assert done.returncode == 1
-    assert "cannot be reached" in done.stderr
-    assert study(room, "report", "article").returncode == 0
-    checked = pd.read_csv(room / "experiments" / "article" / "results" / "claims.csv", keep_default_na=False)
-    assert set(checked.loc[checked["model"] != "random", "holds"]) == {"open"}
-    assert checked.loc[checked["model"] == "random", "measured"].item() != ""
 
 
 def test_a_record_of_the_first_version_is_still_read(repository, tmp_path):

@@ -1,14 +1,12 @@
 """The vectors of one model are never used with queries of another: made anew, or refused in a sentence."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from types import SimpleNamespace
 
 import pytest
 
-from evalkit.datasets.corpus import Corpus
+from evalkit.datasets import thirty_words
 from evalkit.encoders.random import RandomEncoder
 from evalkit.errors import RequestError
 from evalkit.pipeline.embed import embed
@@ -22,25 +20,22 @@ QUICK = ("model=random", "projection=pca", "evaluators=[neighbours]", "store=own
 def queries_of(store, seed):
     """The entry of the queries' vectors of `model=random seed=SEED`: the smaller of the two."""
     entries = [file.parent for file in (store / "v1" / "embeddings").glob("*/*/entry.json")]
-    own = [
-        e for e in entries if json.loads((e / "entry.json").read_text())["meta"]["encoder"]["details"]["seed"] == seed
-    ]
+    meta = {entry: json.loads((entry / "entry.json").read_text())["meta"] for entry in entries}
+    own = [entry for entry in entries if meta[entry]["encoder"]["details"]["seed"] == seed]
     return min(own, key=lambda entry: (entry / "vectors.npy").stat().st_size)
 
 
 @pytest.mark.fault("store", "vectors of another model", "their entry in the place of the queries' own")
 def test_the_queries_vectors_of_another_model_are_set_aside_and_made_anew(evalkit):
     for seed in (0, 1):  # random draws by its seed: another seed is another model, of the same dimension
-        done = evalkit(*QUICK, f"seed={seed}", f"hydra.run.dir=before{seed}")
-        assert done.status == 0, done.err
+        done = evalkit(*QUICK, f"seed={seed}", f"hydra.run.dir=before{seed}").succeeded()
     store = done.folder / "own"
     own, foreign = queries_of(store, 0), queries_of(store, 1)
     assert own != foreign
     shutil.rmtree(own)
     shutil.copytree(foreign, own)
     shutil.rmtree(store / "v1" / "records")  # so that the answers are worked out again
-    done = evalkit(*QUICK, "seed=0", "hydra.run.dir=after")
-    assert done.status == 0, done.err
+    done = evalkit(*QUICK, "seed=0", "hydra.run.dir=after").succeeded()
     assert "was faulty (its manifest is that of embeddings" in done.err
     before, after = (read_record(done.folder / name) for name in ("before0", "after"))
     assert after.queries == before.queries
@@ -54,7 +49,8 @@ class Mixed(RandomEncoder):
         return RandomEncoder(dimension=5).encode_queries(texts, poolings, corpus_texts, advance)
 
 
-def test_queries_of_another_length_are_refused(tmp_path, corpus):
+def test_queries_of_another_length_are_refused(tmp_path):
+    corpus = thirty_words.load()
     encoder = Mixed(name="mine", dimension=8)
     identity = encoder.identify("native")
     texts, queries, embedding = vector_keys(identity, corpus)
@@ -70,10 +66,3 @@ def test_queries_of_another_length_are_refused(tmp_path, corpus):
         "the texts' vectors of mine have 8 dimensions and the queries' 5: "
         "different embeddings are incompatible, make both with one model."
     )
-
-
-@pytest.fixture
-def corpus() -> Corpus:
-    from evalkit.datasets import thirty_words as topics
-
-    return topics.load()

@@ -1,12 +1,9 @@
 """The same sweep under every launcher: same records, same leaderboard, nothing lost."""
 
-from __future__ import annotations
-
 import json
 import os
 import pickle
 import shutil
-import time
 from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +19,7 @@ from launcher_fixtures import (
     needs_slurm,
     runs_in,
     short_room,
+    wait_for,
 )
 from slurm import one_node
 
@@ -41,7 +39,6 @@ LAUNCHERS = ("joblib", "submitit_local", "ray")
 def reference(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
     """The sweep under Hydra's own launcher, one job after the other."""
     done = Sweep(tmp_path_factory.mktemp("basic"), *SWEEP).end()
-    assert done.status == 0, done.err
     assert len(done.records) == JOBS
     assert_every_identity_is_finished_once(done.folder / "mlflow.db", done.identities)
     return done
@@ -57,8 +54,6 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
 def test_a_launcher_gives_the_same_records_and_the_same_leaderboard(reference, tmp_path, launcher):
     needs_extra(launcher)
     done = Sweep(tmp_path, *SWEEP, f"hydra/launcher={launcher}").end()
-    assert done.status == 0, done.err
-    assert "Traceback" not in done.err
     assert done.records == reference.records
     assert done.board == reference.board
     assert_every_identity_is_finished_once(tmp_path / "mlflow.db", reference.identities)
@@ -87,9 +82,6 @@ def test_sweeps_of_several_launchers_at_once_on_one_store_lose_nothing(reference
     }
     for sweep in sweeps.values():
         sweep.end()
-    for launcher, sweep in sweeps.items():
-        assert sweep.status == 0, (launcher, sweep.err)
-        assert "Traceback" not in sweep.err
     for launcher, asked in AT_ONCE.items():
         records = sweeps[launcher].by_identity
         assert len(records) == 2 * (asked[0].count(",") + 1), launcher
@@ -139,7 +131,6 @@ def test_a_ray_cluster_of_two_nodes_is_joined_by_its_address(reference, tmp_path
             f"hydra.launcher.ray.init.address={address}",
             "+hydra.launcher.ray.remote.resources={second:0.5}",
         ).end()
-    assert done.status == 0, done.err
     assert done.records == {number: reference.records[number] for number in "0123"}
     assert_every_identity_is_finished_once(tmp_path / "mlflow.db", done.identities)
 
@@ -156,7 +147,6 @@ def test_slurm_runs_the_sweep_as_an_array(reference, tmp_path):
             finished = (room / "cluster" / "jobs.txt").read_text(encoding="utf-8").splitlines()
         finally:
             keep_logs(room, tmp_path)
-    assert done.status == 0, done.err
     assert done.records == reference.records
     assert done.board == reference.board
     assert_every_identity_is_finished_once(tmp_path / "mlflow.db", reference.identities)
@@ -216,21 +206,14 @@ def test_a_killed_job_is_said_and_the_same_command_goes_on(reference, tmp_path):
     """kill -9 of one of joblib's processes while it works."""
     needs_extra("joblib")
     sweep = Sweep(tmp_path, *SWEEP, "hydra/launcher=joblib")
-    end = time.monotonic() + 120
-    workers: list[psutil.Process] = []
-    while time.monotonic() < end and not workers and sweep.process.poll() is None:
+
+    def workers() -> list[psutil.Process]:
         below = psutil.Process(sweep.process.pid).children(recursive=True)
-        workers = [
-            each for each in below if "loky" in " ".join(each.cmdline()) and "LokyProcess" in str(each.cmdline())
-        ]
-        time.sleep(0.1)
-    assert workers, "joblib started no process"
-    workers[0].kill()
-    sweep.end()
-    assert sweep.status == 1
-    assert "lost a job" in sweep.err
-    assert "Traceback" not in sweep.err
+        return [process for process in below if "LokyProcess" in str(process.cmdline())]
+
+    wait_for(workers, 120, lambda: "joblib started no process")
+    workers()[0].kill()
+    assert "lost a job" in sweep.end(status=1).err
     again = Sweep(tmp_path, *SWEEP, "hydra/launcher=joblib").end()
-    assert again.status == 0, again.err
     assert again.records == reference.records
     assert_every_identity_is_finished_once(tmp_path / "mlflow.db", reference.identities)

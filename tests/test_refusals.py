@@ -3,14 +3,12 @@
 Then requests that look wrong and are not: they are done, with a warning where one is due.
 """
 
-from __future__ import annotations
-
 import json
 
 import numpy as np
 import pandas as pd
 import pytest
-from refusal_tables import CAUSES, DATA, LATE, OPTIONS, VECTORS
+from refusal_tables import DATA, LATE, OPTIONS, VECTORS
 
 from evalkit.pipeline import evaluate as pipeline
 from evalkit.records import read_record
@@ -84,9 +82,9 @@ def _no_model(request, monkeypatch):
     monkeypatch.setattr(pipeline, "embed", trap)
 
 
-def snapshot(*folders):
+def snapshot(folder):
     """Every file below, with its content."""
-    return {path: path.read_bytes() if path.is_file() else None for folder in folders for path in folder.rglob("*")}
+    return {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
 
 
 @pytest.mark.fault("input", "a wrong option", "the command with each of a table of overrides and files")
@@ -125,9 +123,8 @@ def refused(done, words):
     assert done.err.startswith("evalkit: "), done.err
     assert done.err.count("\n") == 1, done.err
     assert done.err.rstrip().endswith("."), done.err
-    for word in words:
-        assert word in done.err, done.err
-    assert "Traceback" not in done.err
+    assert len(words) >= 2, "a cause, and a cure"
+    assert [word for word in words if word not in done.err] == [], done.err
     assert done.out == ""
     assert done.tree == []
 
@@ -157,12 +154,12 @@ ACCEPTED = [
 @pytest.mark.parametrize(("rows", "said"), [case[1:] for case in ACCEPTED], ids=[case[0] for case in ACCEPTED])
 def test_odd_data_are_scored_as_they_are(evalkit, tmp_path, rows, said):
     pd.DataFrame(rows, columns=["text", "label"]).to_csv(tmp_path / "odd.csv", index=False)
-    done = evalkit(*QUICK, "dataset=csv", f"dataset.path={tmp_path / 'odd.csv'}", "hydra.run.dir=run", "store=own")
-    assert done.status == 0, done.err
-    record = read_record(done.folder / "run")
+    done = evalkit(*QUICK, "dataset=csv", f"dataset.path={tmp_path / 'odd.csv'}", "store=own").succeeded()
+    (run,) = done.runs
+    record = read_record(run)
     for word in said:
         assert word in " ".join(record.warnings)
-    texts = pd.read_parquet(done.folder / "run" / "texts.parquet")
+    texts = pd.read_parquet(run / "texts.parquet")
     assert list(zip(texts["text"], texts["label"], strict=True)) == rows[:4]
     assert record.corpus["label_names"] == sorted({label for _, label in rows})
 
@@ -174,36 +171,14 @@ def test_where_an_evaluation_fails_its_folder_holds_error_json_alone(evalkit, fl
     assert done.status == 1
     assert "/proc/evalkit cannot be written" in done.err
     assert "Traceback" not in done.err
-    (error,) = done.folder.rglob("error.json")
-    assert [path.name for path in error.parent.iterdir() if path.name != ".hydra"] == ["error.json"]
-    assert "/proc/evalkit" in json.loads(error.read_text())["message"]
-    assert "traceback" not in json.loads(error.read_text())
-
-
-def test_the_tables_have_the_cases_and_the_causes_that_they_are_to_have():
-    refusals = [words for _, words in (*OPTIONS, *LATE, *DATA, *VECTORS)]
-    assert len(refusals) + len(ACCEPTED) >= 100
-    causes = [next((cause for cause in CAUSES for word in words if cause in word), None) for words in refusals]
-    assert None not in causes, refusals[causes.index(None)]
-    assert set(causes) == set(CAUSES)
-    assert len(CAUSES) >= 60
-    assert all(len(words) >= 2 for words in refusals)  # a cause, and a cure
+    (file,) = done.folder.rglob("error.json")
+    assert [path.name for path in file.parent.iterdir() if path.name != ".hydra"] == ["error.json"]
+    error = json.loads(file.read_text())
+    assert "/proc/evalkit" in error["message"]
+    assert "traceback" not in error
 
 
 def test_a_secret_in_a_refused_option_is_not_repeated(evalkit):
     done = evalkit("tracker=none", "tracker.uri=http://anna:geheim@host")
     assert done.status == 2
     assert "geheim" not in done.err + done.out
-
-
-def test_a_secret_stands_in_none_of_hydras_files(evalkit, monkeypatch):
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    done = evalkit(
-        "model=random", "projection=pca", "evaluators=[neighbours]",
-        "tracker=mlflow", "tracker.uri=http://anna:geheim@127.0.0.1:9",
-    )  # fmt: skip
-    assert done.status == 0
-    assert "python -m evalkit.sync" in done.err
-    assert "geheim" not in done.err + done.out
-    for file in done.folder.rglob("*"):
-        assert not file.is_file() or b"geheim" not in file.read_bytes(), file

@@ -1,7 +1,5 @@
 """What docs/security.md promises and no other test shows: hostile data and secrets through the whole command."""
 
-from __future__ import annotations
-
 import csv
 from xml.etree import ElementTree
 
@@ -37,8 +35,7 @@ def hostile(tmp_path):
 def test_names_from_data_are_no_paths(evalkit, hostile, tmp_path):
     ordinary = evalkit(*QUICK, "queries=[kiwi]", "hydra.run.dir=ordinary")
     outside = set(tmp_path.rglob("*")) - set(ordinary.folder.rglob("*"))
-    done = evalkit(*QUICK, *hostile, "hydra.run.dir=hostile")
-    assert done.status == 0, done.err
+    done = evalkit(*QUICK, *hostile, "hydra.run.dir=hostile").succeeded()
     files = {name: {file.name for file in (done.folder / name).iterdir()} for name in ("ordinary", "hostile")}
     assert files["hostile"] == files["ordinary"]
     assert set(tmp_path.rglob("*")) - set(done.folder.rglob("*")) == outside
@@ -47,29 +44,19 @@ def test_names_from_data_are_no_paths(evalkit, hostile, tmp_path):
 @pytest.mark.fault("security", "formulas in cells", "texts and labels that begin with = + - @, every CSV of a sweep")
 def test_no_cell_is_a_formula(evalkit, hostile):
     sweep = ("-m", *QUICK, *hostile, "model=random,tfidf", "model.label='=1+1','@SUM(A1)'", "hydra.sweep.dir=sweep")
-    done = evalkit(*sweep)
-    assert done.status == 0, done.err
+    done = evalkit(*sweep).succeeded()
     tables = sorted(file for file in (done.folder / "sweep").rglob("*.csv"))
     assert {file.name for file in tables} == TABLES
     texts = 0
     for file in tables:
-        with file.open(encoding="utf-8", newline="") as stream:
-            for cell in (cell for row in csv.reader(stream) for cell in row):
-                if cell and not _is_number(cell):
-                    texts += 1
-                    assert cell[0] not in "=+-@\t\r", (file.name, cell)
+        cells = pd.read_csv(file, header=None, dtype=str, keep_default_na=False).stack()
+        words = cells[(cells != "") & pd.to_numeric(cells, errors="coerce").isna()]
+        assert not words.str.match(r"[=+\-@\t\r]").any(), file.name
+        texts += len(words)
     assert texts > 100
     kept = pd.read_parquet(done.folder / "sweep" / "0" / "texts.parquet")  # parquet holds what was given
     assert set(kept["label"]) == set(HOSTILE)
     assert set(kept["text"]) == {text for texts in HOSTILE.values() for text in texts}
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
 
 
 @pytest.mark.fault("security", "markup in texts", "script and img in labels, the SVG files")
@@ -84,23 +71,6 @@ def test_pictures_hold_no_markup_from_data(evalkit, hostile):
 
 @pytest.mark.fault("security", "markup in a model's name", "leaderboard.md")
 def test_a_models_name_is_no_markup_in_the_leaderboard(evalkit):
-    done = evalkit("-m", *QUICK, "model.label='<b>|x'", "hydra.sweep.dir=sweep")
-    assert done.status == 0, done.err
+    done = evalkit("-m", *QUICK, "model.label='<b>|x'", "hydra.sweep.dir=sweep").succeeded()
     board = (done.folder / "sweep" / "leaderboard.md").read_text(encoding="utf-8")
     assert "&lt;b>\\|x" in board
-
-
-@pytest.mark.slow
-@pytest.mark.fault("security", "a password in tracker.uri", "a run and a sweep, every file and message searched")
-def test_no_file_and_no_message_holds_a_secret_of_the_command_line(evalkit, monkeypatch):
-    for number in range(12):
-        monkeypatch.setenv(f"EVALKIT_SECRET_{number}", "")  # so that what the command sets is taken back
-    uri = "http://anna:geheim@127.0.0.1:9"
-    for flags in (["hydra.run.dir=run"], ["-m", "hydra.sweep.dir=sweep"]):
-        done = evalkit(*QUICK, *flags, "tracker=mlflow", f"tracker.uri='{uri}'", tracked=True)
-        assert done.status == 0, done.err
-        assert "sync" in done.err  # the tracker is away, and the uri did reach it
-        assert "geheim" not in done.out + done.err
-    kept = [file for file in done.folder.rglob("*") if file.is_file()]
-    assert {"overrides.yaml", "config.yaml", "hydra.yaml", "multirun.yaml", "record.json"} <= {f.name for f in kept}
-    assert not [file for file in kept if b"geheim" in file.read_bytes()]

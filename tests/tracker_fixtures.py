@@ -1,7 +1,5 @@
 """A finished run in a folder, a store that is copied instead of migrated, and a real server."""
 
-from __future__ import annotations
-
 import contextlib
 import http.server
 import json

@@ -1,4 +1,4 @@
-"""The page of ``--help``: Hydra's own, in a third of the time.
+"""The page of ``--help``, word for word as Hydra prints it, with a sixth of the calls.
 
 Hydra copies all that is registered for each group that it lists, the launchers' among them: some 90 times.
 """

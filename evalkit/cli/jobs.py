@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,19 +24,8 @@ from evalkit.store import Store, digest
 from evalkit.tracking import RunContext
 from evalkit.types import Record
 
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Source:
-    """What a corpus is read from; equal where the question and the file are."""
-
-    key: str
-    load: Callable[[], Corpus] = dataclasses.field(compare=False)
-
-
-@functools.lru_cache(maxsize=1)
-def _read(source: _Source) -> Corpus:
-    """One corpus at a time: the jobs of a sweep read a file once, and a sweep over data sets holds one of them."""
-    return source.load()
+_READ: dict[str, Corpus] = {}
+"""The corpus read last: the jobs of a sweep read a file once, and a sweep over data sets holds one of them."""
 
 
 def _corpus_of(request: Request) -> Corpus:
@@ -51,7 +38,11 @@ def _corpus_of(request: Request) -> Corpus:
         state = Path(path).stat()
         stamp = [state.st_mtime_ns, state.st_size]
     # What is described has its secrets masked, and a query may look like one: the loader has them as they are.
-    return _read(_Source(digest({"asked": asked, "loader": repr(request.load), "stamp": stamp}), request.load))
+    key = digest({"asked": asked, "loader": repr(request.load), "stamp": stamp})
+    if key not in _READ:
+        _READ.clear()
+        _READ[key] = request.load()
+    return _READ[key]
 
 
 def prepare_job(config: DictConfig, hydra: Any) -> Prepared:

@@ -42,11 +42,6 @@ def read_plan(folder: Path) -> Plan:
         return Plan()
 
 
-def is_planned(folder: Path) -> bool:
-    """Whether `folder` is a sweep's."""
-    return (folder / PLAN).is_file()
-
-
 def without_hydra(config: DictConfig) -> DictConfig:
     """Copy a job's configuration without Hydra's own node."""
     kept = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evalkit.cli.sweep_plan import is_planned, read_plan
+from evalkit.cli.sweep_plan import PLAN, read_plan
 from evalkit.errors import EvalkitError, RequestError
 from evalkit.records import find_records, read_record
 from evalkit.report import terminal
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from evalkit.tracking import Tracker
     from evalkit.types import Record
 
-LEVELS = 4
-"""Folders above a run among which its sweep's folder is searched."""
+LEVELS = 4  # folders above a run among which its sweep's folder is searched
 
 
 @dataclass(slots=True)
@@ -64,8 +63,7 @@ def sync(folders: Sequence[Path], tracker: Tracker, *, log_texts: bool = True) -
         try:
             record = read_record(folder)
             shown[folder] = log_texts and _texts_allowed(record, folder)
-            sweep = _sweep_folder(folder)
-            context = _context(sweep, log_texts=shown[folder], sync_folder=advised)
+            context = _context(_sweep_folder(folder), log_texts=shown[folder], sync_folder=advised)
             logged = tracker.log_run(record, folder, context)
         except (EvalkitError, OSError) as error:
             outcome.failures.append(str(error))
@@ -73,20 +71,17 @@ def sync(folders: Sequence[Path], tracker: Tracker, *, log_texts: bool = True) -
         if isinstance(logged, TrackerTrouble):
             outcome.failures.append(logged.sentence)
             return outcome  # the next ones would meet the same
-        if logged is not None and logged.new:
-            outcome.added += 1
-        else:
-            outcome.there += 1
+        new = logged is not None and logged.new
+        outcome.added, outcome.there = outcome.added + new, outcome.there + (not new)
     for sweep in _finished_sweeps(folders, found):
         texts = log_texts and all(allowed for run, allowed in shown.items() if sweep in run.absolute().parents)
         context = _context(sweep, log_texts=texts, sync_folder=sweep)
         try:
             logged = tracker.log_sweep(str(context.sweep), sweep, _summary_of(sweep), context)
-            trouble = logged.sentence if isinstance(logged, TrackerTrouble) else None
         except EvalkitError as error:
-            trouble = str(error)
-        if trouble is not None:
-            outcome.failures.append(trouble)
+            logged = TrackerTrouble(str(error))
+        if isinstance(logged, TrackerTrouble):
+            outcome.failures.append(logged.sentence)
             return outcome
         outcome.sweeps += 1
     return outcome
@@ -94,7 +89,7 @@ def sync(folders: Sequence[Path], tracker: Tracker, *, log_texts: bool = True) -
 
 def _sweep_folder(run: Path) -> Path | None:
     """The folder of the sweep that a run belongs to (Hydra's subfolders may be nested); None for a single run."""
-    return next((parent for parent in list(run.absolute().parents)[:LEVELS] if is_planned(parent)), None)
+    return next((parent for parent in list(run.absolute().parents)[:LEVELS] if (parent / PLAN).is_file()), None)
 
 
 def _context(sweep: Path | None, *, log_texts: bool, sync_folder: Path | None) -> RunContext:

@@ -31,9 +31,8 @@ SCHEMAS = "launcher_schema"
 TRAVELLING = ("EVALKIT_", "MLFLOW_", "HF_", "AWS_", "DVC_EXP_NAME")
 """Prefixes of environment variables that a job on another machine needs."""
 
-SUBMITTED, LOCAL_JOB = "submitit.core._submit", "SUBMITIT_LOCAL_JOB_ID"
-"""Module that a job of submitit runs, and a variable that a job on this machine has."""
-
+SUBMITTED = "submitit.core._submit"  # module that a job of submitit runs
+LOCAL_JOB = "SUBMITIT_LOCAL_JOB_ID"  # variable that a job of submitit on this machine has
 STOP_SECONDS = 5.0  # for a job to end by itself, before it is killed
 REASON_LENGTH = 300
 

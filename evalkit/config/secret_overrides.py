@@ -13,9 +13,8 @@ from evalkit.runtime.redaction import MASK, mask, names_secret
 def guard(arguments: Sequence[str]) -> list[str]:
     """Move overrides that hold a password or token into the environment.
 
-    Hydra writes every override in clear into .hydra/*.yaml and multirun.yaml; an ``oc.env`` reference
-    keeps the secret out of them and still reaches the jobs, which inherit the environment. What is only to
-    be shown (``--cfg``) gets the mask itself.
+    Hydra writes every override in clear into .hydra/*.yaml and multirun.yaml; an ``oc.env`` reference keeps the secret
+    out of them and still reaches the jobs. What is only to be shown (``--cfg``) gets the mask itself.
     """
     shows = any(argument in {"--cfg", "-c"} or argument.startswith("--cfg=") for argument in arguments)
     guarded = []

@@ -32,8 +32,9 @@ DANGEROUS = ("=", "+", "-", "@", "\t", "\r")  # first characters that spreadshee
 def clear(*folders: Path) -> None:
     """Remove what former runs and reports left in folders that are used again; files of others stay."""
     for folder in folders:
-        for name in (*RUN_FILES, *REPORT_FILES):
-            (folder / name).unlink(missing_ok=True)
+        for file in (folder / name for name in (*RUN_FILES, *REPORT_FILES)):
+            if file.is_file():  # a folder in its place is met, and said, by what writes the file
+                file.unlink()
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:

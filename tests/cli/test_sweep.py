@@ -1,6 +1,5 @@
 import json
 import os
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -16,8 +15,7 @@ def identities(done):
 
 
 def test_a_sweep_leaves_a_run_a_combination_and_the_tables(evalkit):
-    done = evalkit("-m", *QUICK, "model=minilm,tfidf,random", "seed=0,1", "hydra.sweep.dir=sweep")
-    assert done.status == 0, done.err
+    done = evalkit("-m", *QUICK, "model=minilm,tfidf,random", "seed=0,1", "hydra.sweep.dir=sweep").succeeded()
     folder = done.folder / "sweep"
     assert len(done.runs) == 6
     assert len(identities(done)) == 6
@@ -34,8 +32,7 @@ def test_a_sweep_leaves_a_run_a_combination_and_the_tables(evalkit):
 
 
 def test_combinations_of_one_identity_are_done_once_and_said_once(evalkit):
-    done = evalkit("-m", *QUICK, "model=minilm,tfidf", "pooling=native,mean,cls", "hydra.sweep.dir=sweep", "store=own")
-    assert done.status == 0, done.err
+    done = evalkit("-m", *QUICK, "model=minilm,tfidf", "pooling=native,mean,cls", "store=own").succeeded()
     assert len(done.runs) == 6
     assert len(identities(done)) == 3  # minilm's native is mean; tf-idf has no tokens to pool
     assert done.err.count("6 combinations come to 3 evaluations") == 1
@@ -53,8 +50,7 @@ def test_combinations_of_one_identity_are_done_once_and_said_once(evalkit):
     ],
 )
 def test_the_combinations_are_what_hydras_own_sweeper_makes(evalkit, overrides, seeds):
-    done = evalkit("-m", *QUICK, "model=random", *overrides)
-    assert done.status == 0, done.err
+    done = evalkit("-m", *QUICK, "model=random", *overrides).succeeded()
     assert [read_record(run).projection["seed"] for run in done.runs] == seeds
 
 
@@ -68,8 +64,7 @@ def test_seven_poolings_cost_one_forward_pass(evalkit_process, tmp_path, process
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site"), "EVALKIT_COUNT_FORWARDS": str(counter)}
     launcher = ["hydra/launcher=joblib", f"hydra.launcher.n_jobs={processes}"] if processes > 1 else []
     poolings = "pooling=native,mean,cls,max,mean_sqrt_len,weighted_mean,last_token"
-    done = evalkit_process("-m", *QUICK, poolings, "tracker=none", *launcher, environment=environment)
-    assert done.status == 0, done.err
+    evalkit_process("-m", *QUICK, poolings, "tracker=none", *launcher, environment=environment).succeeded()
     texts = [int(line) for line in counter.read_text().split()]
     assert sum(texts) == 30 + 5, "thirty words and five queries, each read once"
 
@@ -173,9 +168,8 @@ def test_a_sweep_over_corpora_gets_a_leaderboard_each(evalkit, tmp_path):
         rows = [f"word{n},{label}" for n, label in enumerate(labels)]
         (tmp_path / f"{name}.csv").write_text("\n".join(["text,label", *rows]))
     paths = ",".join(str(tmp_path / f"{name}.csv") for name in "ab")
-    done = evalkit("-m", *QUICK, "dataset=csv", f"dataset.path={paths}", "model=random,tfidf", "hydra.sweep.dir=sweep")
-    assert done.status == 0, done.err
-    assert len(list(Path(done.folder, "sweep").glob("corpus-*/leaderboard.csv"))) == 2
+    done = evalkit("-m", *QUICK, "dataset=csv", f"dataset.path={paths}", "model=random,tfidf").succeeded()
+    assert len(list(done.folder.rglob("corpus-*/leaderboard.csv"))) == 2
 
 
 def test_what_a_killed_sweep_had_begun_to_write_is_removed_by_the_next(evalkit):

@@ -1,11 +1,8 @@
-from __future__ import annotations
-
 import dataclasses
-from pathlib import Path
 
+import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 
 from evalkit.cli.run import conf_folder
 from evalkit.config import schema
@@ -37,13 +34,10 @@ REQUIRED = {
 @pytest.mark.parametrize("group", ["model", "dataset", "projection", "pooling", "tracker"])
 def test_every_yaml_of_a_group_binds(group, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    import numpy as np
-
     np.save("vectors.npy", np.ones((4, 2), dtype=np.float32))
     for choice in choices(group):
         extra = ("dataset.path=owner/data",) if (group, choice) == ("dataset", "hf") else REQUIRED.get(choice, ())
-        request = build(composed(f"{group}={choice}", *extra))
-        assert request.seed == 0
+        assert build(composed(f"{group}={choice}", *extra)).seed == 0
 
 
 def test_every_evaluator_yaml_binds():
@@ -61,9 +55,7 @@ def test_the_default_is_all_evaluators_but_the_probe():
 
 
 def test_every_setting_is_classed_as_identifying_or_not():
-    fields = {field.name for field in dataclasses.fields(schema.Schema)}
-    classed = NOT_IDENTIFYING | IDENTIFYING
-    assert fields == classed
+    assert {field.name for field in dataclasses.fields(schema.Schema)} == NOT_IDENTIFYING | IDENTIFYING
     assert not NOT_IDENTIFYING & IDENTIFYING
     assert set(build(composed()).identifying) == IDENTIFYING
 
@@ -71,53 +63,33 @@ def test_every_setting_is_classed_as_identifying_or_not():
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
-        (["seed=-1"], "seed must be from 0"),
         (["seed=4294967296"], "seed must be from 0"),
         (["k=[]"], "k must list different numbers"),
-        (["k=[0,1]"], "k must list different numbers"),
         (["k=[5,5]"], "k must list different numbers"),
-        (["dtype=float16"], "dtype cannot be 'float16': choose one of auto, float32, bfloat16"),
-        (["theme=blue"], "theme cannot be 'blue'"),
-        (["batch_tokens=0"], "batch_tokens must be at least 1"),
         (["model.max_length=0"], "model.max_length must be at least 1"),
         (["dataset.limit=0"], "dataset.limit must be at least 1"),
         (["dataset.conflicts=merge"], "dataset.conflicts cannot be 'merge'"),
-        (["rank_by=probe/accuracy"], "needs the evaluator 'probe'"),
-        (["model=tfidf", "model.prompt=query"], "model.prompt=query has no meaning"),
         (["model=random", "model.max_length=8"], "model.max_length=8 has no meaning"),
         (["dataset.path=a.csv"], "dataset.path=a.csv has no meaning"),
         (["store=' '"], "store is empty"),
-        (["dataset=csv"], "dataset.path"),
-        (["model=hf"], "model.name has no value"),
         (["+projection.project.perplexty=3"], "perplexty is no parameter"),
         (["+evaluators.neighbours.evaluate.kk=3"], "kk is no parameter"),
         (["projection.project._target_=evalkit.nowhere.project"], "projection.project cannot be made"),
     ],
 )
 def test_a_wrong_setting_is_refused_before_anything_is_read(overrides, words):
+    """Those that test_refusals does not try through the whole command."""
     with pytest.raises(RequestError) as caught:
         build(composed(*overrides))
-    message = str(caught.value)
-    assert words in message
-    assert message.endswith(".")
-    assert "\n" not in message
-
-
-def test_an_empty_list_of_evaluators_is_refused():
-    with pytest.raises(RequestError, match="evaluators is empty"):
-        build(composed("evaluators=[]"))
+    assert words in str(caught.value)
+    assert str(caught.value).endswith(".")
+    assert "\n" not in str(caught.value)
 
 
 def test_secrets_are_masked_in_what_the_record_will_hold():
     described = build(composed("tracker.uri='http://anna:geheim@host:5000'")).described
     assert "geheim" not in str(described)
     assert described["tracker"]["uri"].endswith("@host:5000")
-
-
-def test_the_configuration_prints_whole(tmp_path):
-    text = OmegaConf.to_yaml(composed())
-    assert "map_at_r_macro" in text
-    assert Path(conf_folder(), "config.yaml").is_file()
 
 
 @pytest.mark.parametrize(

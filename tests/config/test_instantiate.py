@@ -20,12 +20,8 @@ load:
 
 @pytest.mark.parametrize("old", MOVED)
 def test_a_module_that_moved_is_where_the_table_says(old):
-    attribute = {
-        "evalkit.metrics.map": "evaluate",
-        "evalkit.trackers.mlflow_tracker": "MlflowTracker",
-        "evalkit.trackers.none": "NoTracker",
-    }.get(old, "load")
-    assert callable(getattr(import_module(MOVED[old]), attribute))
+    named = {"map": "evaluate", "mlflow_tracker": "MlflowTracker", "none": "NoTracker"}
+    assert callable(getattr(import_module(MOVED[old]), named.get(old.rpartition(".")[2], "load")))
 
 
 def test_an_old_target_is_the_same_request_with_a_warning():
@@ -34,11 +30,8 @@ def test_an_old_target_is_the_same_request_with_a_warning():
         new = build(compose("config"))
         old = build(compose("config", ["evaluators.map.evaluate._target_=evalkit.metrics.map.evaluate"]))
     assert new.warnings == ()
-    assert [warning.partition(":")[0] for warning in old.warnings] == [
-        "_target_ evalkit.metrics.map.evaluate has moved"
-    ]
-    assert old.identifying == new.identifying
-    assert old.described == new.described
+    assert [text.partition(":")[0] for text in old.warnings] == ["_target_ evalkit.metrics.map.evaluate has moved"]
+    assert (old.identifying, old.described) == (new.identifying, new.described)
 
 
 def test_an_old_yaml_runs_and_says_once_what_to_write(evalkit, tmp_path):
@@ -47,8 +40,7 @@ def test_an_old_yaml_runs_and_says_once_what_to_write(evalkit, tmp_path):
     (tmp_path / "texts.csv").write_text("text,label\na b,x\nb c,x\nc d,y\nd e,y\n", encoding="utf-8")
     options = (f"--config-dir={tmp_path / 'conf'}", "dataset=mine", f"dataset.path={tmp_path / 'texts.csv'}")
     quick = ("model=tfidf,random", "projection=pca", "evaluators=[neighbours]", "hydra.sweep.dir=sweep")
-    done = evalkit("-m", *options, *quick)
-    assert done.status == 0, done.err
+    done = evalkit("-m", *options, *quick).succeeded()
     assert done.err.count("write evalkit.datasets.csv_reader.load") == 1
     for run in done.runs:
         assert any("evalkit.datasets.csv_file.load has moved" in text for text in read_record(run).warnings)

@@ -1,7 +1,5 @@
 """Secrets of the command line and of a configuration reach the run, and none of Hydra's files."""
 
-from __future__ import annotations
-
 import os
 
 import pytest
@@ -11,20 +9,14 @@ from evalkit.config.secret_overrides import guard
 from evalkit.records import read_record
 
 QUICK = ("model=random", "projection=pca", "evaluators=[neighbours]")
+fault = pytest.mark.fault
 AWAY = "http://anna:geheim@127.0.0.1:9"
 
 
 @pytest.fixture(autouse=True)
 def _variables(monkeypatch):
-    for number in range(20):
-        for suffix in ("", "_1"):
-            monkeypatch.setenv(f"EVALKIT_SECRET_{number}{suffix}", "")  # so that what is set is taken back
-
-
-def means(argument: str) -> object:
-    """What the guarded override comes to in a configuration."""
-    key, _, value = argument.partition("=")
-    return OmegaConf.create({key: value.strip("'")})[key]
+    for name in (f"EVALKIT_SECRET_{number}{suffix}" for number in range(20) for suffix in ("", "_1")):
+        monkeypatch.setenv(name, "")  # so that what is set is taken back
 
 
 @pytest.mark.parametrize(
@@ -42,7 +34,8 @@ def means(argument: str) -> object:
 def test_a_secret_is_moved_and_means_the_same(argument, value):
     (guarded,) = guard([argument])
     assert "geheim" not in guarded
-    assert means(guarded) == value
+    key, _, reference = guarded.partition("=")
+    assert OmegaConf.create({key: reference.strip("'")})[key] == value
 
 
 def test_each_value_of_a_sweep_stays_one():
@@ -63,46 +56,36 @@ def test_a_configuration_that_is_shown_has_the_mask(evalkit):
     assert "geheim" not in done.out + done.err
 
 
-def test_queries_that_look_like_secrets_are_the_queries(evalkit):
-    asked = ["my password: forgotten", "cat"]
-    done = evalkit(*QUICK, f"queries=['{asked[0]}',{asked[1]}]", "hydra.run.dir=run")
-    assert done.status == 0, done.err
-    assert [entry["query"] for entry in read_record(done.folder / "run").queries] == asked
-
-
-def test_queries_that_differ_where_a_secret_would_stand_are_two(evalkit):
-    done = evalkit("-m", *QUICK, "queries=['token: zebra'],['token: kiwi']", "hydra.sweep.dir=sweep")
-    assert done.status == 0, done.err
+def test_queries_that_look_like_secrets_are_the_queries_and_differ_where_a_secret_would_stand(evalkit):
+    done = evalkit("-m", *QUICK, "queries=['token: zebra',cat],['token: kiwi']", "hydra.sweep.dir=sweep").succeeded()
     answers = [read_record(run).queries for run in done.runs]
-    assert [[entry["query"] for entry in queries] for queries in answers] == [["token: zebra"], ["token: kiwi"]]
+    assert [[entry["query"] for entry in queries] for queries in answers] == [["token: zebra", "cat"], ["token: kiwi"]]
 
 
-def test_a_sweep_takes_a_password_of_any_signs(evalkit, monkeypatch):
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    uri = "http://anna:p;w=(%geheim@127.0.0.1:9"
-    done = evalkit("-m", *QUICK, "tracker=mlflow", f"tracker.uri={uri}", "hydra.sweep.dir=sweep", tracked=True)
-    assert done.status == 0, done.err
-    assert "no server answers at http://anna:***@127.0.0.1:9" in done.err
-    assert holding(done.folder) == []
-
-
-@pytest.mark.fault("security", "a password in one's own YAML", "a run and a sweep; Hydra's copies of it searched")
 @pytest.mark.parametrize("flags", [["hydra.run.dir=run"], ["-m", "hydra.sweep.dir=run"]])
-def test_no_file_of_hydras_holds_a_secret_of_ones_own_yaml(evalkit, tmp_path, monkeypatch, flags):
+@pytest.mark.parametrize(
+    "own",
+    [
+        pytest.param(False, marks=fault("security", "a password in tracker.uri", "a run and a sweep; all searched")),
+        pytest.param(True, marks=fault("security", "a password in one's own YAML", "a run and a sweep; all searched")),
+    ],
+)
+def test_no_file_and_no_message_holds_a_password(evalkit, tmp_path, monkeypatch, own, flags):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    own = tmp_path / "conf" / "tracker" / "own.yaml"
-    own.parent.mkdir(parents=True)
-    own.write_text(f"defaults: [mlflow]\nuri: {AWAY}\n", encoding="utf-8")
-    done = evalkit(f"--config-dir={tmp_path / 'conf'}", *QUICK, *flags, "tracker=own", tracked=True)
-    assert done.status == 0, done.err
-    assert "no server answers at http://anna:***@127.0.0.1:9" in done.err
-    assert {"config.yaml", "hydra.yaml"} <= {file.name for file in done.folder.rglob("*.yaml")}
+    chosen = ("tracker=mlflow", "tracker.uri=http://anna:p;w=(%geheim@127.0.0.1:9")  # any signs
+    if own:
+        (tmp_path / "conf" / "tracker").mkdir(parents=True)
+        (tmp_path / "conf" / "tracker" / "own.yaml").write_text(f"defaults: [mlflow]\nuri: {AWAY}\n", encoding="utf-8")
+        chosen = (f"--config-dir={tmp_path / 'conf'}", "tracker=own")
+    done = evalkit(*QUICK, *flags, *chosen, tracked=True).succeeded()
+    assert "no server answers at http://anna:***@127.0.0.1:9" in done.err  # so the address did reach the tracker
+    assert "geheim" not in done.out + done.err
+    assert {"config.yaml", "hydra.yaml", "overrides.yaml"} <= {file.name for file in done.folder.rglob("*.yaml")}
     assert holding(done.folder) == []
 
 
 def test_a_secret_in_a_models_label_is_shown_nowhere(evalkit):
-    done = evalkit("-m", *QUICK, "model.label='x?token=geheim'", "hydra.sweep.dir=sweep")
-    assert done.status == 0, done.err
+    done = evalkit("-m", *QUICK, "model.label='x?token=geheim'", "hydra.sweep.dir=sweep").succeeded()
     assert "x?token=***" in (done.folder / "sweep" / "leaderboard.csv").read_text(encoding="utf-8")
     assert holding(done.folder) == []
 

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 
 from evalkit.runtime.atomic_write import atomic_write, remove_pending, temporary_folder

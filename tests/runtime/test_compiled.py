@@ -1,7 +1,3 @@
-"""Machine code for loops."""
-
-from __future__ import annotations
-
 import pytest
 
 from evalkit.runtime.compiled import compiled, compiled_exactly

@@ -1,7 +1,5 @@
 """Masking of passwords and tokens, by example and by property."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest
@@ -39,7 +37,7 @@ TOKEN_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01234567
         ("ghp_0123456789abcdefABCDEF0123456789abcd", "***"),
     ],
 )
-def test_secrets_go_and_the_rest_stays(text: str, masked: str | None) -> None:
+def test_secrets_go_and_the_rest_stays(text, masked):
     assert "geheim" not in mask(text)
     assert masked is None or mask(text) == masked
 
@@ -67,7 +65,7 @@ def test_secrets_go_and_the_rest_stays(text: str, masked: str | None) -> None:
         "mail anna@example.org: hello",
     ],
 )
-def test_ordinary_settings_are_left_alone(text: str) -> None:
+def test_ordinary_settings_are_left_alone(text):
     assert mask(text) == text
 
 
@@ -76,7 +74,7 @@ def test_ordinary_settings_are_left_alone(text: str) -> None:
     password=st.text(TOKEN_CHARACTERS + "!$%&()*+-./:;=@_~#?", min_size=6, max_size=20),
     scheme=st.sampled_from(["postgresql", "mysql+pymysql", "s3"]),
 )
-def test_no_password_survives_in_a_uri(user: str, password: str, scheme: str) -> None:
+def test_no_password_survives_in_a_uri(user, password, scheme):
     password = f"S3cr{password}t"
     masked = mask(f"logging to {scheme}://{user}:{password}@host.example:5432/mlflow failed")
     assert password not in masked
@@ -84,41 +82,25 @@ def test_no_password_survives_in_a_uri(user: str, password: str, scheme: str) ->
 
 
 @given(st.text(TOKEN_CHARACTERS, min_size=30, max_size=40), st.text(max_size=30), st.text(" \n,;:'\"/", min_size=1))
-def test_no_hub_token_survives_in_any_text(token: str, before: str, after: str) -> None:
+def test_no_hub_token_survives_in_any_text(token, before, after):
     assert f"hf_{token}" not in mask(f"{before} hf_{token}{after}")
 
 
-@given(st.text(max_size=200))
-def test_masking_twice_is_masking_once(text: str) -> None:
+PARTS = ["token=", "a", "://", "u:", "p", "@", " ", "'", '"', ": ", "Bearer ", "%3D", "&", MASK, "pwd"]
+
+
+@given(st.text(max_size=200) | st.lists(st.sampled_from(PARTS)).map("".join))
+def test_masking_twice_is_masking_once(text):
     assert mask(mask(text)) == mask(text)
 
 
-@given(
-    st.lists(
-        st.sampled_from(["token=", "a", "://", "u:", "p", "@", " ", "'", '"', ": ", "Bearer ", "%3D", "&", MASK, "pwd"])
-    )
-)
-def test_masking_twice_is_masking_once_on_hard_texts(parts: list[str]) -> None:
-    text = "".join(parts)
-    assert mask(mask(text)) == mask(text)
+def test_keys_that_name_a_secret_and_those_that_name_none():
+    secret = ["password", "token", "HF_TOKEN", "aws_secret_access_key", "api_key", "tracker.password", "accessToken"]
+    others = ["batch_tokens", "last_token", "tokenizer", "pad_token", "passage", "key", "k", "signal"]
+    assert [key for key in ("pwd", *secret, *others) if names_secret(key)] == ["pwd", *secret]
 
 
-@pytest.mark.parametrize(
-    "key",
-    ["password", "token", "HF_TOKEN", "aws_secret_access_key", "api_key", "tracker.password", "accessToken", "pwd"],
-)
-def test_keys_that_name_a_secret(key: str) -> None:
-    assert names_secret(key)
-
-
-@pytest.mark.parametrize(
-    "key", ["batch_tokens", "last_token", "tokenizer", "pad_token", "passage", "key", "k", "signal"]
-)
-def test_keys_that_name_none(key: str) -> None:
-    assert not names_secret(key)
-
-
-def test_tree_keeps_its_shape_and_masks_by_key_and_by_value() -> None:
+def test_tree_keeps_its_shape_and_masks_by_key_and_by_value():
     tree = {
         "tracker": {"uri": "http://u:p@h", "password": "geheim", "token": None, "tries": 3},
         "overrides": ["model=bge", "tracker.uri=http://u:p@h"],
@@ -133,7 +115,7 @@ def test_tree_keeps_its_shape_and_masks_by_key_and_by_value() -> None:
         7: {"api_key": ""},
         "folder": Path("outputs/a"),
     }
-    assert tree["tracker"]["password"] == "geheim"  # type: ignore[index]
+    assert tree["tracker"]["password"] == "geheim"
 
 
 json_trees = st.recursive(
@@ -144,18 +126,10 @@ json_trees = st.recursive(
 
 
 @given(json_trees)
-def test_masking_a_tree_twice_is_masking_it_once(tree: object) -> None:
+def test_masking_a_tree_twice_is_masking_it_once(tree):
     assert mask_tree(mask_tree(tree)) == mask_tree(tree)
 
 
-def test_long_text_is_masked_in_linear_time() -> None:
-    for hard in (
-        "a" * 100_000,
-        "://" * 30_000,
-        "token" * 20_000,
-        "u:" * 50_000,
-        "x://a:" * 20_000,
-        "a-" * 50_000,
-        "{" * 100_000,
-    ):
-        mask(hard)
+@pytest.mark.parametrize("part", ["a", "://", "token", "u:", "x://a:", "a-", "{"])
+def test_long_text_is_masked_in_linear_time(part):
+    mask(part * (100_000 // len(part)))

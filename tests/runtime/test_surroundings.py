@@ -65,8 +65,7 @@ def test_a_file_that_hides_a_module_is_named(tmp_path, name):
     ],
 )
 def test_models_are_ranked_by_a_score_that_runs(evalkit, evaluators, ranking):
-    done = evalkit(*QUICK[:2], f"evaluators={evaluators}")
-    assert done.status == 0, done.err
+    done = evalkit(*QUICK[:2], f"evaluators={evaluators}").succeeded()
     assert read_record(done.runs[0]).settings["rank_by"] == (ranking or "neighbours/map_at_r_macro")
 
 

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import numpy as np  # noqa: F401 (brings its linear algebra)
 from threadpoolctl import threadpool_info
 
