@@ -58,9 +58,8 @@ def collect(folders: Sequence[Path]) -> list[LoadedRun]:
     """Load every finished run at or below `folders`; refuse one without runs, and runs that cannot be read."""
     found = find_records(list(folders))
     if not found:
-        raise RequestError(
-            f"{', '.join(map(str, folders))} holds no record.json: give folders of finished runs or sweeps."
-        )
+        listed = ", ".join(map(str, folders))
+        raise RequestError(f"{listed} holds no record.json: give folders of finished runs or sweeps.")
     runs = []
     for folder in found:
         record = read_record(folder)
