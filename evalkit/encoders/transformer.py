@@ -97,13 +97,14 @@ class TransformerEncoder(Encoder):
 
     def encode(self, texts: Sequence[str], poolings: Sequence[str], advance: Advance) -> dict[str, Encoding]:
         """See `evalkit.encoders.Encoder.encode`."""
-        resolved = {pooling: self.identify(pooling).pooling for pooling in poolings}
-        on_cpu = self._pipeline.model.device.type == "cpu"
+        identities = {pooling: self.identify(pooling) for pooling in poolings}
+        on_cpu = self._model.device.type == "cpu"
         batch_tokens = self.batch_tokens or (CPU_BATCH_TOKENS if on_cpu else GPU_BATCH_TOKENS)
-        chosen = list(dict.fromkeys(resolved.values()))
         with quiet():
-            encodings = batching.encode(self._pipeline, texts, chosen, batch_tokens=batch_tokens, advance=advance)
-        return {pooling: encodings[name] for pooling, name in resolved.items()}
+            encodings = batching.encode(
+                self._model, texts, list(identities.values()), batch_tokens=batch_tokens, advance=advance
+            )
+        return {pooling: encodings[identity.pooling] for pooling, identity in identities.items()}
 
     @functools.cached_property
     def _checkpoint(self) -> Checkpoint:
@@ -119,20 +120,13 @@ class TransformerEncoder(Encoder):
         return config
 
     @functools.cached_property
-    def _pipeline(self) -> batching.Pipeline:
-        """The model on its device, with its weights."""
-        config = self._config  # before any weight is fetched: it may be refused
+    def _model(self) -> Any:
+        """The SentenceTransformer on its device, with its weights and its longest input."""
         folder = checkpoint_locator.fetch(self._checkpoint)
         with quiet():
             model = self._load(folder)
             self._limit(model)
-        return batching.Pipeline(
-            model=model,
-            prompt=config.resolve_prompt(self.prompt, self.name),
-            native=config.native_pooling,
-            truncate_dim=self._kept_dimensions(),
-            autocast=self.dtype == "bfloat16",
-        )
+        return model
 
     def _untrusted(self) -> RequestError:
         """The checkpoint brings code, and model.trust_remote_code is false."""

@@ -115,8 +115,8 @@ def test_identity_is_known_without_weights(hub_client):
 def test_identity_names_the_limits_of_the_loaded_model(name, hub_client):
     made = encoder(name)
     made.encode(["mango"], ["native"], silent)
-    assert made.identify("native").max_length == made._pipeline.model.max_seq_length
-    assert made.identify("native").dimension == made._pipeline.model.get_embedding_dimension()
+    assert made.identify("native").max_length == made._model.max_seq_length
+    assert made.identify("native").dimension == made._model.get_embedding_dimension()
 
 
 def test_max_length_cuts_and_is_counted(hub_client, hub_checkpoints):
