@@ -123,9 +123,13 @@ def check(frame: pd.DataFrame, separation: str, *, few: bool) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("labels", ["equal", "unequal"])
-@pytest.mark.parametrize("separation", ["none", "weak", "middling", "strong"])
-@pytest.mark.parametrize(("texts", "draws"), [(30, 150), (300, 50)])
+@pytest.mark.parametrize(
+    ("texts", "draws", "separation", "labels"),
+    [
+        (30, 60, "none", "equal"), (30, 60, "middling", "unequal"), (300, 20, "weak", "equal"),
+        (300, 20, "strong", "unequal"),
+    ],
+)  # fmt: skip
 def test_every_score_is_calibrated(calibration, texts, draws, separation, labels):
     condition = calibration.Condition(texts, labels, separation)
     check(
