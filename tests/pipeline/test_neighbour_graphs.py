@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import importlib
-
 import numpy as np
 import pytest
 
@@ -16,6 +14,7 @@ from evalkit.pipeline.neighbour_graphs import (
     scoring_graph,
     stratified_queries,
 )
+from evalkit.projections import tsne, umap
 from evalkit.store import Store
 
 
@@ -88,10 +87,10 @@ def test_a_large_corpus_gets_sampled_queries_and_an_approximate_graph(unit):
     assert plane.indices.shape[1] == projection_depth((1, 5), 0, 2100) == 11
 
 
-@pytest.mark.parametrize("projection", ["tsne", "umap"])
-def test_a_map_of_a_graph_from_the_store_is_the_same(unit, tmp_path, projection):
-    module = importlib.import_module(f"evalkit.projections.{projection}")
-    options = {"epochs": 5} if projection == "umap" else {"early_iterations": 5, "iterations": 5}
+@pytest.mark.parametrize(
+    ("module", "options"), [(tsne, {"early_iterations": 5, "iterations": 5}), (umap, {"epochs": 5})]
+)
+def test_a_map_of_a_graph_from_the_store_is_the_same(unit, tmp_path, module, options):
     drawn = []
     for _ in range(2):  # built, then found
         graph = kept_graph(Store(tmp_path), "a" * 64, 90 * 2100, lambda: projection_graph(unit, 90, seed=0))

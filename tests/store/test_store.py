@@ -47,9 +47,6 @@ def run_script(script: str, *arguments: object) -> subprocess.CompletedProcess[s
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
-# Writing and finding
-
-
 def test_what_was_written_is_found_by_a_new_store(tmp_path: Path) -> None:
     written(Store(tmp_path / "store"))
     store = Store(tmp_path / "store")
@@ -116,9 +113,6 @@ def test_meta_that_is_no_json_and_a_manifest_of_the_callers_are_refused(tmp_path
     with pytest.raises(ValueError, match=r"entry\.json is the store's own file"):
         Store(tmp_path).write("record", KEY, lambda folder: (folder / "entry.json").touch(), {})
     assert Store(tmp_path).find("record", KEY) is None
-
-
-# Faults
 
 
 def flip(path: Path) -> None:
@@ -213,9 +207,6 @@ def test_what_took_long_is_forced_to_the_disk(
     Store(tmp_path / "store").write("embedding", KEY, lambda folder: np.save(folder / "vectors.npy", zeros), {})
     # The array, the manifest, their folder, and the folder that it was renamed into.
     assert len(flushed) == (4 if forced else 0)
-
-
-# Failing writes
 
 
 @pytest.mark.parametrize("error", [KeyError, KeyboardInterrupt])
@@ -335,9 +326,6 @@ def test_an_entry_that_may_not_be_read_is_an_error_not_a_miss(open_folder: Path)
     (written(store).folder / "vectors.npy").chmod(0)
     said = run_script(UNPRIVILEGED, store.folder).stdout.splitlines()[0]
     assert "cannot be read (no permission, Permission denied): change its permissions" in said
-
-
-# Several writers
 
 
 def test_what_is_obtained_is_made_once_and_always_read(tmp_path: Path) -> None:
@@ -466,8 +454,6 @@ def test_what_a_killed_writer_left_is_removed_at_the_next_start(tmp_path: Path) 
     with store.lock("embedding", KEY):  # nor does work that failed
         assert written(store).meta["truncated"] == 3
 
-
-# Keys
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

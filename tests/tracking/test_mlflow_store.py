@@ -67,8 +67,7 @@ def test_servers_that_we_name_listen_on_loopback(tmp_path):
 
 
 def test_what_the_user_has_set_of_mlflow_stays(monkeypatch):
-    for name in ("MLFLOW_HTTP_REQUEST_TIMEOUT", "MLFLOW_HTTP_REQUEST_MAX_RETRIES"):
-        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("MLFLOW_HTTP_REQUEST_TIMEOUT", raising=False)
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "false")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "7")
     prepare_environment()
@@ -101,11 +100,8 @@ def test_making_a_store_says_nothing(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", CREATE, str(tmp_path / "new" / "mlflow.db")], capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    assert done.stdout == "begin\n"
-    left = {entry.name for entry in (tmp_path / "new").iterdir()}
-    assert left == {"mlflow.db", ".mlflow.db.lock"}
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", "begin\n")
+    assert {entry.name for entry in (tmp_path / "new").iterdir()} == {"mlflow.db", ".mlflow.db.lock"}
 
 
 @pytest.mark.slow

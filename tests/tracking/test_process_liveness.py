@@ -11,8 +11,11 @@ from evalkit.tracking.process_liveness import known_dead, process_tags
 
 
 def test_a_living_process_is_not_dead_and_one_that_ended_is(ended):
-    assert not known_dead(process_tags())
     assert known_dead(ended)
+    tags = process_tags()
+    assert not known_dead(tags)
+    # Another process under the same number is not it.
+    assert known_dead({**tags, "evalkit.process_started": str(float(tags["evalkit.process_started"]) - 3600)})
 
 
 def test_a_process_killed_and_not_yet_waited_for_is_dead():
@@ -20,20 +23,12 @@ def test_a_process_killed_and_not_yet_waited_for_is_dead():
         "import json, sys, time; from evalkit.tracking.process_liveness import process_tags; "
         "print(json.dumps(process_tags()), flush=True); time.sleep(60)"
     )
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    tags = json.loads(process.stdout.readline())
-    assert not known_dead(tags)
-    process.kill()
-    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it is a zombie now
-    assert known_dead(tags)
-    process.wait()
-    process.stdout.close()
-
-
-def test_another_process_under_the_same_number_is_not_it():
-    tags = process_tags()
-    assert known_dead({**tags, "evalkit.process_started": str(float(tags["evalkit.process_started"]) - 3600)})
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
+        tags = json.loads(process.stdout.readline())
+        assert not known_dead(tags)
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it is a zombie now
+        assert known_dead(tags)
 
 
 def test_another_hosts_or_containers_process_is_left_alone(ended):
