@@ -115,8 +115,8 @@ def _projection_for(choice: ProjectionChoice, n: int) -> tuple[ProjectionChoice,
 def neighbours_needed(project: Any, n: int) -> int:
     """How many neighbours of each of `n` texts a projection needs: what ``needs`` in its module returns."""
     keywords: dict[str, Any] = {}
-    if isinstance(project, functools.partial):
-        keywords, project = project.keywords, project.func
+    while isinstance(project, functools.partial):  # Hydra's own is within ours
+        keywords, project = {**project.keywords, **keywords}, project.func
     needs = getattr(sys.modules.get(project.__module__), "needs", None)
     if needs is None:
         return min(UNKNOWN_NEED, n - 1)

@@ -8,6 +8,7 @@ from evalkit.cli.run import conf_folder
 from evalkit.config import schema
 from evalkit.config.build import NOT_IDENTIFYING, build
 from evalkit.errors import RequestError
+from evalkit.pipeline.prepare import neighbours_needed
 
 IDENTIFYING = {"projection", "evaluators", "seed", "k"}
 
@@ -38,6 +39,17 @@ def test_every_yaml_of_a_group_binds(group, tmp_path, monkeypatch):
     for choice in choices(group):
         extra = ("dataset.path=owner/data",) if (group, choice) == ("dataset", "hf") else REQUIRED.get(choice, ())
         assert build(composed(f"{group}={choice}", *extra)).seed == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "needed"),
+    [
+        (["projection=tsne"], 29), (["projection=tsne", "projection.project.perplexity=4"], 12),
+        (["projection=umap"], 15), (["projection=pca"], 0),
+    ],
+)  # fmt: skip
+def test_a_projection_gets_the_neighbours_that_it_needs(options, needed):
+    assert neighbours_needed(build(composed(*options)).projection.project, 30) == needed
 
 
 def test_every_evaluator_yaml_binds():
