@@ -1,7 +1,5 @@
 """Record ↔ record.json: the one truth that MLflow, DVC and the report agree on."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import math

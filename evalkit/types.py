@@ -1,7 +1,5 @@
 """Frozen values passed between packages: corpus → embedding → neighbour graph → projection → evaluation → record."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal

@@ -1,7 +1,5 @@
 """Errors in one sentence: what is wrong, what was found, what to do."""
 
-from __future__ import annotations
-
 import re
 import traceback
 from pathlib import Path

@@ -3,8 +3,6 @@
 Hydra copies all that is registered for each group that it lists, the launchers' among them: some 90 times.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from string import Template

@@ -1,7 +1,5 @@
 """One evaluation from composed configuration to its folder: what every job of a sweep does."""
 
-from __future__ import annotations
-
 import dataclasses
 import os
 from pathlib import Path

@@ -5,8 +5,6 @@ reproduces to the bit: no times, no machine, no folders. `report` reads only tha
 which git tracks, with figures of four decimals.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

@@ -4,8 +4,6 @@ It works under every launcher. Hydra turns a callback's exceptions into warnings
 leave through that. Hydra makes the callback for ``--help`` too: what evaluates is imported where it is needed.
 """
 
-from __future__ import annotations
-
 import contextlib
 import sys
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """State of the command that this process carries out: one object, between `begin` and its end."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator
 from contextvars import ContextVar

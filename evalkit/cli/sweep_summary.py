@@ -1,7 +1,5 @@
 """The end of a sweep: leaderboard and gallery, the sweep's own run in the tracker, and the failures."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path

@@ -4,8 +4,6 @@ Every `_partial_` target is bound against its signature here, so that a misspelt
 chosen model does not take, is refused before anything is read or loaded.
 """
 
-from __future__ import annotations
-
 import functools
 import operator
 import re

@@ -1,7 +1,5 @@
 """Hydra config loader that hands out each configuration that was composed before, once."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Instantiate configuration nodes, with their parameters checked against the signature of what they name."""
 
-from __future__ import annotations
-
 import functools
 import inspect
 from collections.abc import Mapping

@@ -3,8 +3,6 @@
 All launchers pickle the function that a job calls; `Carried` takes the folder and the environment along with it.
 """
 
-from __future__ import annotations
-
 import functools
 import logging
 import os

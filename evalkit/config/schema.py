@@ -3,8 +3,6 @@
 Hydra merges conf/ into these, so a misspelt key or a wrong type fails while composing, before anything runs.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import Any
 

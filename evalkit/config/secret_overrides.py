@@ -1,7 +1,5 @@
 """Keep secrets out of what Hydra writes: replace them in overrides, and mask them in its files."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from pathlib import Path

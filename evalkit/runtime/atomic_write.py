@@ -1,7 +1,5 @@
 """Write a file or folder whole or not at all: under a temporary name beside its place, then renamed."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

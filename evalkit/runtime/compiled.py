@@ -1,7 +1,5 @@
 """Compile loops with numba, cached on disk: once a machine, not once a process."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 

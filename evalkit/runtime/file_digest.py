@@ -1,7 +1,5 @@
 """Checksum of a file."""
 
-from __future__ import annotations
-
 import functools
 import hashlib
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Mask passwords and tokens in whatever is stored, logged or printed; masking twice is masking once."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from pathlib import PurePath

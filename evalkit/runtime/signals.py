@@ -1,7 +1,5 @@
 """Stop a command on Ctrl-C or SIGTERM: in order at first, at once when asked again."""
 
-from __future__ import annotations
-
 import os
 import signal
 import sys
@@ -51,10 +49,7 @@ def listen_early() -> None:
 
 @contextmanager
 def stoppable(
-    sentence: str = KEPT,
-    *,
-    in_order: Callable[[], None] = lambda: None,
-    at_once: Callable[[], None] = lambda: None,
+    sentence: str = KEPT, *, in_order: Callable[[], None] = lambda: None, at_once: Callable[[], None] = lambda: None
 ) -> Iterator[None]:
     """Answer SIGINT and SIGTERM with KeyboardInterrupt, then `in_order()`, one sentence and exit status 130.
 
@@ -68,11 +63,10 @@ def stoppable(
         if not began:
             began.append(time.monotonic())
             waiting.start()
-            if not _Postponed.depth:
+            _Postponed.asked = bool(_Postponed.depth)
+            if not _Postponed.asked:
                 raise KeyboardInterrupt
-            _Postponed.asked = True
-            return
-        if time.monotonic() - began[0] >= TOGETHER:
+        elif time.monotonic() - began[0] >= TOGETHER:
             at_once()
             leave_at_once(sentence=sentence)
 

@@ -1,7 +1,5 @@
 """What a command inherits from its user: a plotting backend, no home folder, files that hide modules."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Iterator

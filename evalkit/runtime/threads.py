@@ -1,7 +1,5 @@
 """Number of threads of the linear algebra: one for small products."""
 
-from __future__ import annotations
-
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, cast
 
