@@ -169,11 +169,9 @@ def _drop_repeated(table: Table, rows: list[int], conflicts: str) -> tuple[list[
         dropped["conflicts"] += int(disputed.sum())
         return list(first.index[~disputed]), dropped, []
     # Rows, not texts: the warning also goes where texts may not (tracker.log_texts=false).
-    subject = "1 text stands" if disputed.sum() == 1 else f"{disputed.sum()} texts stand"
-    verb = "counts under its first" if disputed.sum() == 1 else "count under their first"
     warning = (
-        f"{subject} under more than one label and {verb} ({example}, say); "
-        "dataset.conflicts=drop leaves such texts out."
+        f"{counted(int(disputed.sum()), 'text')} under more than one label, of which the first counts ({example}, "
+        "say); dataset.conflicts=drop leaves such texts out."
     )
     return list(first.index), dropped, [warning]
 

@@ -145,13 +145,14 @@ class TransformerEncoder(Encoder):
 
     def _longest_input(self) -> int | None:
         """Longest input in tokens."""
-        positions = self._config.positions
-        if self.max_length is not None and positions is not None and self.max_length > positions:
+        longest, positions = self.max_length, self._config.positions
+        if longest is None:
+            return self._config.max_length
+        if positions is not None and longest > positions:
             raise RequestError(
-                f"model.max_length={self.max_length} is more than the {positions} positions of "
-                f"{self.name}: choose fewer or leave it out."
+                f"model.max_length={longest} is more than the {positions} positions of {self.name}: choose fewer."
             )
-        return self._config.max_length if self.max_length is None else self.max_length
+        return longest
 
     def _load(self, folder: Path) -> Any:
         """The SentenceTransformer of a folder, on its device."""
@@ -183,8 +184,7 @@ class TransformerEncoder(Encoder):
         own = tokenizer.num_special_tokens_to_add()
         if limit <= own:
             raise RequestError(
-                f"model.max_length={limit} leaves no token of a text, since {self.name} adds {own} of its own: "
-                "choose more."
+                f"model.max_length={limit} leaves no token of a text: {self.name} adds {own} of its own, choose more."
             )
         model.max_seq_length = limit
 
@@ -213,8 +213,7 @@ def _device(device: str) -> str:
         resolved = torch.device(device)
     except RuntimeError:
         raise RequestError(f"device={device} is not known: choose auto, cpu, cuda or cuda:0.") from None
-    if resolved.type == "cuda" and (resolved.index or 0) >= torch.cuda.device_count():
-        raise RequestError(
-            f"device={device} is not here (PyTorch sees {torch.cuda.device_count()} CUDA devices): choose auto or cpu."
-        )
+    count = torch.cuda.device_count()
+    if resolved.type == "cuda" and (resolved.index or 0) >= count:
+        raise RequestError(f"device={device} is not here (PyTorch sees {count} CUDA devices): choose auto or cpu.")
     return device

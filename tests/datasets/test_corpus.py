@@ -144,7 +144,7 @@ def test_the_first_row_of_a_text_counts_and_the_others_are_counted():
     assert corpus.rows.tolist() == [0, 1, 3, 5, 8, 9]
     assert corpus.dropped == {"duplicates": 2, "conflicts": 2, "blank": 0}
     assert corpus.warnings == (
-        "1 text stands under more than one label and counts under its first ('x' in row 2 and 'y' in row 5, say); "
+        "1 text under more than one label, of which the first counts ('x' in row 2 and 'y' in row 5, say); "
         "dataset.conflicts=drop leaves such texts out.",
     )
 
