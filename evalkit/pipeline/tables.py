@@ -109,17 +109,11 @@ def query_neighbours(parts: Parts, k: int) -> list[dict[str, Any]]:
 
 def topic_rows(parts: Parts) -> list[dict[str, Any]]:
     """Each label's nearest other label by centroid, whether that is mutual, and how likely by chance."""
-    columns = parts.evaluations["topics"].per_label
-    names = parts.corpus.label_names
+    names, columns = parts.corpus.label_names, parts.evaluations["topics"].per_label
+    fields = {"similarity": float, "mutual": bool, "chance": float, "p_value": float}
     return [
-        {
-            "label": names[label],
-            "nearest": names[nearest],
-            "similarity": float(columns["nearest_topic.similarity"][label]),
-            "mutual": bool(columns["nearest_topic.mutual"][label] == 1),
-            "chance": float(columns["nearest_topic.chance"][label]),
-            "p_value": float(columns["nearest_topic.p_value"][label]),
-        }
+        {"label": names[label], "nearest": names[nearest]}
+        | {field: kind(columns[f"nearest_topic.{field}"][label]) for field, kind in fields.items()}
         for label, nearest in enumerate(columns["nearest_topic"])
         if nearest >= 0
     ]

@@ -128,8 +128,7 @@ def sweep_tags(context: RunContext) -> dict[str, str]:
 def dataset_description(record: Record) -> dict[str, str]:
     """Fields of MLflow's data set for the corpus: name, digest, source, schema and profile (JSON strings)."""
     corpus = record.corpus
-    settings = record.settings.get("dataset")
-    settings = settings if isinstance(settings, Mapping) else {}
+    settings = record.settings.get("dataset") or {}
     source = {key: settings[key] for key in ("name", "path", "subset", "split", "revision") if settings.get(key)}
     profile = {key: corpus.get(key) for key in ("texts", "labels", "dropped", "fingerprint")}
     columns = [{"type": "string", "name": name, "required": True} for name in ("text", "label")]

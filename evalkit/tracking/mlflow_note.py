@@ -110,13 +110,13 @@ def _overlaps(folder: Path) -> str:
         return ""  # no hulls were evaluated
     if not pairs:
         return "No two topics overlap on the map."
-    first = pairs[0]
+    first, overlap = pairs[0], f"{len(pairs)} pairs of topics overlap on the map"
     try:
-        names = f"{escape(first['label_a'])} and {escape(first['label_b'])}"
-        most = f"{len(pairs)} pairs of topics overlap on the map, most of all {names} (IoU {float(first['iou']):.2f}"
-        return f"{most}); the vectors tell these two apart with accuracy {float(first['accuracy']):.2f} (chance 0.50)."
+        names = f"{escape(first['label_a'])} and {escape(first['label_b'])} (IoU {float(first['iou']):.2f})"
+        apart = f"the vectors tell these two apart with accuracy {float(first['accuracy']):.2f} (chance 0.50)"
     except (KeyError, TypeError, ValueError):
-        return f"{len(pairs)} pairs of topics overlap on the map (pairs.csv)."
+        return f"{overlap} (pairs.csv)."
+    return f"{overlap}, most of all {names}; {apart}."
 
 
 def sweep_note(folder: Path, summary: Mapping[str, Any]) -> str:

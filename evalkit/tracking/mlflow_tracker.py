@@ -45,10 +45,8 @@ class MlflowTracker:
     def __init__(self, uri: str | None = None, experiment: str | None = None) -> None:
         self._uri = mlflow_store.resolve_uri(uri)
         self._experiment = mlflow_store.resolve_experiment(experiment)
-        self._options = [
-            *(["--tracking-uri", mask(uri)] if uri else []),
-            *(["--experiment", experiment] if experiment else []),
-        ]
+        given = {"--tracking-uri": uri and mask(uri), "--experiment": experiment}
+        self._options = [part for option, value in given.items() if value for part in (option, value)]
         self._experiment_id: str | None = None
 
     def log_run(self, record: Record, folder: Path, context: RunContext) -> LoggedRun | TrackerTrouble:
