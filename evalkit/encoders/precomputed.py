@@ -52,7 +52,8 @@ class PrecomputedEncoder(Encoder):
         self.path = _existing(path, "model.path")
         self.query_path = None if query_path is None else _existing(query_path, "model.query_path")
         self.name = self.path.name if name == "precomputed" else name
-        self.column, self.columns = column, columns if columns is None or isinstance(columns, str) else [*columns]
+        self.column = column
+        self.columns = columns if columns is None or isinstance(columns, str) else list(columns)
         self._checked: dict[Path, NDArray[Any]] = {}
         if column is not None and columns is not None:
             raise RequestError("model.column names lists and model.columns numbers: leave one of them out.")

@@ -21,10 +21,8 @@ class RandomEncoder(Encoder):
 
     Parameters
     ----------
-    name
-        Name in records.
-    dimension, seed
-        Length of a vector; another seed draws other vectors.
+    name, dimension, seed
+        Name in records, length of a vector; another seed draws other vectors.
     """
 
     def __init__(self, name: str = "random", *, dimension: int = 768, seed: int = 0) -> None:

@@ -33,10 +33,8 @@ class TfidfEncoder(Encoder):
 
     Parameters
     ----------
-    name
-        Name in records.
-    max_features
-        Dimensions at most.
+    name, max_features
+        Name in records, dimensions at most.
     """
 
     def __init__(self, name: str = "tfidf", *, max_features: int = 4_096) -> None:
