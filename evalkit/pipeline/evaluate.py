@@ -26,8 +26,7 @@ from evalkit.types import Evaluation, NeighbourGraph, Projection, Record, Sample
 if TYPE_CHECKING:
     import pandas as pd
 
-NEAREST = 5
-"""Neighbours listed for each query."""
+NEAREST = 5  # neighbours listed for each query
 
 
 class Watcher(Protocol):

@@ -19,9 +19,7 @@ from evalkit.store import Entry, Store
 from evalkit.types import Evaluation, Sample, Score
 
 KIND = "evaluations"
-
-COLUMNS = ("per_text", "per_label", "pairs")
-"""Fields of an `Evaluation` that map names of columns to arrays."""
+COLUMNS = ("per_text", "per_label", "pairs")  # fields of an `Evaluation` that map names of columns to arrays
 
 
 def evaluator_generator(seed: int, name: str) -> np.random.Generator:

@@ -20,12 +20,8 @@ from evalkit.types import Codes, NeighbourGraph, Points, Ties, Vectors
 
 FORMAT = 2
 KIND = "graphs"
-
-QUERY_SAMPLE = 10_000
-"""Queries against all texts in a large corpus."""
-
-KEPT_BYTES = 1 << 28
-"""A larger graph is built again rather than kept: 256 MB."""
+QUERY_SAMPLE = 10_000  # queries against all texts in a large corpus
+KEPT_BYTES = 1 << 28  # a larger graph is built again rather than kept
 
 
 def projection_depth(ks: Sequence[int], needed: int, n: int) -> int:

@@ -23,14 +23,9 @@ from evalkit.types import EncoderIdentity
 from evalkit.version import __version__
 
 DEFAULT_K = (1, 5, 10)
-
-UNKNOWN_NEED = 15
-"""Neighbours given to a user's own projection that does not say how many it needs."""
-
+UNKNOWN_NEED = 15  # neighbours given to a user's own projection that does not say how many it needs
 PROJECTION_FORMAT = 1
-
-DRAWING = ("projections", "neighbours", "runtime/compiled.py")
-"""Sources that a map depends on: after an upgrade that changes them it is computed again."""
+DRAWING = ("projections", "neighbours", "runtime/compiled.py")  # a map is computed again where these sources change
 
 
 def resolve_k(k: tuple[int, ...] | None, n: int) -> tuple[int, ...]:

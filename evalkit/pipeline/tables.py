@@ -15,8 +15,7 @@ from evalkit.metrics.label_neighbours import neighbour_confusion
 from evalkit.pipeline.embed import Embedded
 from evalkit.types import Evaluation, NeighbourGraph, Projection
 
-LISTED = 10
-"""Neighbours of each text that texts.parquet keeps, by which models are compared."""
+LISTED = 10  # neighbours of each text that texts.parquet keeps, by which models are compared
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -22,8 +22,7 @@ TEXTLESS_FILES = frozenset({"labels.csv", "pairs.csv", "confusion.csv", "confusi
 )
 """Files of label names and numbers. record.json is logged as `without_texts`, and maps where no words are on them."""
 
-NOT_LOGGED = frozenset({".log", ".yaml", ".yml", ".tmp", ".lock"})
-"""Hydra's own output: it is about the process, and the record holds the settings."""
+NOT_LOGGED = frozenset({".log", ".yaml", ".yml", ".tmp", ".lock"})  # about the process; the record holds the settings
 
 
 def run_files(folder: Path, record: Record, *, log_texts: bool = True) -> list[Path]:

@@ -19,14 +19,9 @@ SWEEP = "evalkit.sweep"
 KIND = "evalkit.kind"
 
 PARAM_LENGTH = 6000
-TEXT_SETTINGS = frozenset({"queries", "texts"})
-"""Settings that hold texts: kept back with ``log_texts=false``."""
-
-NOT_DISTINGUISHING = frozenset({"tracker", "store", "reuse", "theme"})
-"""Settings that do not change a result."""
-
-NOT_PARAMS = frozenset({"texts_per_second", "truncated_share", "key"})
-"""Fields of the encoder that are measured, or of use to the store alone."""
+TEXT_SETTINGS = frozenset({"queries", "texts"})  # kept back with log_texts=false
+NOT_DISTINGUISHING = frozenset({"tracker", "store", "reuse", "theme"})  # settings that do not change a result
+NOT_PARAMS = frozenset({"texts_per_second", "truncated_share", "key"})  # measured, or of use to the store alone
 
 _NAME = re.compile(r"[^\w\-. :/]", re.ASCII)
 

@@ -14,8 +14,7 @@ from evalkit.tracking.artifacts import run_files
 from evalkit.types import Record, Score
 
 NOTE = "mlflow.note.content"
-LENGTH = 7900
-"""MLflow cuts a tag at 8,000 characters."""
+LENGTH = 7900  # MLflow cuts a tag at 8,000 characters
 
 EXPERIMENT_NOTE = (
     "Evaluations of embedding models on labelled texts, written by evalkit.\n\n"

@@ -11,11 +11,8 @@ import json
 KEY = "evalkit"
 VIEW_TAG = f"mlflow.sharedViewState.{KEY}"
 
-MODE = "workflowType=machine_learning"
-"""Query of any address: MLflow's pages of runs and metrics, not those of traces."""
-
-QUERY = f"{MODE}&viewStateShareKey={KEY}"
-"""Query of the experiment's address."""
+MODE = "workflowType=machine_learning"  # of any address: MLflow's pages of runs and metrics, not those of traces
+QUERY = f"{MODE}&viewStateShareKey={KEY}"  # of the experiment's address
 
 ORDER = "neighbours/map_at_r_macro"
 METRICS = (

@@ -20,8 +20,7 @@ STARTED = "evalkit.process_started"
 MACHINE = "evalkit.machine"
 BOOT = "evalkit.boot"
 
-CLOCK_TOLERANCE_SECONDS = 60.0
-"""A start time is read off the wall clock, which may be set while the process runs."""
+CLOCK_TOLERANCE_SECONDS = 60.0  # a start time is read off the wall clock, which may be set while the process runs
 
 
 def process_tags() -> dict[str, str]:

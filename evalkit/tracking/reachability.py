@@ -15,9 +15,7 @@ from urllib.parse import urlsplit
 from evalkit.runtime.redaction import mask
 from evalkit.tracking import TrackerUnavailable
 
-DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
-"""Dialects of stores that MLflow opens itself, without a server."""
-
+DATABASES = ("sqlite", "postgresql", "mysql", "mssql")  # dialects of stores that MLflow opens itself, without a server
 CONNECT_SECONDS = 3.05
 ANSWER_SECONDS = 5.0
 MEMORY_SECONDS = 60.0

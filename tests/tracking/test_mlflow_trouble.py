@@ -28,8 +28,7 @@ from evalkit.tracking import LoggedRun, RunContext, TrackerTrouble, mlflow_runs,
 from evalkit.tracking.mlflow_store import sqlite_path
 from evalkit.tracking.mlflow_tracker import MlflowTracker
 
-SECONDS = 30
-"""No fault may cost one run more, on a machine that does much else at the same time."""
+SECONDS = 30  # no fault may cost one run more, on a machine that does much else at the same time
 
 
 def trouble_of(tracker, folder, record=None, *, seconds=SECONDS, **context) -> TrackerTrouble:
