@@ -45,7 +45,7 @@ def test_every_yaml_of_a_group_binds(group, tmp_path, monkeypatch):
     ("options", "needed"),
     [
         (["projection=tsne"], 29), (["projection=tsne", "projection.project.perplexity=4"], 12),
-        (["projection=umap"], 15), (["projection=pca"], 0),
+        (["projection=umap"], 14), (["projection=pca"], 0),
     ],
 )  # fmt: skip
 def test_a_projection_gets_the_neighbours_that_it_needs(options, needed):
