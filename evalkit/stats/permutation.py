@@ -40,8 +40,9 @@ def permute_scores(
     collected: dict[str, list[NDArray[np.float64]]] = {}
     for start in range(0, count, block):
         rows = min(block, count - start)
-        drawn = rng.permuted(np.broadcast_to(labels, (rows, labels.size)), axis=1).astype(np.int32, copy=False)
-        for name, values in statistic(drawn).items():
+        drawn = rng.permuted(np.broadcast_to(labels, (rows, labels.size)), axis=1)
+        # A second memory layout would be a second compilation of every loop that gets it.
+        for name, values in statistic(np.ascontiguousarray(drawn, dtype=np.int32)).items():
             collected.setdefault(name, []).append(np.asarray(values, dtype=np.float64))
     return {name: np.concatenate(parts) for name, parts in collected.items()}
 
