@@ -42,10 +42,7 @@ class Embedded:
 
 
 def unit_rows(vectors: Vectors, *, block: int = 65_536) -> Vectors:
-    """Rows scaled to length 1 in float32; a zero row stays zero (its cosine with anything is 0).
-
-    In blocks, so that memory-mapped vectors are read once.
-    """
+    """Rows scaled to length 1 (a zero row stays zero), in blocks: memory-mapped vectors are read once."""
     out = np.empty(vectors.shape, dtype=np.float32)
     for start in range(0, len(vectors), block):
         part = np.asarray(vectors[start : start + block], dtype=np.float32)
@@ -71,10 +68,7 @@ def rows_among(texts: Sequence[str], chosen: Sequence[str]) -> NDArray[np.int64]
 
 
 def embed(prepared: Prepared, store: Store, *, poolings: Sequence[str] = (), advance: Advance) -> Embedded:
-    """The corpus' vectors, from the store or by one forward pass for all `poolings` that the sweep will want.
-
-    `advance` is called with the number of texts that a batch finished.
-    """
+    """The corpus' vectors, from the store or by one forward pass for all `poolings` that the sweep will want."""
     if prepared.encoder.kind == "precomputed":
         return _precomputed(prepared)
     corpus, identity, encoder, keys = prepared.corpus, prepared.encoder, prepared.request.encoder, prepared.keys
@@ -122,10 +116,7 @@ def _obtain(
     poolings: Sequence[str],
     encode: Callable[[Sequence[str]], Mapping[str, Encoding]],
 ) -> Encoding:
-    """Vectors of the first of `poolings` from the store, or made together with those of the others.
-
-    `texts` is the fingerprint of what `encode` encodes.
-    """
+    """Vectors of the first of `poolings` from the store, or made with those of the others; `texts` is a fingerprint."""
     first = encoder.identify(poolings[0])
     key = vectors_key(first, texts)
 

@@ -59,10 +59,7 @@ def _timed(
 
 
 def evaluate(prepared: Prepared, store: Store, *, watcher: Watcher, poolings: Sequence[str] = ()) -> Result:
-    """Evaluate a prepared request; what the store holds is not computed.
-
-    All `poolings` that the sweep will want of this model and corpus are made in the same forward pass.
-    """
+    """Evaluate a prepared request, with all `poolings` that the sweep will want in one forward pass."""
     from evalkit.pipeline import tables
 
     seconds: dict[str, float] = {}
@@ -109,16 +106,10 @@ def _evaluations(
     def run(choice: EvaluatorChoice) -> Evaluation:
         on_map = choice.space == "map"
         sample = Sample(
-            unit=embedding.unit,
-            raw=embedding.raw,
-            labels=corpus.labels,
-            n_labels=len(corpus.label_names),
-            graph=near if on_map else scoring(),
-            whole_graph=whole,
-            points=projection.points if on_map else None,
-            plane=plane() if on_map else None,
-            split=embedded.split,
-        )
+            unit=embedding.unit, raw=embedding.raw, labels=corpus.labels, n_labels=len(corpus.label_names),
+            graph=near if on_map else scoring(), whole_graph=whole, split=embedded.split,
+            points=projection.points if on_map else None, plane=plane() if on_map else None,
+        )  # fmt: skip
         return run_evaluator(choice, sample, k=prepared.k, seed=prepared.request.seed)
 
     results = {}

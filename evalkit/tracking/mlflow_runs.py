@@ -157,11 +157,7 @@ def fill(session: Session, run_id: str, draft: Draft) -> None:
 
 
 def _log_dataset(session: Session, run_id: str, fields: Mapping[str, str]) -> None:
-    """Log the corpus as an input.
-
-    MLflow looks for the data set and inserts it in two steps, so the second of two runs that log the same new one at
-    once fails on the unique key, and tries again.
-    """
+    """Log the corpus as an input."""
     from mlflow.entities import Dataset, DatasetInput, InputTag
     from mlflow.exceptions import MlflowException
 
@@ -171,6 +167,7 @@ def _log_dataset(session: Session, run_id: str, fields: Mapping[str, str]) -> No
             session.client.log_inputs(run_id, datasets=[entry])
             return
         except MlflowException as error:
+            # MLflow looks for it and inserts it in two steps: of two runs at once the second fails on the unique key.
             if not attempts_left or not re.search(r"unique|duplicate", str(error), re.IGNORECASE):
                 raise
 

@@ -14,11 +14,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
-HOST = "evalkit.host"
-PID = "evalkit.pid"
-STARTED = "evalkit.process_started"
-MACHINE = "evalkit.machine"
-BOOT = "evalkit.boot"
+HOST, MACHINE, BOOT = "evalkit.host", "evalkit.machine", "evalkit.boot"
+PID, STARTED = "evalkit.pid", "evalkit.process_started"
 
 CLOCK_TOLERANCE_SECONDS = 60.0  # a start time is read off the wall clock, which may be set while the process runs
 
