@@ -1,5 +1,8 @@
 import numpy as np
+import pandas as pd
 import pytest
+import torch
+from scipy import sparse
 
 from evalkit import evaluate
 from evalkit.errors import RequestError
@@ -52,6 +55,38 @@ def test_a_projection_adds_the_map_scores(clusters):
     assert len(scores.table()) == len(scores)
 
 
+def forms(vectors):
+    """The same vectors as users hold them."""
+    yield from (vectors.tolist(), pd.DataFrame(vectors), sparse.csr_matrix(vectors), sparse.csc_array(vectors))
+    yield from (torch.tensor(vectors, requires_grad=True), torch.tensor(vectors, dtype=torch.bfloat16))
+    yield from (vectors * 1e200, vectors * 1e-200, vectors * np.geomspace(1e-300, 1e300, len(vectors))[:, None])
+
+
+def test_vectors_count_in_whatever_form_and_length_they_come(clusters):
+    vectors, labels = np.round(clusters[0]), clusters[1]  # whole numbers, which bfloat16 holds
+    expected = evaluate(vectors, labels, evaluators=["neighbours"])["neighbours/precision_at_5"]
+    for form in forms(vectors):
+        assert evaluate(form, labels, evaluators=["neighbours"])["neighbours/precision_at_5"].value == expected.value
+    codes = np.repeat([0, 1, 2], 10)
+    for form in (torch.tensor(codes), pd.Series(codes, index=codes), pd.Categorical(codes), iter(codes)):
+        assert evaluate(vectors, form, evaluators=["neighbours"]).label_names == ("0", "1", "2")
+
+
+@pytest.mark.parametrize("missing", [None, float("nan"), pd.NA, pd.NaT, np.nan, "", "  "])
+def test_a_missing_label_is_no_label(clusters, missing):
+    vectors, labels = clusters[0], [*clusters[1][:-2], missing, clusters[1][-1]]
+    with pytest.raises(RequestError, match=r"row 28 has no label .*drop_unlabelled=True"):
+        evaluate(vectors, labels)
+    kept = np.arange(30) != 28
+    scores = evaluate(vectors, labels, evaluators=["neighbours"], drop_unlabelled=True)
+    expected = evaluate(vectors[kept], clusters[1][kept], evaluators=["neighbours"])
+    name = "neighbours/precision_at_1"
+    assert scores[name].value == expected[name].value
+    assert scores.warnings[0] == "1 of 30 rows have no label and were left out."
+    assert np.array_equal(scores.per_text[name][kept], expected.per_text[name])
+    assert np.isnan(scores.per_text[name][28])
+
+
 @pytest.mark.parametrize(
     ("vectors", "labels", "options", "words"),
     [
@@ -64,6 +99,9 @@ def test_a_projection_adds_the_map_scores(clusters):
         (np.array([[1, 2], [1, np.nan], [1, 1], [2, 2]]), list("aabb"), {}, "first in row 1"),
         (np.array([[1, 2], [1, 3], [np.inf, 1], [2, 2]]), list("aabb"), {}, "first in row 2"),
         (np.ones((4, 2)), list("aabb"), {"k": [4]}, "K can be at most 3"),
+        (np.ones((4, 2)), list("aabb"), {"k": 3}, "k must list different numbers from 1 up, and 3 was given"),
+        (np.ones((4, 2)), list("aabb"), {"k": [0]}, "k must list different numbers from 1 up"),
+        (np.ones((4, 2)), list("aabb"), {"seed": -1}, "seed must be from 0 to 4294967295, and -1 was given"),
         (np.ones((4, 2)), list("aabb"), {"projection": "isomap"}, "choose tsne, umap or pca"),
         (np.ones((4, 2)), list("aabb"), {"evaluators": []}, "evaluators is empty"),
         (np.ones((4, 2)), list("aabb"), {"evaluators": ["nothing"]}, "there is no evaluator 'nothing'"),

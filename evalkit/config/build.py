@@ -16,6 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from evalkit.config.instantiate import bind, current_targets, taken
 from evalkit.errors import RequestError
+from evalkit.pipeline.prepare import check_k, check_seed
 from evalkit.pipeline.request import EvaluatorChoice, ProjectionChoice, Request, TrackerChoice
 from evalkit.records import HEADLINE_SCORES
 from evalkit.runtime.redaction import mask, mask_tree
@@ -29,6 +30,7 @@ CHOICES = {
 SPACES = ("embedding", "map")
 COUNTS = ("batch_tokens", "model.max_length", "model.truncate_dim", "model.dimension", "dataset.limit")
 RANDOM_DIMENSION = 768
+LONGEST_NAME = 200
 
 DIAGNOSTIC_FAMILIES = frozenset({"geometry", "faithfulness"})
 """Families whose scores describe an embedding or a map and rank no models (``ranks_models`` is False)."""
@@ -114,17 +116,17 @@ def _check(values: Mapping[str, Any]) -> None:
         _one_of(key, _value(values, key), choices)
     if not re.fullmatch(r"auto|cpu|(cuda|xpu)(:\d+)?|mps", values["device"]):
         raise RequestError(f"device cannot be {values['device']!r}: choose auto, cpu, cuda, or one of several, cuda:1.")
-    if not 0 <= values["seed"] < 2**32:
-        raise RequestError(f"seed must be from 0 to 4294967295, and {values['seed']} was given: choose another.")
+    check_seed(values["seed"])
     for key in COUNTS:
         number = _value(values, key)
         if number is not None and number < 1:
             raise RequestError(
                 f"{key} must be at least 1, and {number} was given: choose a larger one or leave it out."
             )
-    k = values["k"]
-    if k is not None and (not k or min(k) < 1 or len(set(k)) < len(k)):
-        raise RequestError(f"k must list different numbers from 1 up, and {k} was given: write for example k=[1,5,10].")
+    check_k(values["k"])
+    for key in ("model.label", "model.name"):
+        if len(name := str(_value(values, key) or "")) > LONGEST_NAME:
+            raise RequestError(f"{key} has {len(name)} characters: use up to {LONGEST_NAME}.")
     if not values["store"].strip():
         raise RequestError("store is empty: name a folder, store=.evalkit.")
     _check_scores(values["evaluators"], values["rank_by"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -26,6 +26,20 @@ DEFAULT_K = (1, 5, 10)
 UNKNOWN_NEED = 15  # neighbours given to a user's own projection that does not say how many it needs
 PROJECTION_FORMAT = 1
 DRAWING = ("projections", "neighbours", "runtime/compiled.py")  # a map is computed again where these sources change
+
+
+def check_seed(seed: int) -> None:
+    """Refuse a seed that numpy's generators do not take."""
+    if not 0 <= seed < 2**32:
+        raise RequestError(f"seed must be from 0 to 4294967295, and {seed} was given: choose another.")
+
+
+def check_k(k: Any) -> None:
+    """Refuse what lists no different numbers from 1 up; None stands for the default."""
+    if k is None:
+        return
+    if not isinstance(k, Collection) or not k or len(set(k)) < len(k) or min(k) < 1:
+        raise RequestError(f"k must list different numbers from 1 up, and {k} was given: write for example k=[1,5,10].")
 
 
 def resolve_k(k: tuple[int, ...] | None, n: int) -> tuple[int, ...]:
