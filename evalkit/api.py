@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -68,7 +68,7 @@ class Scores:
 
 def evaluate(
     vectors: ArrayLike,
-    labels: Iterable[Any],
+    labels: Any,
     *,
     evaluators: Sequence[str] | None = None,
     projection: str | None = None,
@@ -164,7 +164,7 @@ def _evaluation(family: str, sample: Sample, ks: tuple[int, ...], seed: int) -> 
 
 
 def _table(vectors: Any) -> NDArray[Any]:
-    """(N, d) real numbers of whatever holds them: lists, numpy, pandas, scipy's sparse matrices, torch on any device."""
+    """(N, d) real numbers of whatever holds them: lists, numpy, pandas, sparse matrices, torch on any device."""
     if hasattr(vectors, "toarray"):
         vectors = vectors.toarray()
     if hasattr(vectors, "detach"):  # numpy takes no tensor with a gradient, on a GPU or of bfloat16
