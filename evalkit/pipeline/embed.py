@@ -1,14 +1,13 @@
 """Corpus + encoder ⇄ store → embedding, by one forward pass a model and corpus.
 
-All poolings that a sweep will want are made in the pass that makes the first of them. A process that finds another one
-encoding the same texts waits for it.
+All poolings that a sweep will want are made in the pass that makes the first; other processes wait for it.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +19,8 @@ from evalkit.pipeline.identity import encoder_material, vectors_key
 from evalkit.pipeline.request import Prepared
 from evalkit.store import Entry, Store
 from evalkit.types import Codes, Embedding, EncoderIdentity, Encoding, SplitVectors, Vectors
+
+Encode = Callable[[Sequence[str]], Mapping[str, Encoding]]  # poolings → the texts' vectors by each
 
 KIND = "embeddings"
 MEASURED = ("truncated", "seconds", "parameters")  # fields of an `Encoding` besides the vectors
@@ -109,13 +110,7 @@ def embed(prepared: Prepared, store: Store, *, poolings: Sequence[str] = (), adv
     return Embedded(embedding, queries, split, encoding, encoded=len(texts))
 
 
-def _obtain(
-    store: Store,
-    encoder: Encoder,
-    texts: str,
-    poolings: Sequence[str],
-    encode: Callable[[Sequence[str]], Mapping[str, Encoding]],
-) -> Encoding:
+def _obtain(store: Store, encoder: Encoder, texts: str, poolings: Sequence[str], encode: Encode) -> Encoding:
     """Vectors of the first of `poolings` from the store, or made with those of the others; `texts` is a fingerprint."""
     first = encoder.identify(poolings[0])
     key = vectors_key(first, texts)
@@ -173,8 +168,7 @@ def _split_vectors(split: Split, train: Vectors, test: Vectors) -> SplitVectors:
 
 def _precomputed(prepared: Prepared) -> Embedded:
     """Vectors of a file, read where they are and not copied into the store."""
-    corpus, identity = prepared.corpus, prepared.encoder
-    encoder: Any = prepared.request.encoder
+    corpus, encoder = prepared.corpus, cast(Any, prepared.request.encoder)
     encoding: Encoding = encoder.encode_rows(corpus.rows, corpus.source_rows)
     queries = split = None
     if corpus.queries:
@@ -183,7 +177,7 @@ def _precomputed(prepared: Prepared) -> Embedded:
     if corpus.split is not None:
         rows = (corpus.split.train_rows, corpus.split.test_rows)
         split = _split_vectors(corpus.split, *(encoder.encode_rows(each, corpus.source_rows).vectors for each in rows))
-    raw = encoding.vectors
-    embedding = Embedding(raw=raw, unit=unit_rows(raw), encoder=identity, key=prepared.keys.embedding)
+    unit = unit_rows(encoding.vectors)
+    embedding = Embedding(raw=encoding.vectors, unit=unit, encoder=prepared.encoder, key=prepared.keys.embedding)
     # Nothing was encoded: no texts per second.
     return Embedded(embedding, queries, split, dataclasses.replace(encoding, seconds=0.0), encoded=len(corpus.texts))

@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from evalkit.encoders import Advance
 from evalkit.pipeline import neighbour_graphs as graphs
 from evalkit.pipeline.build_record import check_rank_by, record_of
 from evalkit.pipeline.embed import Embedded, embed
@@ -32,7 +33,7 @@ NEAREST = 5  # neighbours listed for each query
 class Watcher(Protocol):
     """Shows the progress of an evaluation."""
 
-    def stage(self, name: str, total: int | None = None) -> AbstractContextManager[Callable[[int], None]]:
+    def stage(self, name: str, total: int | None = None) -> AbstractContextManager[Advance]:
         """Enter a stage; the value is called with the number of finished parts."""
 
 
@@ -48,9 +49,7 @@ class Result:
 
 
 @contextmanager
-def _timed(
-    watcher: Watcher, seconds: dict[str, float], name: str, total: int | None = None
-) -> Iterator[Callable[[int], None]]:
+def _timed(watcher: Watcher, seconds: dict[str, float], name: str, total: int | None = None) -> Iterator[Advance]:
     """Show a stage, and note how long it took."""
     start = time.perf_counter()
     with watcher.stage(name, total) as advance:

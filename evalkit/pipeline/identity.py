@@ -1,7 +1,6 @@
 """Fingerprints and digests that keys are made of, the identity of a run, and the environment it was made in.
 
-Two runs with the same identity would compute the same record. Device, batch size, launcher, folders and tracker are not
-part of it; the seed always is.
+Device, batch size, launcher, folders and tracker are not part of a run's identity; the seed always is.
 """
 
 from __future__ import annotations

@@ -22,7 +22,6 @@ from evalkit.store import digest
 from evalkit.types import EncoderIdentity
 from evalkit.version import __version__
 
-DEFAULT_K = (1, 5, 10)
 UNKNOWN_NEED = 15  # neighbours given to a user's own projection that does not say how many it needs
 PROJECTION_FORMAT = 1
 DRAWING = ("projections", "neighbours", "runtime/compiled.py")  # a map is computed again where these sources change
@@ -45,7 +44,7 @@ def check_k(k: Any) -> None:
 def resolve_k(k: tuple[int, ...] | None, n: int) -> tuple[int, ...]:
     """K of precision at K: those of 1, 5, 10 below N by default; an explicit K of N or more is refused."""
     if k is None:
-        return tuple(entry for entry in DEFAULT_K if entry < n)
+        return tuple(entry for entry in (1, 5, 10) if entry < n)
     if max(k) >= n:
         raise RequestError(
             f"k={max(k)} asks for more neighbours than there are: the corpus has {n} texts, "

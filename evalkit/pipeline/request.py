@@ -1,7 +1,6 @@
 """One evaluation as plain values and bound callables, without a configuration library.
 
-config/build.py makes a `Request` of the composed configuration; `prepare` resolves it to a `Prepared`; the pipeline
-reads nothing else.
+config/build.py makes a `Request`, `prepare` resolves it to a `Prepared`, and the pipeline reads nothing else.
 """
 
 from __future__ import annotations
@@ -72,16 +71,12 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """Keys of the store, all known before a vector is.
+    """Keys of the store, all known before a vector is."""
 
-    ``texts`` and ``queries`` are fingerprints of what is encoded, which give the key of an encoder's vectors by
-    `evalkit.pipeline.identity.vectors_key`. The two graphs are as deep as the scores and as the projection need them.
-    """
-
-    texts: str
-    queries: str
+    texts: str  # fingerprint of what is encoded: `identity.vectors_key` makes it the key of an encoder's vectors
+    queries: str  # likewise
     embedding: str  # vectors of the N scored texts
-    scoring_graph: str
+    scoring_graph: str  # as deep as the scores need it
     projection_graph: str
     projection: str
     evaluations: Mapping[str, str]  # by the evaluator's name

@@ -113,10 +113,7 @@ class Store:
 
     @contextlib.contextmanager
     def lock(self, kind: str, key: str) -> Iterator[None]:
-        """Hold the work on one entry: others who want it wait here, and then find it.
-
-        The lock holds across threads and processes, and ends with the holder's process.
-        """
+        """Hold the work on one entry: other threads and processes that want it wait here, and then find it."""
         self._place(kind, key)
         with contextlib.ExitStack() as held:
             with self._explained("written"):

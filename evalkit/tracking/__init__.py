@@ -1,7 +1,6 @@
 """The tracker protocol, and what a tracker receives besides the record.
 
-A tracker reads a `Record` and the files of its folder, and nothing else. A tracker that is out of reach costs a
-warning and a later `python -m evalkit.sync`, never a result.
+A tracker reads a `Record` and its folder's files; out of reach, it costs a warning and a later `evalkit.sync`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Files of a folder that go to the tracker, with texts and with `tracker.log_texts=false`.
 
-Without texts only files that are known to hold none are logged: an unknown file may hold some. Label names do not count
-as texts.
+Without texts only files that are known to hold none are logged (label names do not count as texts).
 """
 
 from __future__ import annotations

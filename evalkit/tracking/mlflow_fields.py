@@ -14,9 +14,7 @@ from evalkit.runtime.redaction import mask, mask_tree
 from evalkit.tracking import RunContext
 from evalkit.types import Record
 
-IDENTITY = "evalkit.identity"
-SWEEP = "evalkit.sweep"
-KIND = "evalkit.kind"
+IDENTITY, SWEEP, KIND = "evalkit.identity", "evalkit.sweep", "evalkit.kind"
 
 PARAM_LENGTH = 6000
 TEXT_SETTINGS = frozenset({"queries", "texts"})  # kept back with log_texts=false

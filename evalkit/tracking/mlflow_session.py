@@ -12,10 +12,7 @@ from evalkit.tracking.mlflow_runs import Session
 
 @contextlib.contextmanager
 def open_session(uri: str, experiment: str) -> Iterator[Session]:
-    """Yield an open experiment, created where it is missing; one process at a time for a sqlite store.
-
-    TrackerUnavailable replaces whatever MLflow, its store or the network raise, here or in the body of the `with`.
-    """
+    """Yield an open experiment, created where it is missing; a failure, also of the body, is a `TrackerUnavailable`."""
     address = reachability.known(uri)
     if address.recent_trouble is not None:
         raise TrackerUnavailable(address.recent_trouble)

@@ -19,8 +19,7 @@ from evalkit.runtime.redaction import mask
 from evalkit.tracking import TrackerUnavailable
 from evalkit.tracking.reachability import DATABASES
 
-LOCK_SECONDS = 60.0
-BUSY_SECONDS = 5.0
+LOCK_SECONDS, BUSY_SECONDS = 60.0, 5.0
 
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -46,11 +45,7 @@ def prepare_environment() -> None:
 
 
 def resolve_uri(uri: str | None) -> str:
-    """The tracking address: `uri`, else MLFLOW_TRACKING_URI, else sqlite in the current folder.
-
-    A relative sqlite path becomes absolute, so that a later change of folder does not move the store. An address that
-    MLflow has no store for is refused.
-    """
+    """The tracking address: `uri`, else MLFLOW_TRACKING_URI, else sqlite in the current folder."""
     given = (uri or os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db").strip()
     scheme, separator, rest = given.partition("://")
     dialect = scheme.partition("+")[0].lower()
@@ -66,7 +61,7 @@ def resolve_uri(uri: str | None) -> str:
         raise RequestError(
             f"tracker.uri={mask(given)} names no file, so nothing would be kept: give sqlite:///mlflow.db."
         )
-    file = Path(path).expanduser().absolute()
+    file = Path(path).expanduser().absolute()  # a later change of folder does not move the store
     if "?" in str(file):
         raise RequestError(f"{file} has a question mark in it, which an address cannot hold: choose another folder.")
     return f"sqlite:///{file}"

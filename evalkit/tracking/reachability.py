@@ -16,9 +16,7 @@ from evalkit.runtime.redaction import mask
 from evalkit.tracking import TrackerUnavailable
 
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")  # dialects of stores that MLflow opens itself, without a server
-CONNECT_SECONDS = 3.05
-ANSWER_SECONDS = 5.0
-MEMORY_SECONDS = 60.0
+CONNECT_SECONDS, ANSWER_SECONDS, MEMORY_SECONDS = 3.05, 5.0, 60.0
 
 
 @dataclass(slots=True)

@@ -45,9 +45,9 @@ def finished_in(uri):
 
 def test_no_server(run_folder):
     uri = f"http://127.0.0.1:{free_port()}"
-    trouble = trouble_of(MlflowTracker(uri), run_folder, seconds=5)
-    assert f"no server answers at {uri}" in trouble.sentence
-    assert f"`python -m evalkit.sync {run_folder} --tracking-uri {uri}`" in trouble.sentence
+    sentence = trouble_of(MlflowTracker(uri), run_folder, seconds=5).sentence
+    assert f"no server answers at {uri}" in sentence
+    assert f"`python -m evalkit.sync {run_folder} --tracking-uri {uri}`" in sentence
 
 
 def test_the_advised_command_is_whole(tmp_path, monkeypatch):
