@@ -50,20 +50,15 @@ def files(tmp_path):
     (tmp_path / "zipped.csv").write_bytes(b"\x1f\x8b\x08\x00")
     (tmp_path / "folder.csv").mkdir()
     good = np.eye(4, dtype=np.float32)
-    np.save(tmp_path / "good.npy", good)
-    np.save(tmp_path / "short.npy", good[:3])
-    np.save(tmp_path / "flat.npy", good.ravel())
-    np.save(tmp_path / "other_model.npy", good[:1, :3])
-    np.save(tmp_path / "two_queries.npy", good[:2])
-    np.save(tmp_path / "words.npy", np.array([["a", "b"]] * 4))
+    arrays = {"good": good, "short": good[:3], "flat": good.ravel(), "other_model": good[:1, :3]}
+    arrays |= {"two_queries": good[:2], "words": np.array([["a", "b"]] * 4)}
+    arrays |= {name: np.where(np.arange(16).reshape(4, 4) == 9, np.float32(name), good) for name in ("nan", "inf")}
+    for name, array in arrays.items():
+        np.save(tmp_path / f"{name}.npy", array)
     (tmp_path / "header.npy").write_bytes((tmp_path / "good.npy").read_bytes().replace(b"(4, 4), }", b"(4, 4),  "))
     (tmp_path / "zip.npy").write_bytes(b"PK\x03\x04" + bytes(40))
     (tmp_path / "cut.npy").write_bytes((tmp_path / "good.npy").read_bytes()[:-8])
     np.save(tmp_path / "objects.npy", np.array([{}, {}, {}, {}], dtype=object), allow_pickle=True)
-    for name, value in (("nan", np.nan), ("inf", np.inf)):
-        broken = good.copy()
-        broken[2, 1] = value
-        np.save(tmp_path / f"{name}.npy", broken)
     return tmp_path
 
 

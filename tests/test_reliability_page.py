@@ -1,7 +1,5 @@
 """docs/reliability.md says what was noted: tries added up, losses shown, nothing ends a cell."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -148,14 +146,10 @@ def test_without_a_tracker_nothing_is_counted_as_logged(sweep):
 
 
 @pytest.mark.slow
-def test_the_command_itself(sweep, tmp_path):
+def test_the_command_itself(evalkit_process, sweep):
     """A fresh process, a fresh store in the current folder."""
-    work = tmp_path / "work"
-    work.mkdir()
-    command = [sys.executable, "-m", "evalkit.sync", str(sweep)]
-    done = subprocess.run(command, cwd=work, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    assert "3 logged" in done.stdout
-    assert f"mlflow ui --backend-store-uri sqlite:///{work}/mlflow.db --host 127.0.0.1 --port 5000" in done.stdout
-    assert (work / "mlruns").is_dir()
+    done = evalkit_process(str(sweep), module="evalkit.sync").succeeded()
+    assert done.err == ""
+    assert "3 logged" in done.out
+    assert f"mlflow ui --backend-store-uri sqlite:///{done.folder}/mlflow.db --host 127.0.0.1 --port 5000" in done.out
+    assert (done.folder / "mlruns").is_dir()

@@ -1,7 +1,5 @@
 """What a user's shell, folder and account bring along stops no command."""
 
-from __future__ import annotations
-
 import os
 import pwd
 import subprocess
