@@ -37,6 +37,7 @@ class EncoderIdentity:
     max_length: int | None = None  # longest input in tokens
     parameters: int | None = None  # number of weights
     prompt: str | None = None  # text put before every text
+    query_side: Mapping[str, Any] = field(default_factory=dict)  # prompt and task of queries, where they are others
     details: Mapping[str, Any] = field(default_factory=dict)
     """Other determinants of the vectors as JSON values: seed of a random encoder, n-gram ranges, truncate_dim, …"""
 

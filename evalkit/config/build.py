@@ -31,6 +31,7 @@ SPACES = ("embedding", "map")
 COUNTS = ("batch_tokens", "model.max_length", "model.truncate_dim", "model.dimension", "dataset.limit")
 RANDOM_DIMENSION = 768
 LONGEST_NAME = 200
+PROMPTS_AND_CUTS = ("prompt", "document_prompt", "query_prompt", "max_length", "truncate_dim")
 
 DIAGNOSTIC_FAMILIES = frozenset({"geometry", "faithfulness"})
 """Families whose scores describe an embedding or a map and rank no models (``ranks_models`` is False)."""
@@ -203,7 +204,7 @@ def _model_label(values: Mapping[str, Any]) -> str:
     model = values["model"]
     name = model["label"] or (Path(model["path"]).stem if model["path"] else model["name"])
     label = mask(Path(name).name if Path(name).is_dir() else str(name))
-    options = {key: model[key] for key in ("prompt", "max_length", "truncate_dim") if model[key] is not None}
+    options = {key: model[key] for key in PROMPTS_AND_CUTS if model[key] is not None}
     if model["dimension"] not in {None, RANDOM_DIMENSION}:
         options["dimension"] = model["dimension"]
     if values["dtype"] == "bfloat16" and str(model["encoder"].get("_target_", "")).endswith("TransformerEncoder"):

@@ -45,6 +45,8 @@ class ModelSchema:
     encoder: dict[str, Any] = field(default_factory=dict)
     revision: str | None = None
     prompt: str | None = None
+    document_prompt: str | None = None
+    query_prompt: str | None = None
     max_length: int | None = None
     truncate_dim: int | None = None
     trust_remote_code: bool = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,23 +21,30 @@ UNCUT = {"text": {"padding": False, "truncation": False}, "common": {"return_ten
 
 
 def encode(
-    model: Any, texts: Sequence[str], identities: Sequence[EncoderIdentity], *, batch_tokens: int, advance: Advance
+    model: Any,
+    texts: Sequence[str],
+    identities: Sequence[EncoderIdentity],
+    role: Mapping[str, Any],
+    *,
+    batch_tokens: int,
+    advance: Advance,
 ) -> dict[str, Encoding]:
     """Resolved pooling → vectors of `texts`, for identities that differ in their pooling only.
 
-    `model` is a SentenceTransformer, in evaluation mode on its device. A batch has at most `batch_tokens` padded
-    tokens; a longer text makes a batch alone. ``truncated`` is exact for models with a tokenizer.
+    `model` is a SentenceTransformer, in evaluation mode on its device; `role` has the prompt and, for a model with
+    routes, the task. A batch has at most `batch_tokens` padded tokens; a longer text makes a batch alone.
+    ``truncated`` is exact for models with a tokenizer.
     """
     import torch
     from sentence_transformers.util import batch_to_device
 
     identity, chosen = identities[0], dict.fromkeys(each.pooling for each in identities)
-    prompt, kept = identity.prompt, identity.details["truncate_dim"]
+    kept = identity.details["truncate_dim"]
     if not texts:
         empty = np.empty((0, model.get_embedding_dimension()), dtype=np.float32)
         return {name: Encoding(vectors=empty[:, :kept]) for name in chosen}
     started = time.perf_counter()
-    counts, limit = _token_counts(model, texts, prompt), model.max_seq_length
+    counts, limit = _token_counts(model, texts, role["prompt"]), model.max_seq_length
     lengths = np.array([len(text) // CHARACTERS_A_TOKEN + 1 for text in texts]) if counts is None else counts
     truncated = int((lengths > limit).sum()) if counts is not None and limit is not None else 0
     body, heads = _split(model, identity.native_pooling, chosen)
@@ -45,7 +52,7 @@ def encode(
     half = identity.dtype == "bfloat16"  # where PyTorch regards that as safe
     with torch.inference_mode(), torch.autocast(model.device.type, torch.bfloat16, enabled=half):
         for rows in batches(np.minimum(lengths, limit or lengths.max()), batch_tokens):
-            features = model.preprocess([texts[row] for row in rows], prompt=prompt or "")
+            features = model.preprocess([texts[row] for row in rows], **{**role, "prompt": role["prompt"] or ""})
             if counts is None and limit is not None and "attention_mask" in features:
                 # Without a tokenizer of its own to ask, a text that fills the model counts as truncated.
                 truncated += int((features["attention_mask"].sum(dim=1) >= limit).sum())

@@ -50,10 +50,11 @@ class CheckpointConfig:
             )
         return pooling
 
-    def resolve_prompt(self, prompt: str | None, name: str) -> str | None:
-        """The text put before every text: `prompt` is a name of one of the model's prompts, or the text itself."""
+    def resolve_prompt(self, prompt: str | None, name: str, *, query: bool = False) -> str | None:
+        """The text put before every text (or query): `prompt` is a name of one of the model's, or the text itself."""
         if prompt is None:
-            prompt = self.prompts.get(self.default_prompt or "")
+            default = self.prompts.get(self.default_prompt or "")
+            prompt = self.prompts.get("query", default) if query else default
         elif prompt in self.prompts:
             prompt = self.prompts[prompt]
         elif re.fullmatch(r"[A-Za-z_][\w-]*", prompt):

@@ -30,8 +30,11 @@ class TransformerEncoder(Encoder):
         Hub id (``BAAI/bge-base-en-v1.5``) and branch, tag or commit (a full commit that is in the cache needs no
         network); or the path of a folder.
     prompt
-        Name of one of the model's prompts, or the text to put before every text. None is the model's default,
-        ``""`` none at all.
+        Name of one of the model's prompts, or the text to put before every text and query. None is the model's
+        default, ``""`` none at all.
+    document_prompt, query_prompt
+        The same for the texts or the queries alone. Without them, queries get the model's prompt ``query`` if it has
+        one, as sentence-transformers' ``encode_query`` does.
     max_length, truncate_dim
         Longest input in tokens, dimensions kept of every vector; None is the model's own.
     trust_remote_code
@@ -54,6 +57,8 @@ class TransformerEncoder(Encoder):
         *,
         revision: str | None = None,
         prompt: str | None = None,
+        document_prompt: str | None = None,
+        query_prompt: str | None = None,
         max_length: int | None = None,
         truncate_dim: int | None = None,
         trust_remote_code: bool = False,
@@ -66,7 +71,9 @@ class TransformerEncoder(Encoder):
         if dtype not in {"auto", "float32", "bfloat16"}:
             raise RequestError(f"dtype={dtype} is not known: choose auto, float32 or bfloat16.")
         self.name, self.revision = name, revision
-        self.prompt, self.max_length, self.truncate_dim = prompt, max_length, truncate_dim
+        self.document_prompt = prompt if document_prompt is None else document_prompt
+        self.query_prompt = prompt if query_prompt is None else query_prompt
+        self.max_length, self.truncate_dim = max_length, truncate_dim
         self.trust_remote_code = trust_remote_code
         self.device, self.dtype, self.batch_tokens = device, dtype, batch_tokens
         self.package = package
@@ -75,7 +82,8 @@ class TransformerEncoder(Encoder):
         """See `evalkit.encoders.Encoder.identify`; reads small files only."""
         checkpoint, config = self._checkpoint, self._config
         truncate_dim = self._kept_dimensions()
-        prompt = config.resolve_prompt(self.prompt, self.name)
+        prompt = config.resolve_prompt(self.document_prompt, self.name)
+        query_prompt = config.resolve_prompt(self.query_prompt, self.name, query=True)
         details: dict[str, Any] = {"modules": list(config.modules), "truncate_dim": truncate_dim}
         if prompt is not None:
             details["include_prompt"] = config.include_prompt
@@ -92,19 +100,43 @@ class TransformerEncoder(Encoder):
             dimension=truncate_dim or config.dimension,
             max_length=self._longest_input(),
             prompt=prompt,
+            query_side={"prompt": query_prompt, "task": "query"} if query_prompt != prompt or self._is_routed else {},
             details=details,
         )
 
     def encode(self, texts: Sequence[str], poolings: Sequence[str], advance: Advance) -> dict[str, Encoding]:
         """See `evalkit.encoders.Encoder.encode`."""
+        return self._encode(texts, poolings, advance, self.identify("native").prompt, "document")
+
+    def encode_queries(
+        self, texts: Sequence[str], poolings: Sequence[str], corpus_texts: Sequence[str], advance: Advance
+    ) -> dict[str, Encoding]:
+        """See `evalkit.encoders.Encoder.encode_queries`: with the model's prompt and route for queries."""
+        del corpus_texts
+        identity = self.identify("native")
+        return self._encode(texts, poolings, advance, identity.query_side.get("prompt", identity.prompt), "query")
+
+    def _encode(
+        self, texts: Sequence[str], poolings: Sequence[str], advance: Advance, prompt: str | None, task: str
+    ) -> dict[str, Encoding]:
         identities = {pooling: self.identify(pooling) for pooling in poolings}
         on_cpu = self._model.device.type == "cpu"
         batch_tokens = self.batch_tokens or (CPU_BATCH_TOKENS if on_cpu else GPU_BATCH_TOKENS)
         with quiet():
             encodings = batching.encode(
-                self._model, texts, list(identities.values()), batch_tokens=batch_tokens, advance=advance
-            )
+                self._model, texts, list(identities.values()), {"prompt": prompt} | self._route(task),
+                batch_tokens=batch_tokens, advance=advance,
+            )  # fmt: skip
         return {pooling: encodings[identity.pooling] for pooling, identity in identities.items()}
+
+    @property
+    def _is_routed(self) -> bool:
+        """Whether texts and queries take different ways through the model."""
+        return self._config.modules[0] == "Router"
+
+    def _route(self, task: str) -> dict[str, str]:
+        """The argument that names a text's way through a model that has several."""
+        return {"task": task} if self._is_routed and task in self._model[0].sub_modules else {}
 
     @functools.cached_property
     def _checkpoint(self) -> Checkpoint:

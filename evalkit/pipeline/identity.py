@@ -62,9 +62,9 @@ def rows_digest(rows: NDArray[np.int64]) -> str:
 
 
 def encoder_material(encoder: EncoderIdentity) -> dict[str, Any]:
-    """Fields of an encoder's identity that determine its vectors, as JSON values."""
+    """Fields of an encoder's identity that determine the vectors of its texts, as JSON values."""
     fields = dataclasses.asdict(encoder)
-    for name in ("native_pooling", "dimension", "parameters"):
+    for name in ("native_pooling", "dimension", "parameters", "query_side"):
         del fields[name]
     return fields
 

@@ -141,7 +141,7 @@ def _run_identity(
         "settings": settings,
         "encoder": identity.encoder_material(encoder),
         "corpus": corpus.fingerprint,
-        "queries": list(corpus.queries),
+        "queries": {"texts": list(corpus.queries), "side": dict(encoder.query_side)},
         "seed": request.seed,
         "version": __version__,
         "source": identity.source_digest(),
@@ -158,7 +158,8 @@ def vector_keys(encoder: EncoderIdentity, corpus: Corpus) -> tuple[str, str, str
     fingerprint = identity.texts_fingerprint(texts)
     key = identity.vectors_key(encoder, fingerprint)
     fitted = key if encoder.kind == "tfidf" else None  # fitted on the corpus, and so are its queries
-    queries = digest({"queries": identity.texts_fingerprint(corpus.queries), "corpus": fitted})
+    asked = {"queries": identity.texts_fingerprint(corpus.queries), "corpus": fitted, "side": dict(encoder.query_side)}
+    queries = digest(asked)
     if corpus.split is not None:
         key = digest({"vectors": key, "rows": identity.rows_digest(rows_among(texts, corpus.texts))})
     return fingerprint, queries, key

@@ -172,6 +172,43 @@ def test_prompt_is_a_name_or_a_text(prompted):
         TransformerEncoder(str(prompted), prompt="qurey").identify("native")
 
 
+@pytest.mark.parametrize(
+    ("options", "texts", "queries"),
+    [
+        ({}, None, "find a book: "), ({"prompt": "passage"}, "book: ", "book: "), ({"prompt": ""}, None, None),
+        ({"document_prompt": "passage"}, "book: ", "find a book: "), ({"query_prompt": "ask: "}, None, "ask: "),
+        ({"prompt": "passage", "query_prompt": ""}, "book: ", None),
+    ],
+)  # fmt: skip
+def test_texts_and_queries_get_the_prompts_of_their_sides(prompted, options, texts, queries):
+    made = TransformerEncoder(str(prompted), device="cpu", **options)
+    identity = made.identify("native")
+    assert (identity.prompt, identity.query_side.get("prompt", identity.prompt)) == (texts, queries)
+    close(
+        made.encode_queries(TEXTS[:3], ["native"], (), silent)["native"],
+        reference(prompted, TEXTS[:3], prompt=queries or ""),
+    )
+    close(native(made, TEXTS[:3]), reference(prompted, TEXTS[:3], prompt=texts or ""))
+
+
+def test_queries_take_their_route_through_the_model(tmp_path):
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, Router, Transformer
+
+    sides = [
+        [Transformer(str(build("bge", tmp_path / side, seed=seed))), Pooling(32)]
+        for side, seed in (("query", 1), ("document", 2))
+    ]
+    model = SentenceTransformer(modules=[Router.for_query_document(*sides)])
+    model.save(str(tmp_path / "routed"))
+    made = TransformerEncoder(str(tmp_path / "routed"), device="cpu")
+    assert made.identify("native").query_side == {"prompt": None, "task": "query"}
+    queries = made.encode_queries(TEXTS[:3], ["native"], (), silent)["native"]
+    close(queries, model.encode_query(TEXTS[:3]))
+    close(native(made, TEXTS[:3]), model.encode_document(TEXTS[:3]))
+    assert np.abs(queries.vectors - model.encode_document(TEXTS[:3])).max() > 0.01
+
+
 def test_prompt_tokens_stay_out_where_the_model_says_so(prompted):
     config = prompted / "1_Pooling" / "config.json"
     changed = {"pooling_mode_cls_token": False, "pooling_mode_mean_tokens": True, "include_prompt": False}
