@@ -61,13 +61,17 @@ def has_weights(folder: Path) -> bool:
     """Whether `folder` holds the safetensors that its modules load (all shards), and a tokenizer."""
     modules = checkpoint_config.module_paths(folder)
     first = folder / (modules[0][1] if modules else "")
-    index = first / "model.safetensors.index.json"
-    weights = ["model.safetensors"]
-    if index.is_file():
-        weights = sorted(set(checkpoint_config.read_json(index).get("weight_map", {}).values()))
     dense = [f"{path}/model.safetensors" for kind, path in modules if kind.endswith(".Dense")]
-    tokenizer = any((first / file).is_file() for file in TOKENIZER_FILES)
-    return bool(weights) and tokenizer and not missing(first, weights) and not missing(folder, dense)
+    routes = sorted(first.glob("*_0_Transformer"))  # of a Router, whose first module has one a route
+    return all(map(_is_whole, routes or [first])) and not missing(folder, dense)
+
+
+def _is_whole(transformer: Path) -> bool:
+    """Whether the folder of a transformer holds all shards of its weights and a tokenizer."""
+    index = checkpoint_config.read_json(transformer / "model.safetensors.index.json") or {}
+    weights = sorted(set(index.get("weight_map", {"": "model.safetensors"}).values()))
+    tokenizer = any((transformer / file).is_file() for file in TOKENIZER_FILES)
+    return bool(weights) and tokenizer and not missing(transformer, weights)
 
 
 def digest(folder: Path) -> str:
