@@ -38,6 +38,7 @@ def load(file):
     return json.loads(file.read_text(encoding="utf-8"), parse_constant=refuse)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHEAP)
 def test_a_script_leaves_its_row_with_machine_commit_and_versions(results, repository, name):
     found = load(results / f"{name}.json")
@@ -55,6 +56,7 @@ def test_a_script_leaves_its_row_with_machine_commit_and_versions(results, repos
         assert math.isclose(row["ratio"], row["peer"] / row["ours"])
 
 
+@pytest.mark.slow
 def test_both_sides_computed_the_same(results):
     said = {name: load(results / f"{name}.json")["rows"][0]["same"] for name in CHEAP}
     assert float(said["silhouette_scaling"].rsplit(" ", 1)[1]) < 1e-6
@@ -62,6 +64,7 @@ def test_both_sides_computed_the_same(results):
     assert said["help"] == "the page names 6 of 6 groups"
 
 
+@pytest.mark.slow
 def test_the_page_has_every_row_and_says_what_is_missing(results, repository, tmp_path):
     out = tmp_path / "benchmarks.md"
     script(repository, "write", "--results", results, "--out", out)
@@ -87,6 +90,7 @@ def test_the_committed_page_is_the_one_that_the_committed_results_make(repositor
     assert (tmp_path / "benchmarks.md").read_text(encoding="utf-8") == committed
 
 
+@pytest.mark.slow
 def test_an_unknown_result_is_refused(results, repository, tmp_path):
     (tmp_path / "nobody.json").write_text("{}", encoding="utf-8")
     done = subprocess.run(

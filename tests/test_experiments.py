@@ -125,6 +125,7 @@ def views(evalkit, tmp_path):
     return unique(collect([tmp_path / "runs"]))
 
 
+@pytest.mark.slow
 def test_what_is_kept_of_a_run_says_nothing_of_when_and_where(views):
     assert len(views) == 2
     for view in views:

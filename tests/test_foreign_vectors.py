@@ -25,6 +25,7 @@ def queries_of(store, seed):
     return min(own, key=lambda entry: (entry / "vectors.npy").stat().st_size)
 
 
+@pytest.mark.slow
 @pytest.mark.fault("store", "vectors of another model", "their entry in the place of the queries' own")
 def test_the_queries_vectors_of_another_model_are_set_aside_and_made_anew(evalkit):
     for seed in (0, 1):  # random draws by its seed: another seed is another model, of the same dimension

@@ -87,6 +87,7 @@ def test_fields_of_a_later_version_of_the_same_format_are_passed_over(tmp_path):
     assert read_record(tmp_path).identity == "ab" * 32
 
 
+@pytest.mark.slow
 def test_a_record_has_the_same_bytes_whether_its_map_was_drawn_or_found(evalkit, tmp_path):
     options = ("model=tfidf", "projection=tsne", "evaluators=[map]", "reuse=false", f"store={tmp_path / 'store'}")
     texts = []

@@ -17,6 +17,7 @@ def two_sweeps(evalkit):
     return evalkit("-m", *QUICK, "model=tfidf,random", "hydra.sweep.dir=two").folder
 
 
+@pytest.mark.slow
 def test_any_set_of_records_makes_one_report(two_sweeps):
     out = two_sweeps / "report"
     report = report_on(collect([two_sweeps / "one", two_sweeps / "two"]), out)
@@ -34,6 +35,7 @@ def test_any_set_of_records_makes_one_report(two_sweeps):
     assert not re.search(r"\]\s*\(", (out / "leaderboard.md").read_text()), "markdown would take this for a link"
 
 
+@pytest.mark.slow
 def test_different_corpora_are_not_compared(two_sweeps, evalkit, tmp_path):
     (tmp_path / "t.csv").write_text("text,label\na,x\nb,x\nc,y\nd,y\n")
     evalkit(*QUICK, "model=random", "dataset=csv", f"dataset.path={tmp_path}/t.csv", "hydra.run.dir=three")

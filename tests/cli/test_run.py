@@ -131,6 +131,7 @@ def test_help_loads_nothing_that_evaluates():
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+@pytest.mark.slow
 def test_relative_paths_and_the_option_of_a_sweep_are_read_wherever_they_stand(evalkit_process):
     done = evalkit_process(*QUICK, "model=tfidf", "-m", "seed=0,1", "hydra.job.chdir=true", "store=own")
     assert done.status == 0, done.err

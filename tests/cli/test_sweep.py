@@ -31,6 +31,7 @@ def test_a_sweep_leaves_a_run_a_combination_and_the_tables(evalkit):
     assert "minilm is ahead of random by" in done.out
 
 
+@pytest.mark.slow
 def test_combinations_of_one_identity_are_done_once_and_said_once(evalkit):
     done = evalkit("-m", *QUICK, "model=minilm,tfidf", "pooling=native,mean,cls", "store=own").succeeded()
     assert len(done.runs) == 6
@@ -147,6 +148,7 @@ def test_failures_are_listed_and_their_folders_hold_error_json_alone(evalkit, tm
     assert pd.read_csv(done.folder / "sweep" / "leaderboard.csv")["neighbours/map_at_r_macro"].notna().all()
 
 
+@pytest.mark.slow
 def test_the_same_sweep_again_finds_everything(evalkit):
     first = evalkit("-m", *QUICK, "model=tfidf,random", "hydra.sweep.dir=one", "store=own")
     second = evalkit("-m", *QUICK, "model=tfidf,random", "hydra.sweep.dir=two", "store=own")
@@ -156,6 +158,7 @@ def test_the_same_sweep_again_finds_everything(evalkit):
     assert plans[0]["sweep"] == plans[1]["sweep"]
 
 
+@pytest.mark.slow
 def test_without_reuse_a_combination_is_still_done_once_a_sweep(evalkit):
     arguments = ("-m", *QUICK, "model=tfidf", "pooling=mean,cls", "reuse=false", "store=own")
     evalkit(*arguments, "hydra.sweep.dir=one")
@@ -185,6 +188,7 @@ def test_what_a_killed_sweep_had_begun_to_write_is_removed_by_the_next(evalkit):
     assert left == {".hydra", ".mine"}
 
 
+@pytest.mark.slow
 def test_a_run_that_cannot_be_written_fails_alone(evalkit, tmp_path):
     blocked = tmp_path / "work" / "sweep" / "2" / "map.png"
     blocked.mkdir(parents=True)
@@ -202,6 +206,7 @@ def test_a_run_that_cannot_be_written_fails_alone(evalkit, tmp_path):
     assert "1 of the sweep's evaluations failed" in done.err
 
 
+@pytest.mark.slow
 def test_a_folder_used_again_holds_what_this_sweep_wrote(evalkit):
     before = evalkit("-m", *QUICK, "model=tfidf,random", "seed=0,1", "hydra.sweep.dir=sweep")
     (before.folder / "sweep" / "3" / "notes.txt").write_text("mine")

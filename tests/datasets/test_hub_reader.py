@@ -181,6 +181,7 @@ def load_all(cache, endpoint, *requests, **environment):
     return [json.loads(line) for line in finished.stdout.splitlines()]
 
 
+@pytest.mark.slow
 def test_a_data_set_comes_from_the_hub_and_then_from_the_cache(tmp_path, served):
     plain, pinned = {"path": "own/set"}, {"path": "own/set", "revision": COMMIT}
     served_sets = load_all(tmp_path, served, plain, pinned, {**plain, "split_column": "split"})

@@ -47,6 +47,7 @@ def fails(kind, name=BGE.repo, revision=BGE.commit):
     return str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_download_fetches_each_file_once_and_no_export(hub_client, tmp_path):
     folder = tmp_path / "with_exports"
     shutil.copytree(hub_client.models[BGE.repo, BGE.commit], folder)

@@ -37,6 +37,7 @@ def test_an_embedding_agrees_with_its_own_rotation():
     assert found == compare(a, turned, np.random.default_rng(0))
 
 
+@pytest.mark.slow
 def test_independent_noise_agrees_by_chance_only():
     rows = [compare(noise(30, 768, 2 * s), noise(30, 768, 2 * s + 1), np.random.default_rng(s)) for s in range(40)]
     cka = np.array([row["cka"] for row in rows])

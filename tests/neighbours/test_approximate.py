@@ -21,6 +21,7 @@ def recall_of(graph, x, rows):
     return np.mean([np.isin(a, b).mean() for a, b in zip(truth, graph.indices[rows], strict=True)])
 
 
+@pytest.mark.slow
 def test_it_states_the_recall_it_has_and_is_repeatable():
     x = grouped(30_000)
     graph = approximate(x, 8, seed=7)

@@ -87,6 +87,7 @@ def test_a_large_corpus_gets_sampled_queries_and_an_approximate_graph(unit):
     assert plane.indices.shape[1] == projection_depth((1, 5), 0, 2100) == 11
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "options"), [(tsne, {"early_iterations": 5, "iterations": 5}), (umap, {"epochs": 5})]
 )

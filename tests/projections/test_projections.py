@@ -27,6 +27,7 @@ def test_quality_rises_from_the_random_start_to_the_map(projection, n, parameter
     assert one_neighbour_accuracy(draw(projection, vectors, **parameters).points, labels) > 0.95
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("projection", "n"), [(tsne, 40), (tsne, 1100), (umap, 80)])
 def test_seed_decides_the_points(projection, n):
     vectors, _ = clusters(n)

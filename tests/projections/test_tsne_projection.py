@@ -72,6 +72,7 @@ def test_as_trustworthy_as_scikit_learn():
     assert ours >= trustworthiness(vectors, theirs, n_neighbors=10, metric="cosine") - 0.005
 
 
+@pytest.mark.slow
 def test_noise_is_spread_out_although_exaggeration_would_contract_it():
     vectors = unit_rows(np.random.default_rng(5).normal(size=(30, 768)))
     for seed in range(3):

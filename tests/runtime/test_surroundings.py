@@ -22,11 +22,13 @@ def run(folder, *arguments, before=(), **changes):
     )
 
 
+@pytest.mark.slow
 def test_a_plotting_backend_that_jupyter_left_is_not_used(tmp_path):
     done = run(tmp_path, "tracker=none", MPLBACKEND="module://matplotlib_inline.backend_inline")
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a user without an account")
 def test_a_user_without_a_home_folder_gets_one_beside_the_store():
     with pytest.raises(KeyError):

@@ -59,6 +59,7 @@ def test_the_advised_command_is_whole(tmp_path, monkeypatch):
     assert trouble_of(MlflowTracker(), folder).sentence.split("`")[1] == f"python -m evalkit.sync '{folder}'"
 
 
+@pytest.mark.slow
 def test_the_next_runs_do_not_wait_again(run_folder):
     with hanging_server() as uri:
         first = trouble_of(MlflowTracker(uri), run_folder)
