@@ -12,10 +12,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 def pytest_configure() -> None:
-    """Hear Ctrl-C even where a shell started the tests in the background, which has it ignored.
-
-    What tests start inherits that, and would never stop.
-    """
+    """Hear Ctrl-C, and let what tests start hear it, even where a shell in the background has it ignored."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -1,7 +1,4 @@
-"""What may be asked for wrongly: overrides, and words of the one sentence that says cause and cure.
-
-Of options, of data and of vectors; the files are those that the tests write.
-"""
+"""Wrong options, data and vectors: the overrides, and words of the one sentence that says cause and cure."""
 
 OPTIONS = [
     (["model=nothing"], ["has no choice 'nothing'", "choose one of bert, bge"]),

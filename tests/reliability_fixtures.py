@@ -1,8 +1,4 @@
-"""Tests that try a fault say so, and what they tried and lost goes to the file that EVALKIT_RELIABILITY names.
-
-``@pytest.mark.fault(part, fault, made)`` notes each case of a test when it is done; the fixture ``reliability`` notes
-what a test counted itself: ``reliability("resuming", "kill -9", made="…", tried=30)``.
-"""
+"""``@pytest.mark.fault(part, fault, made)`` and the fixture ``reliability`` note what tests tried and lost."""
 
 from __future__ import annotations
 

@@ -159,17 +159,11 @@ def simulated(calibration, conditions, draws=2):
     ]
 
 
-def test_the_page_tells_what_was_simulated(calibration):
-    conditions = [calibration.Condition(30, "equal", name) for name in ("none", "weak")]
-    text = calibration.page(simulated(calibration, conditions), "python x", "abc1234")
-    assert "2 draws of 30 texts, none, 2 draws of 30 texts, weak;" in text
-    assert "commit abc1234" in text
-    for name in ("neighbours/map_at_r_macro", "separation/silhouette", "hulls/overlap", "map/neighbourhood_hit_at_5"):
-        assert f"| {name} | 30 | equal | " in text
-
-
-def test_the_summary_takes_its_place_on_the_page(calibration, tmp_path):
+def test_the_pages_tell_what_was_simulated(calibration, tmp_path):
     results = simulated(calibration, [calibration.Condition(30, "equal", name) for name in ("none", "weak")])
+    whole = calibration.page(results, "python x", "abc1234")
+    assert "2 draws of 30 texts, none, 2 draws of 30 texts, weak;" in whole
+    assert "commit abc1234" in whole
     text = calibration.summary(results)
     names = [line.split(" | ")[0].strip("| ") for line in text.splitlines()[2:]]
     assert "neighbours/map_at_r_macro" in names

@@ -1,7 +1,5 @@
 """Many runs in one process leave nothing behind in it (EVALKIT_RUNS: how many)."""
 
-from __future__ import annotations
-
 import os
 
 import pytest

@@ -1,7 +1,5 @@
 """The scores of given vectors are those that were frozen before the packages were made (see tests/frozen/scores.py)."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

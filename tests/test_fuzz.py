@@ -1,7 +1,5 @@
 """Damaged files and odd options give our sentences or results, nothing else (EVALKIT_FUZZ_SECONDS: for how long)."""
 
-from __future__ import annotations
-
 import os
 
 import numpy as np

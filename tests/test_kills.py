@@ -1,7 +1,5 @@
 """A sweep is killed or stopped at drawn moments and started again: nothing is lost (EVALKIT_KILLS: how often)."""
 
-from __future__ import annotations
-
 import os
 import signal
 
@@ -39,9 +37,3 @@ def test_a_sweep_that_is_killed_and_stopped_again_and_again_ends_as_if_it_had_no
                 found=f"hit while {hits}; {tally.started} starts; nothing that stood in the store was made again; "
                 + seen.format(killed=tally.killed_runs),
             )  # fmt: skip
-
-
-def test_aims_cover_all_phases_and_any_moment():
-    drawn = kills.aims(30, np.random.default_rng(0))
-    assert len(drawn) == 30
-    assert {aim: drawn.count(aim) for aim in drawn} == {**dict.fromkeys(kills.AIMS, 3), kills.ANY: 9}

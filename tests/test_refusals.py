@@ -1,7 +1,4 @@
-"""Wrong requests, as a user would make them: one sentence, status 2, no model loaded, no file left or changed.
-
-Then requests that look wrong and are not: they are done, with a warning where one is due.
-"""
+"""Wrong requests get one sentence and status 2, and nothing is loaded or left; odd ones that are right are done."""
 
 import json
 
@@ -64,10 +61,7 @@ def files(tmp_path):
 
 @pytest.fixture(autouse=True)
 def _no_model(request, monkeypatch):
-    """Where a request is wrong, nothing is encoded: the only way to a model's weights is a trap.
-
-    Not for vectors that are given, and have no model.
-    """
+    """Where a request is wrong, nothing is encoded: the only way to a model's weights is a trap."""
     if "words" not in request.fixturenames:
         return
 

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from collections import Counter
 
 from evalkit.datasets import thirty_words as topics

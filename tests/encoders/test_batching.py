@@ -1,7 +1,5 @@
 """Batches by length, and what a checkpoint's small files say."""
 
-from __future__ import annotations
-
 import json
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The hub as it is, as it refuses, and as it fails; and the cache that makes it dispensable."""
 
-from __future__ import annotations
-
 import shutil
 import socket
 import subprocess

@@ -1,7 +1,5 @@
 """The offline model as it is installed: known values, and no network."""
 
-from __future__ import annotations
-
 import importlib.util
 from pathlib import Path
 

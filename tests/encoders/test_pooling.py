@@ -1,7 +1,5 @@
 """Names of poolings, and their modules."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Vectors from a file."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas
 import pyarrow

@@ -1,7 +1,5 @@
 """Encoding with the five architectures, through the true download path."""
 
-from __future__ import annotations
-
 import json
 import os
 

@@ -1,7 +1,5 @@
 """The encoders that know nothing, and only words."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

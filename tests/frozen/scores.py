@@ -1,8 +1,6 @@
-"""Scores of given vectors, frozen: what a change of the house must leave equal to 1e-9.
+"""Scores of given vectors, frozen: ``python -m tests.frozen.scores`` writes tests/data/frozen_scores.json anew.
 
-``python -m tests.frozen.scores`` writes tests/data/frozen_scores.json anew; do that only where a number is meant to
-change, and say so under *Changed numbers*. The vectors are sums of signs that a hash gives each character trigram:
-whole numbers, so that every machine has the same ones to the last bit, and no model is needed.
+Do that only where a number is meant to change. The vectors are sums of a hash's signs: equal on every machine.
 """
 
 from __future__ import annotations

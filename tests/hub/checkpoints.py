@@ -1,7 +1,4 @@
-"""Generated checkpoints with the architecture, tokenizer kind and file layout of the true ones.
-
-Small ones for tests; with ``size="true"`` the true configurations with generated weights, for benchmarks.
-"""
+"""Generated checkpoints with the true ones' architecture, tokenizer and layout; small, or of the true size."""
 
 from __future__ import annotations
 
@@ -70,11 +67,7 @@ MODELS = {
 
 
 def build(name, folder, *, size="small", seed=0, words=WORDS, prompts=None, max_shard_size=None):
-    """Write the checkpoint `name` (of `MODELS`) into `folder`, laid out as the true one is.
-
-    `size` is small (a few thousand weights), or true (the true configuration); `seed` that of the generated weights;
-    `words` are what the tokenizer knows as whole words; `prompts` are named ones for the library's configuration.
-    """
+    """Write the checkpoint `name` (of `MODELS`): `size` small or true, tokenizer of whole `words`, named `prompts`."""
     import torch
     from transformers.utils import logging
 
@@ -105,11 +98,7 @@ def build(name, folder, *, size="small", seed=0, words=WORDS, prompts=None, max_
 
 
 def make_tokenizer(architecture, words):
-    """A lower-casing WordPiece tokenizer of the architecture's kind: `words` whole, other words in pieces.
-
-    Not trained: WordPiece training breaks ties differently from time to time, and one seed is to make one
-    checkpoint.
-    """
+    """A lower-casing WordPiece tokenizer of the architecture's kind; not trained, which would not be repeatable."""
     from transformers import BertTokenizer, DistilBertTokenizer, MPNetTokenizer
 
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]

@@ -18,11 +18,7 @@ __all__ = ["Fault", "HubServer"]
 
 @dataclass(frozen=True)
 class Fault:
-    """What the server does wrong where a request's path matches.
-
-    ``hang`` never answers; ``status`` answers with `status`; ``truncate`` promises a whole file and sends
-    half of it; ``short`` sends half of a file as if it were the whole; ``stall`` sends half and falls silent.
-    """
+    """What it does wrong where a path matches: hang, status, truncate (a file), short (half as if whole), stall."""
 
     kind: Literal["hang", "status", "truncate", "short", "stall"]
     match: str = ".*"

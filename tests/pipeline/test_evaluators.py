@@ -1,7 +1,5 @@
 """Evaluators' results and maps are kept in the store, and come back as they were."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

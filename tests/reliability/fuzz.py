@@ -1,10 +1,7 @@
-"""Damaged files and odd options, for a stated time from a stated seed: nothing but one of our sentences may come out.
+"""Damaged files and odd options, for a stated time from a stated seed: one of our sentences must come out.
 
-Files (CSV, JSONL, parquet, .npy) begin as good ones and suffer one to five mutations each: bytes flipped, cut, doubled,
-moved, replaced by what is known to hurt. They go through the readers and the corpus, or the precomputed encoder.
-Options go through Hydra's composition and evalkit's settings as the command line would give them. A case passes if it
-is accepted, or refused by an `EvalkitError` (Hydra's or OmegaConf's own for options) in one sentence on one line,
-within ten seconds.
+Good files suffer one to five mutations each and go through readers and corpus, or the precomputed encoder; options go
+through Hydra's composition. A case passes if it is accepted, or refused in one sentence, within ten seconds.
 """
 
 from __future__ import annotations

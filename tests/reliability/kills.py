@@ -1,9 +1,7 @@
 """A sweep that is killed at random moments and started again until it is done: what of it is lost?
 
-The sweep downloads a model from a local hub, encodes, projects, scores, writes and logs to MLflow on sqlite.
-Undisturbed it shows how often each phase is seen; kills then aim at phases in turn, at a drawn look into each, and
-at any moment of the measured time. A folder suffers up to five kills, each followed by the same command again, before
-it is let finish and checked against the undisturbed sweep. SIGTERM and SIGINT are tried in the same way.
+Undisturbed it shows how often each phase is seen; kills then aim at phases in turn and at any moment. A folder suffers
+up to five, each followed by the same command, and is then checked against the undisturbed sweep.
 """
 
 from __future__ import annotations
@@ -174,13 +172,7 @@ def faulty_entries(sweep: Sweep) -> list[str]:
 
 
 def complaints(sweep: Sweep, whole: Sweep, kept: dict[str, tuple[int, int]], last: Ended) -> list[str]:
-    """All in which a sweep that was disturbed and then let finish differs from an undisturbed one.
-
-    Parameters
-    ----------
-    kept
-        The store's entries as they were found after a kill: none of them may have been made again.
-    """
+    """All in which a sweep that was let finish differs from an undisturbed one, or made entries `kept` before again."""
     found = []
     if last.status != 0:
         found.append(f"the last command's status is {last.status}: {last.err[-300:]}")
@@ -229,10 +221,7 @@ def in_order(drawn: list[str], random: np.random.Generator) -> list[str]:
 
 
 def where(aim: str, measured: Ended, random: np.random.Generator) -> dict[str, Any]:
-    """A moment in a phase, or any moment: in the first half of the undisturbed sweep's, as a sweep resumed has less.
-
-    Not before python itself has started, which answers a signal in its own way.
-    """
+    """A moment in a phase, or any moment; in the first half, as a sweep resumed has less, and after python's start."""
     if aim == ANY:
         return {"after": float(random.uniform(min(1.0, measured.seconds / 2), measured.seconds / 2))}
     return {"phase": aim, "looks": int(random.integers(0, max(1, measured.seen.get(aim, 1) // 2)))}

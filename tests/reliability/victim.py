@@ -18,24 +18,14 @@ WATCHED = Path(__file__).with_name("watched.py")
 
 @dataclass(frozen=True)
 class Ended:
-    """How a process ended.
+    """How a process ended."""
 
-    Attributes
-    ----------
-    status
-        Its exit status (minus the signal's number where that ended it).
-    struck
-        What it was at when the signal hit; None where it came to its end before.
-    seen
-        How often it was seen in each phase.
-    """
-
-    status: int
+    status: int  # minus the signal's number where that ended it
     out: str
     err: str
-    struck: str | None
+    struck: str | None  # what it was at when the signal hit; None where it came to its end before
     seconds: float
-    seen: dict[str, int]
+    seen: dict[str, int]  # how often it was seen in each phase
 
 
 def strike(
@@ -49,15 +39,7 @@ def strike(
     after: float | None = None,
     within: float = 400.0,
 ) -> Ended:
-    """Start the command and send the signal to its process group; without one, let it come to its end.
-
-    Parameters
-    ----------
-    phase, looks
-        Strike when it has been seen in that phase more than so many times.
-    after
-        Or: strike so many seconds after the start.
-    """
+    """Start the command; send its process group the signal after `looks` looks into `phase`, or `after` seconds."""
     looking, struck_file = folder / "looking.json", folder / "looking.struck"
     for stale in (looking, struck_file):
         stale.unlink(missing_ok=True)

@@ -1,7 +1,6 @@
-"""`python watched.py SPEC OVERRIDE…`: the command `evalkit`, watched by a thread that can strike it in a given phase.
+"""`python watched.py SPEC OVERRIDE…`: the command `evalkit`, watched by a thread that can strike in a given phase.
 
-SPEC is JSON: ``file`` gets the phase seen last; with ``phase`` the process group is sent ``signal`` at the look after
-``looks`` others into that phase.
+SPEC is JSON: ``file`` gets the phase seen last; ``signal`` is sent at the look after ``looks`` others into ``phase``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,5 @@
 """Tables for people and spreadsheets."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

@@ -1,7 +1,5 @@
 """Published and measured values of real corpora; they skip where the data are missing."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

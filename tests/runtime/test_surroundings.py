@@ -29,14 +29,13 @@ def test_a_plotting_backend_that_jupyter_left_is_not_used(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a user without an account")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_a_user_without_a_home_folder_gets_one_beside_the_store():
     with pytest.raises(KeyError):
         pwd.getpwuid(54321)
-    account = ["setpriv", "--reuid=54321", "--clear-groups"]
     with tempfile.TemporaryDirectory() as folder:  # pytest's own may be entered by its user only
         os.chown(folder, 54321, -1)
-        done = run(folder, before=account, HOME=None)
+        done = run(folder, before=["setpriv", "--reuid=54321", "--clear-groups"], HOME=None)
         assert (done.returncode, done.stderr) == (0, "")
         assert "MLflow" in done.stdout
         assert not Path(folder, "~").exists()

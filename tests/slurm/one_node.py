@@ -1,9 +1,4 @@
-"""A Slurm cluster of one node on this machine, for as long as one command runs: munged, slurmctld, slurmd.
-
-``python one_node.py ROOM [--] COMMAND…`` sets it up in the folder ROOM (configuration, logs, state), runs the
-command with SLURM_CONF set, tears everything down whatever happens, and exits with the command's status.
-All daemons are this user's and listen on loopback; a Slurm that is installed on this machine is not touched.
-"""
+"""``python one_node.py ROOM [--] COMMAND…``: run a command beside a Slurm of one node, this user's and on loopback."""
 
 from __future__ import annotations
 
@@ -45,43 +40,8 @@ def _configuration(room: Path) -> str:
     controller, daemon = _ports(2)
     host = socket.gethostname().partition(".")[0]
     user = subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout.strip()
-    # Accounting is off. A container has no cgroups to give away: processes are tracked through /proc.
-    return f"""
-ClusterName=evalkit
-SlurmctldHost={host}(127.0.0.1)
-SlurmctldPort={controller}
-SlurmdPort={daemon}
-CommunicationParameters=NoInAddrAny,NoCtldInAddrAny
-AuthType=auth/munge
-AuthInfo=socket={room}/munge/socket
-CredType=cred/munge
-SlurmUser={user}
-SlurmdUser={user}
-StateSaveLocation={room}/state
-SlurmdSpoolDir={room}/spool
-SlurmctldPidFile={room}/slurmctld.pid
-SlurmdPidFile={room}/slurmd.pid
-SlurmctldLogFile={room}/slurmctld.log
-SlurmdLogFile={room}/slurmd.log
-SlurmdDebug=verbose
-SlurmctldDebug=verbose
-ProctrackType=proctrack/linuxproc
-TaskPlugin=task/none
-JobAcctGatherType=jobacct_gather/none
-AccountingStorageType=accounting_storage/none
-JobCompType=jobcomp/filetxt
-JobCompLoc={room}/jobs.txt
-MpiDefault=none
-SelectType=select/cons_tres
-SelectTypeParameters=CR_CPU_Memory
-SchedulerParameters=sched_interval=1,batch_sched_delay=0,defer
-SlurmdParameters=config_overrides
-ReturnToService=2
-MaxArraySize=1001
-KillWait=5
-NodeName={host} NodeAddr=127.0.0.1 CPUs=4 RealMemory=65536 State=UNKNOWN
-PartitionName=evalkit Nodes={host} Default=YES MaxTime=INFINITE State=UP OverSubscribe=NO
-""".lstrip()
+    template = Path(__file__).with_name("slurm.conf").read_text(encoding="utf-8")
+    return template.format(controller=controller, daemon=daemon, host=host, user=user, room=room)
 
 
 @contextmanager

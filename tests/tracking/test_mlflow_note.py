@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 from tracker_fixtures import fill_folder, make_record
 

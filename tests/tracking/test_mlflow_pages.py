@@ -1,7 +1,5 @@
 """MLflow's own pages in a real browser: the printed address reads as a leaderboard, notes show map and figures."""
 
-from __future__ import annotations
-
 import os
 import re
 from pathlib import Path
