@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,7 +49,12 @@ def resolve_uri(uri: str | None) -> str:
     """The tracking address: `uri`, else MLFLOW_TRACKING_URI, else sqlite in the current folder."""
     given = (uri or os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db").strip()
     scheme, separator, rest = given.partition("://")
-    dialect = scheme.partition("+")[0].lower()
+    dialect = re.split(r"[+:]", scheme)[0].lower()
+    if dialect == "file" or (":" not in given and given != "databricks" and not given.endswith(".db")):
+        raise RequestError(
+            f"tracker.uri={mask(given)} is a folder, in which MLflow no longer keeps runs: give sqlite:///mlflow.db "
+            "(`mlflow migrate-filestore` brings a folder's runs over)."
+        )
     if given != "databricks" and (not separator or dialect not in (*DATABASES, "http", "https", "databricks")):
         raise RequestError(
             f"tracker.uri={mask(given)} is no tracking address: give sqlite:///mlflow.db, http://host:port, "
@@ -62,8 +68,11 @@ def resolve_uri(uri: str | None) -> str:
             f"tracker.uri={mask(given)} names no file, so nothing would be kept: give sqlite:///mlflow.db."
         )
     file = Path(path).expanduser().absolute()  # a later change of folder does not move the store
-    if "?" in str(file):
-        raise RequestError(f"{file} has a question mark in it, which an address cannot hold: choose another folder.")
+    if sign := next((sign for sign in "?%" if sign in str(file)), None):
+        raise RequestError(
+            f"{file} has a {sign} in it, which MLflow reads as part of an address: name another place, "
+            "tracker.uri=sqlite:////FOLDER/mlflow.db, or log nothing, tracker=none."
+        )
     return f"sqlite:///{file}"
 
 

@@ -10,6 +10,7 @@ import re
 import textwrap
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from evalkit.runtime.redaction import mask
@@ -111,9 +112,19 @@ def explain(error: BaseException, uri: str) -> str:
         return f"{where} did not answer in time"
     if re.search(r"Max retries exceeded|Connection (?:refused|aborted|reset)|RemoteDisconnected", text):
         return f"{where} broke off"
+    schema = re.search(r"found version (\w+)", text)
+    if schema is not None and not _is_known(schema[1]):
+        return f"{where} is of a newer MLflow: bring MLflow up to date, `pip install -U mlflow`"
     if "out-of-date database schema" in text:
         return f"{where} is of an older MLflow: bring it up to date with `mlflow db upgrade {where}`"
     return f"{where} failed ({_short(error)})"
+
+
+def _is_known(version: str) -> bool:
+    """Whether this MLflow has a migration of a database's version."""
+    import mlflow
+
+    return any(Path(mlflow.__file__).parent.glob(f"store/db_migrations/versions/{version}*.py"))
 
 
 def _short(error: BaseException) -> str:

@@ -178,12 +178,16 @@ def test_an_experiment_behind_a_server_is_said_on_one_line_without_it(store, ser
     assert "\n" not in trouble.sentence
 
 
-@pytest.mark.fault("tracker", "a store of an older MLflow", "its schema's version set back")
-def test_an_old_store_names_its_cure(store, run_folder):
+@pytest.mark.fault("tracker", "a store of an older or newer MLflow", "its schema's version changed")
+@pytest.mark.parametrize(
+    ("version", "cure"),
+    [("bd07f7e963c5", "mlflow db upgrade"), ("ffffffffffff", "newer MLflow: bring MLflow up to date")],
+)
+def test_a_store_of_another_mlflow_names_its_cure(store, run_folder, version, cure):
     with contextlib.closing(sqlite3.connect(sqlite_path(store))) as connection:
-        connection.execute("update alembic_version set version_num = 'bd07f7e963c5'")
+        connection.execute("update alembic_version set version_num = ?", (version,))
         connection.commit()
-    assert "mlflow db upgrade" in trouble_of(MlflowTracker(store), run_folder).sentence
+    assert cure in trouble_of(MlflowTracker(store), run_folder).sentence
 
 
 @pytest.mark.fault("tracker", "Ctrl-C while a run is logged", "KeyboardInterrupt between metrics and files")
