@@ -30,6 +30,7 @@ OPTIONS = [
     ([f"model={'a' * 3000}"], ["has no choice 'aaa", "…': choose one of bert"]),
     (["model=../../x"], ["has no choice 'x'", "choose one of bert"]),
     ([f"model.label={'x' * 600}"], ["model.label has 600 characters", "use up to 200"]),
+    (["evaluators=[geometry]"], ["no score of geometry is known to rank models", "name one, rank_by="]),
     (["rank_by=probe/accuracy"], ["needs the evaluator 'probe'", "add it to evaluators"]),
     (["device=tpu"], ["device cannot be 'tpu'", "choose auto, cpu, cuda"]),
     (["dtype=float8"], ["dtype cannot be 'float8'", "choose one of auto, float32"]),

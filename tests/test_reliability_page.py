@@ -6,10 +6,8 @@ import sys
 
 from reliability import page
 
-LINE = {
-    "part": "store", "fault": "a flipped bit", "made": "one | bit <of> many", "tried": 2, "lost": "nothing",
-    "found": "seen", "by": "test_x",
-}  # fmt: skip
+LINE = {"part": "store", "fault": "a flipped bit", "made": "one | bit <of> many", "tried": 2, "lost": "nothing"}
+LINE |= {"found": "seen", "by": "test_x"}
 
 
 def test_a_page_adds_up_tries_and_shows_losses():

@@ -8,8 +8,6 @@ import shutil
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-__all__ = ["MODELS", "Model", "build", "lay_in_cache", "make_tokenizer"]
-
 WORDS = tuple(
     """
 the a an and of to in is for on with play book add rate find me my some song music playlist restaurant weather movie

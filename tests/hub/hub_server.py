@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
-__all__ = ["Fault", "HubServer"]
-
 
 @dataclass(frozen=True)
 class Fault:

@@ -11,8 +11,6 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Ended", "strike"]
-
 WATCHED = Path(__file__).with_name("watched.py")
 
 

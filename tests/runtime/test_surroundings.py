@@ -66,9 +66,3 @@ def test_a_file_that_hides_a_module_is_named(tmp_path, name):
 def test_models_are_ranked_by_a_score_that_runs(evalkit, evaluators, ranking):
     done = evalkit(*QUICK[:2], f"evaluators={evaluators}").succeeded()
     assert read_record(done.runs[0]).settings["rank_by"] == (ranking or "neighbours/map_at_r_macro")
-
-
-def test_diagnostics_alone_rank_nothing(evalkit):
-    done = evalkit(*QUICK[:2], "evaluators=[geometry]")
-    assert done.status == 2
-    assert "no score of geometry is known to rank models: name one" in done.err
