@@ -1,7 +1,6 @@
 """What a user's shell, folder and account bring along stops no command."""
 
 import os
-import pwd
 import subprocess
 import sys
 import tempfile
@@ -31,8 +30,6 @@ def test_a_plotting_backend_that_jupyter_left_is_not_used(tmp_path):
 @pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_a_user_without_a_home_folder_gets_one_beside_the_store():
-    with pytest.raises(KeyError):
-        pwd.getpwuid(54321)
     with tempfile.TemporaryDirectory() as folder:  # pytest's own may be entered by its user only
         os.chown(folder, 54321, -1)
         done = run(folder, before=["setpriv", "--reuid=54321", "--clear-groups"], HOME=None)
