@@ -5,7 +5,10 @@ import signal
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
+settings.register_profile("no deadline", deadline=None)  # a busy machine is not a fault
+settings.load_profile("no deadline")
 pytest_plugins = ["browser_fixtures", "command_fixtures", "hub_fixtures", "reliability_fixtures"]
 
 REPOSITORY = Path(__file__).resolve().parent.parent
